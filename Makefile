@@ -1,0 +1,59 @@
+# Needs Python 3.11 or newer with venv, and make. Everything else is installed into .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOCK   := requirements/dev.txt
+PYTEST := SECRET_KEY=for-tests-only $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e lint format lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Make .venv and install the locked requirements
+
+$(VENV)/.installed: $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked requirements into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@touch $@
+
+demo: setup ## Run the three services, Kafka, the relay and both workers
+	@exec $(BIN)/python -m demo
+
+test: setup lint test-common test-product test-notification test-audit test-e2e ## Run every check and every test
+
+test-common: setup
+	$(PYTEST) common --ds=common.tests.settings
+test-product: setup
+	$(PYTEST) product_service --ds=product_service.settings
+test-notification: setup
+	$(PYTEST) notification_service --ds=notification_service.settings
+test-audit: setup
+	$(PYTEST) audit_service --ds=audit_service.settings
+test-e2e: setup
+	$(PYTEST) tests -p no:django
+
+lint: setup ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup ## Compile requirements/*.in to *.txt (UPGRADE=1 takes newer versions)
+	@for name in base prod dev; do \
+		$(BIN)/uv pip compile requirements/$$name.in --output-file requirements/$$name.txt --quiet \
+			--universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
+			$(if $(UPGRADE),--upgrade); \
+	done
+
+clean: ## Remove .venv, the demo's databases and caches
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,39 @@
+#!/usr/bin/env python
+"""The one entry to all three projects: python manage.py <service> <command>."""
+
+import os
+import sys
+
+SETTINGS = {
+    "product": "product_service.settings",
+    "notification": "notification_service.settings",
+    "audit": "audit_service.settings",
+}
+
+
+def main(argv: list[str]) -> None:
+    """Run a Django command in the service that the first word names.
+
+    With ``DJANGO_SETTINGS_MODULE`` set the word may be left out.
+    """
+    words = argv[1:]
+    if words and words[0] in SETTINGS:
+        service, *words = words
+        os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS[service]
+        # The autoreloader starts again from sys.argv, with the environment as it is now.
+        sys.argv[1:] = words
+    elif "DJANGO_SETTINGS_MODULE" not in os.environ:
+        named = f"{words[0]!r} is not a service" if words else "Name a service"
+        sys.stderr.write(
+            f"{named}: python manage.py <{'|'.join(SETTINGS)}> <command>, "
+            "or set DJANGO_SETTINGS_MODULE.\n"
+        )
+        sys.exit(2)
+
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main(sys.argv)
