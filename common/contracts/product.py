@@ -1,0 +1,73 @@
+"""What the product service tells of its products."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from common.events import Contract, event
+
+TOPIC = "product.events"
+
+
+class Product(Contract, frozen=True, kw_only=True):
+    """A product, field by field as the API shows it."""
+
+    id: int
+    sku: str
+    name: str
+    description: str
+    category: str | None
+    """The slug of the category, which never changes; None where there is none."""
+    price: Decimal
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    """ISO 4217."""
+    stock: Annotated[int, Meta(ge=0)]
+    is_active: bool
+    version: Annotated[int, Meta(ge=1)]
+    created_at: Annotated[datetime, Meta(tz=True)]
+    updated_at: Annotated[datetime, Meta(tz=True)]
+
+    @property
+    def subject(self) -> str:
+        return str(self.id)
+
+    @property
+    def sequence(self) -> int:
+        return self.version
+
+
+class PreviousValues(Struct, frozen=True, kw_only=True):
+    """The old values of the fields that an update changed; the other fields are left out."""
+
+    sku: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    category: str | None | UnsetType = UNSET
+    price: Decimal | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+    stock: int | UnsetType = UNSET
+    is_active: bool | UnsetType = UNSET
+
+
+@event("product.created", topic=TOPIC)
+class ProductCreated(Product, frozen=True, kw_only=True):
+    """A product came to be."""
+
+
+@event("product.updated", topic=TOPIC)
+class ProductUpdated(Product, frozen=True, kw_only=True):
+    """A product changed: ``data`` is the product after the change."""
+
+    previous: PreviousValues
+
+
+@event("product.deleted", topic=TOPIC)
+class ProductDeleted(Product, frozen=True, kw_only=True):
+    """A product is gone: ``data`` is the product as it last was."""
+
+    @property
+    def sequence(self) -> int:
+        """One past the last version: the deletion is a change too."""
+        return self.version + 1

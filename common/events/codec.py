@@ -1,0 +1,91 @@
+"""Bytes to envelope and back: CloudEvents JSON, structured mode out, both modes in.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+"""
+
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+import msgspec
+
+from common.events.envelope import Envelope
+from common.events.errors import EventTooLarge, InvalidEvent
+
+Headers = Iterable[tuple[str, bytes]]
+
+STRUCTURED = "application/cloudevents+json"
+MAX_EVENT_BYTES = 1_000_000
+"""Largest encoded event, below Kafka's default ``max.message.bytes`` of 1,048,588."""
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Envelope)
+
+
+def encode(envelope: Envelope) -> bytes:
+    """The Kafka message value of an event, in structured mode.
+
+    :raises EventTooLarge: when it is over :data:`MAX_EVENT_BYTES`.
+    """
+    value = _encoder.encode(envelope)
+    _refuse_large(value)
+    return value
+
+
+def structured_headers() -> list[tuple[str, bytes]]:
+    """The Kafka headers that go with what :func:`encode` returns."""
+    return [("content-type", STRUCTURED.encode())]
+
+
+def decode(value: bytes | None, headers: Headers = ()) -> Envelope:
+    """The envelope of a Kafka message, structured or binary.
+
+    A message without a ``content-type`` is read as structured: Debezium's outbox router
+    sends it so.
+
+    :raises InvalidEvent: when it is not a CloudEvents 1.0 event; the text says why.
+    """
+    if not value:
+        raise InvalidEvent("The message has no value")
+    try:
+        _refuse_large(value)
+    except EventTooLarge as error:
+        raise InvalidEvent(str(error)) from None
+    texts = _as_text(headers)
+    if "ce_specversion" in texts:
+        return _decode_binary(value, texts)
+    media_type = texts.get("content-type", STRUCTURED).partition(";")[0].strip().lower()
+    if media_type != STRUCTURED:
+        raise InvalidEvent(f"content-type {media_type!r} is not {STRUCTURED}")
+    try:
+        return _decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidEvent(f"Not a CloudEvents 1.0 event: {error}") from error
+
+
+def _decode_binary(value: bytes, headers: dict[str, str]) -> Envelope:
+    attributes: dict[str, object] = {
+        name.removeprefix("ce_"): unquote(text)
+        for name, text in headers.items()
+        if name.startswith("ce_") and name not in ("ce_data", "ce_data_base64")
+    }
+    media_type = headers.get("content-type", "application/json")
+    attributes["datacontenttype"] = media_type
+    try:
+        if media_type.partition(";")[0].strip().lower().endswith("json"):
+            attributes["data"] = msgspec.Raw(value)
+            msgspec.json.decode(value)
+        return msgspec.convert(attributes, Envelope)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidEvent(f"Not a CloudEvents 1.0 event in binary mode: {error}") from error
+
+
+def _as_text(headers: Headers) -> dict[str, str]:
+    try:
+        return {name.lower(): raw.decode() for name, raw in headers if raw is not None}
+    except UnicodeDecodeError as error:
+        raise InvalidEvent(f"A header is not UTF-8: {error}") from error
+
+
+def _refuse_large(value: bytes) -> None:
+    if len(value) > MAX_EVENT_BYTES:
+        raise EventTooLarge(f"The event has {len(value):,} bytes; {MAX_EVENT_BYTES:,} is the most")

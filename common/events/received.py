@@ -1,0 +1,81 @@
+"""An event as a handler receives it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from common.events.contract import Contract
+from common.events.envelope import Envelope
+from common.events.errors import ContractViolation
+
+D = TypeVar("D", bound=Contract)
+
+
+class Place(NamedTuple):
+    """Where a message lies in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Event(Generic[D]):
+    """One event: its attributes, its place in Kafka, and its typed ``data``.
+
+    :param envelope: the CloudEvents attributes.
+    :param place: where it lies in Kafka.
+    :param value: the exact bytes of the Kafka message.
+    :param headers: the Kafka headers of the message.
+    :param contract: the class that ``data`` is read as; None for a type that nobody subscribed
+        to by name, whose data is read as plain dicts and lists.
+    """
+
+    envelope: Envelope
+    place: Place
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+    contract: type[D] | None = None
+
+    @property
+    def id(self) -> str:
+        return self.envelope.id
+
+    @property
+    def source(self) -> str:
+        return self.envelope.source
+
+    @property
+    def type(self) -> str:
+        return self.envelope.type
+
+    @property
+    def subject(self) -> str:
+        """The id of what changed; empty where the producer names none."""
+        return self.envelope.subject or ""
+
+    @property
+    def sequence(self) -> int | None:
+        return self.envelope.sequence_number
+
+    @property
+    def time(self) -> datetime | None:
+        return self.envelope.time
+
+    @property
+    def actor(self) -> str:
+        return self.envelope.actor or ""
+
+    @cached_property
+    def data(self) -> D:
+        """The data, read when first asked for.
+
+        :raises ContractViolation: when it does not fit the contract.
+        """
+        try:
+            return msgspec.json.decode(self.envelope.data, type=self.contract or object)  # type: ignore[return-value]
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ContractViolation(f"data of {self.type} {self.id}: {error}") from error

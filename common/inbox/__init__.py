@@ -1,0 +1,5 @@
+"""The consuming side: handlers, the worker that runs them, and what it remembers."""
+
+from common.inbox.subscriptions import subscribe
+
+__all__ = ["subscribe"]

@@ -1,0 +1,122 @@
+"""Parking: what fails waits in a table, and later events of its key wait behind it, in order."""
+
+import traceback
+from collections.abc import Iterable, Sequence
+
+from django.db import transaction
+from django.utils import timezone
+
+from common.events import Place
+from common.inbox.dispatch import run_handlers
+from common.inbox.message import Message
+from common.inbox.models import ParkedEvent
+
+Address = tuple[str, str]
+State = ParkedEvent.State
+
+
+def address(message: Message) -> Address:
+    """Topic and key: within one, order is kept."""
+    return message.place.topic, message.held_key
+
+
+def held_keys(consumer: str, messages: Iterable[Message]) -> set[Address]:
+    """The keys among these that have parked events.
+
+    Their rows are locked until the transaction ends: a retry that empties a key cannot slip
+    in between this look and the parking of a follower.
+    """
+    wanted = {address(message) for message in messages if message.held_key}
+    rows = (
+        ParkedEvent.objects.exclude(state=State.HANDLED)
+        .filter(consumer=consumer, held_key__in={key for _, key in wanted})
+        .order_by("id")
+        .select_for_update()
+        .values_list("topic", "held_key")
+    )
+    return set(rows) & wanted
+
+
+def park(consumer: str, message: Message, error: Exception | None, attempts: int = 1) -> None:
+    """Keep a message that failed, with the error and its traceback."""
+    row = _row(consumer, message, State.FAILED)
+    row.error = f"{type(error).__name__}: {error}"
+    row.traceback = "".join(traceback.format_exception(error)) if error else ""
+    row.attempts = attempts
+    row.save()
+
+
+def park_behind(consumer: str, messages: Sequence[Message]) -> None:
+    """Keep messages whose key is held, in their order."""
+    ParkedEvent.objects.bulk_create(_row(consumer, m, State.BEHIND) for m in messages)
+
+
+def retry(consumer: str) -> tuple[int, int]:
+    """Run what is parked again, each key in order until one of its events fails.
+
+    :returns: how many were handled, and how many still wait.
+    """
+    waiting = ParkedEvent.objects.exclude(state=State.HANDLED).filter(consumer=consumer)
+    handled = 0
+    failed: set[tuple[str, str]] = set()
+    last = 0
+    while row := waiting.filter(id__gt=last).order_by("id").first():
+        last = row.pk
+        if (row.topic, row.held_key) in failed:
+            continue
+        if _retry_one(row):
+            handled += 1
+        elif row.held_key:
+            failed.add((row.topic, row.held_key))
+    return handled, waiting.count()
+
+
+def _retry_one(row: ParkedEvent) -> bool:
+    try:
+        with transaction.atomic():
+            locked = (
+                ParkedEvent.objects.select_for_update().exclude(state=State.HANDLED).get(pk=row.pk)
+            )
+            message = _message(locked)
+            if message.error:
+                raise message.error
+            run_handlers([message])
+            locked.state = State.HANDLED
+            locked.handled_at = timezone.now()
+            locked.attempts += 1
+            locked.save(update_fields=["state", "handled_at", "attempts"])
+    except ParkedEvent.DoesNotExist:
+        return True
+    except Exception as error:
+        row.state = State.FAILED
+        row.error = f"{type(error).__name__}: {error}"
+        row.traceback = "".join(traceback.format_exception(error))
+        row.attempts += 1
+        row.save(update_fields=["state", "error", "traceback", "attempts"])
+        return False
+    return True
+
+
+def _row(consumer: str, message: Message, state: ParkedEvent.State) -> ParkedEvent:
+    return ParkedEvent(
+        consumer=consumer,
+        state=state,
+        topic=message.place.topic,
+        partition=message.place.partition,
+        offset=message.place.offset,
+        key=message.key,
+        value=message.value,
+        headers=[(name, (raw or b"").decode("latin-1")) for name, raw in message.headers],
+        held_key=message.held_key,
+        event_id=message.envelope.id if message.envelope else "",
+        type=message.envelope.type if message.envelope else "",
+    )
+
+
+def _message(row: ParkedEvent) -> Message:
+    return Message(
+        place=Place(row.topic, row.partition, row.offset),
+        key=None if row.key is None else bytes(row.key),
+        value=None if row.value is None else bytes(row.value),
+        headers=tuple((name, text.encode("latin-1")) for name, text in row.headers),
+    )

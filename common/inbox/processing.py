@@ -1,0 +1,141 @@
+"""The one transaction: inbox rows and what the handlers write, all or nothing."""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from django.db import connection, transaction
+from django.db.utils import InterfaceError, OperationalError
+
+from common.inbox import parking
+from common.inbox.dispatch import run_handlers
+from common.inbox.message import Message
+from common.inbox.models import InboxMessage
+from common.inbox.subscriptions import subscriptions
+
+log = structlog.get_logger(__name__)
+
+RETRIES = 3
+BACKOFF_SECONDS = 0.1
+DATABASE_RETRY_SECONDS = 1.0
+
+
+class Stopping(Exception):
+    """The worker is to stop; what is not committed yet is read again by the next one."""
+
+
+@dataclass
+class Outcome:
+    handled: int = 0
+    parked: int = 0
+
+
+@dataclass
+class Processor:
+    """Takes messages into the database, exactly once in effect and in order within a key.
+
+    :param consumer: the consumer group, whose inbox it is.
+    :param stop: cuts the pauses between retries short.
+    """
+
+    consumer: str
+    stop: threading.Event
+
+    def process(self, messages: Sequence[Message]) -> Outcome:
+        """Handle or park every message that the inbox does not know.
+
+        :raises Stopping: when told to stop before all are done.
+        """
+        try:
+            return self._whole(lambda: self._take(messages))
+        except Stopping:
+            raise
+        except Exception as error:
+            log.warning("batch failed; taking it event by event", error=repr(error))
+        outcome = Outcome()
+        for message in messages:
+            one = self._alone(message)
+            outcome.handled += one.handled
+            outcome.parked += one.parked
+        return outcome
+
+    def _alone(self, message: Message) -> Outcome:
+        for attempt in range(RETRIES + 1):
+            if attempt:
+                pause = BACKOFF_SECONDS * 4 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+                if self.stop.wait(pause):
+                    raise Stopping
+            try:
+                return self._whole(lambda: self._take([message]))
+            except Stopping:
+                raise
+            except Exception as error:
+                failure = error
+        log.error("parked", place=message.place, error=repr(failure))
+        return self._whole(lambda: self._park(message, failure))
+
+    def _whole(self, work: Callable[[], Outcome]) -> Outcome:
+        """Run in one transaction; wait while the database is away, however long that is."""
+        while True:
+            try:
+                with transaction.atomic():
+                    return work()
+            except (OperationalError, InterfaceError) as error:
+                if _database_answers():
+                    raise
+                log.warning("the database is away; waiting", error=str(error).strip())
+                if self.stop.wait(DATABASE_RETRY_SECONDS):
+                    raise Stopping from error
+
+    def _take(self, messages: Sequence[Message]) -> Outcome:
+        fresh = self._claim([m for m in messages if m.error or _is_wanted(m)])
+        unreadable = [m for m in fresh if m.error]
+        readable = [m for m in fresh if not m.error]
+        held = parking.held_keys(self.consumer, readable)
+        behind = [m for m in readable if parking.address(m) in held]
+        runnable = [m for m in readable if parking.address(m) not in held]
+        for message in unreadable:
+            parking.park(self.consumer, message, message.error)
+        parking.park_behind(self.consumer, behind)
+        run_handlers(runnable)
+        return Outcome(handled=len(runnable), parked=len(unreadable) + len(behind))
+
+    def _park(self, message: Message, error: Exception) -> Outcome:
+        if not self._claim([message]):
+            return Outcome()
+        parking.park(self.consumer, message, error, attempts=RETRIES + 1)
+        return Outcome(parked=1)
+
+    def _claim(self, messages: Sequence[Message]) -> list[Message]:
+        """Write the inbox rows of what is new. Two claims of one event: the later one fails."""
+        ids = [message.identity[0] for message in messages]
+        known = set(
+            InboxMessage.objects.filter(consumer=self.consumer, event_id__in=ids).values_list(
+                "event_id", "source"
+            )
+        )
+        fresh = {m.identity: m for m in reversed(messages) if m.identity not in known}
+        InboxMessage.objects.bulk_create(
+            InboxMessage(consumer=self.consumer, event_id=event_id, source=source)
+            for event_id, source in fresh
+        )
+        return list(reversed(fresh.values()))
+
+
+def _is_wanted(message: Message) -> bool:
+    envelope = message.envelope
+    return envelope is not None and any(s.wants(envelope.type) for s in subscriptions)
+
+
+def _database_answers() -> bool:
+    try:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (OperationalError, InterfaceError):
+        connection.close()
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""kafka-python clients, built in one place from ``settings.KAFKA``; topics."""

@@ -1,0 +1,5 @@
+"""The producing side: events are written with the change, and relayed to Kafka after it."""
+
+from common.outbox.publishing import publish
+
+__all__ = ["publish"]

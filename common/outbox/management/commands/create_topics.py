@@ -1,0 +1,17 @@
+from django.core.management.base import BaseCommand, CommandError
+
+from common.events.contract import topics
+from common.kafka.clients import KafkaUnavailable
+from common.kafka.topics import create_topics
+
+
+class Command(BaseCommand):
+    help = "Create the Kafka topics of this service's events; existing ones are left as they are."
+
+    def handle(self, **options: object) -> None:
+        try:
+            for topic in create_topics(topics()):
+                done = "created" if topic.created else "exists"
+                self.stdout.write(f"{topic.name}: {done}, {topic.partitions} partitions")
+        except KafkaUnavailable as error:
+            raise CommandError(str(error)) from error

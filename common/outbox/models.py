@@ -1,0 +1,38 @@
+"""The outbox table, with the columns that Debezium's Outbox Event Router reads by default.
+
+https://debezium.io/documentation/reference/stable/transformations/outbox-event-router.html
+"""
+
+from django.db import models
+
+
+class OutboxEvent(models.Model):
+    """An event on its way to Kafka.
+
+    ``position`` is the order of relaying, not ``id``: a database sequence does not depend on
+    the clocks of several web servers.
+    """
+
+    position = models.BigAutoField(primary_key=True)
+    id = models.UUIDField(unique=True)
+    aggregatetype = models.CharField(max_length=255)
+    aggregateid = models.CharField(max_length=255)
+    type = models.CharField(max_length=255)
+    topic = models.CharField(max_length=249)
+    payload = models.TextField(help_text="The whole CloudEvent, as it is sent.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        indexes = [
+            models.Index(
+                fields=["position"],
+                name="outbox_waiting",
+                condition=models.Q(published_at__isnull=True),
+            ),
+            models.Index(fields=["aggregatetype", "aggregateid"], name="outbox_aggregate"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.aggregateid}"

@@ -1,0 +1,87 @@
+"""Publishing: one row in the caller's transaction, and nothing else."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import uuid_utils.compat
+from django.conf import settings
+from django.db import connections, router, transaction
+
+from common.events import Contract, Envelope, encode
+from common.events.context import current
+
+CHANNEL = "outbox"
+
+
+class NoTransaction(RuntimeError):
+    """publish() was called outside a transaction, so change and event could part ways."""
+
+
+def publish(event: Contract) -> uuid.UUID:
+    """Put an event on its way, in the transaction that is open.
+
+    It is relayed to Kafka after the commit; a rollback takes it back.
+
+    :returns: the id of the event, a UUIDv7.
+    :raises NoTransaction: when no transaction is open.
+    :raises ContractViolation: when a field does not fit the contract (msgspec.ValidationError).
+    :raises EventTooLarge: when Kafka would not carry it.
+    """
+    from common.outbox.models import OutboxEvent  # needs the app registry, this package does not
+
+    using = router.db_for_write(OutboxEvent)
+    connection = connections[using]
+    if not connection.in_atomic_block:
+        raise NoTransaction("outbox.publish() needs transaction.atomic() around change and event")
+    event_id = uuid_utils.compat.uuid7()
+    OutboxEvent.objects.using(using).create(
+        id=event_id,
+        aggregatetype=event.aggregate,
+        aggregateid=event.subject,
+        type=event.event_type,
+        topic=event.topic,
+        payload=encode(_envelope(event, event_id)).decode(),
+    )
+    if connection.vendor == "postgresql":
+        _wake_relay_after_commit(connection)
+    return event_id
+
+
+def _envelope(event: Contract, event_id: uuid.UUID) -> Envelope:
+    context = current()
+    data = msgspec.json.encode(event)
+    msgspec.json.decode(data, type=type(event))  # a Struct checks its fields only when reading
+    return Envelope(
+        specversion="1.0",
+        id=str(event_id),
+        source=f"/{settings.SERVICE_NAME}",
+        type=event.event_type,
+        subject=event.subject,
+        time=datetime.now(UTC),
+        datacontenttype="application/json",
+        dataschema=f"{settings.EVENT_SCHEMA_URL}{event.event_type}/v{event.major_version}/",
+        partitionkey=event.subject,
+        sequence=event.sequence,
+        correlationid=context.correlation_id,
+        causationid=context.causation_id,
+        actor=context.actor(),
+        traceparent=context.traceparent,
+        data=msgspec.Raw(data),
+    )
+
+
+def _wake_relay_after_commit(connection: Any) -> None:
+    """NOTIFY once a transaction, after it.
+
+    Inside, it would hold PostgreSQL's one notification lock through the commit's fsync.
+    """
+    if not any(getattr(hook, "wakes_outbox", False) for _, hook, _ in connection.run_on_commit):
+
+        def wake() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute(f"NOTIFY {CHANNEL}")
+
+        wake.wakes_outbox = True  # type: ignore[attr-defined]
+        transaction.on_commit(wake, using=connection.alias, robust=True)

@@ -1,0 +1,12 @@
+from django.db import models
+
+
+class Written(models.Model):
+    """What the test handlers write: one row an event."""
+
+    subject = models.CharField(max_length=50)
+    sequence = models.IntegerField()
+    price = models.CharField(max_length=20)
+
+    def __str__(self) -> str:
+        return f"{self.subject}.{self.sequence}"
