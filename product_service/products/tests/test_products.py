@@ -1,0 +1,176 @@
+"""Every change of a product, through the ORM and through the API, and the event that it makes."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from common.outbox.models import OutboxEvent
+from product_service.products.models import Category, Product
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def editor() -> APIClient:
+    user = User.objects.create_user("eve", password="pw")
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="products"))
+    client = APIClient()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def kettle() -> Product:
+    product = Product.objects.create(sku="K1", name="Kettle", price="19.9", stock=3)
+    OutboxEvent.objects.all().delete()
+    return product
+
+
+def events() -> list[dict]:
+    return [json.loads(row.payload) for row in OutboxEvent.objects.all()]
+
+
+def test_creating_tells_of_the_product_as_the_api_shows_it(editor):
+    shelf = Category.objects.create(name="Kitchen", slug="kitchen")
+    body = {"sku": "K1", "name": "Kettle", "price": "19.9", "category": shelf.slug}
+    answer = editor.post("/api/products/", body, format="json", headers={"X-Request-ID": "r-1"})
+    assert answer.status_code == 201
+    [event] = events()
+    assert event["data"] == answer.json()
+    assert event["type"] == "product.created"
+    assert (event["sequence"], event["subject"], event["actor"]) == (
+        1,
+        str(answer.data["id"]),
+        "eve",
+    )
+    assert event["correlationid"] == answer["X-Request-ID"] == "r-1"
+
+
+def test_an_update_carries_the_old_values_of_what_changed(kettle):
+    kettle.price = Decimal("17.50")
+    kettle.save()
+    [event] = events()
+    assert event["data"]["previous"] == {"price": "19.90"}
+    assert (event["data"]["price"], event["sequence"]) == ("17.50", 2)
+
+
+def test_saving_without_a_change_says_nothing(kettle):
+    Product.objects.get().save()
+    kettle.price = 19.90
+    kettle.save()
+    assert events() == []
+    assert Product.objects.get().version == 1
+
+
+def test_an_expression_is_told_as_its_value(kettle):
+    kettle.stock = F("stock") - 1
+    kettle.save(update_fields=["stock"])
+    [event] = events()
+    assert (event["data"]["stock"], event["data"]["previous"]) == (2, {"stock": 3})
+    assert Product.objects.get().version == 2
+
+
+def test_a_stale_instance_tells_what_really_changed(kettle):
+    stale = Product.objects.get()
+    kettle.stock = 0
+    kettle.save()
+    stale.name = "Pot"
+    stale.save()
+    assert [event["sequence"] for event in events()] == [2, 3]
+    assert events()[1]["data"]["previous"] == {"name": "Kettle", "stock": 0}
+
+
+def test_deleting_tells_of_the_product_as_it_last_was(kettle):
+    Product.objects.get().delete()
+    [event] = events()
+    assert (event["type"], event["sequence"], event["data"]["version"]) == ("product.deleted", 2, 1)
+
+
+def test_a_deleted_category_takes_its_products_along_and_tells(kettle):
+    shelf = Category.objects.create(name="Kitchen", slug="kitchen")
+    kettle.category = shelf
+    kettle.save()
+    shelf.delete()
+    assert [event["type"] for event in events()] == ["product.updated", "product.deleted"]
+
+
+def test_a_broken_constraint_leaves_no_event(kettle):
+    kettle.price = Decimal(-1)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        kettle.save()
+    assert events() == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("price", "-1"),
+        ("price", "NaN"),
+        ("price", []),
+        ("currency", "XXQ"),
+        ("currency", "eur"),
+        ("sku", "K1"),
+        ("stock", -1),
+        ("stock", "many"),
+        ("stock", 10**30),
+        ("name", "\x00"),
+        ("name", "x" * 10_000),
+        ("category", "nowhere"),
+    ],
+)
+def test_bad_input_names_the_field_and_changes_nothing(editor, kettle, field, value):
+    body = {"sku": "K2", "name": "Pot", "price": "1", field: value}
+    answer = editor.post("/api/products/", body, format="json")
+    assert answer.status_code == 400
+    assert field in answer.json()
+    assert Product.objects.count() == 1
+    assert events() == []
+
+
+def test_a_huge_body_is_refused(editor):
+    answer = editor.post("/api/products/", {"name": "x" * 10_000_000}, format="json")
+    assert answer.status_code == 400
+    assert not Product.objects.exists()
+
+
+def test_reading_is_open_and_writing_is_not(kettle, client):
+    url = reverse("product-detail", args=[kettle.pk])
+    assert client.get(url).json()["name"] == "Kettle"
+    assert (
+        client.get("/api/products/?search=kett&ordering=-price&in_stock=true").json()["count"] == 1
+    )
+    assert client.delete(url).status_code == 403
+    assert client.get("/api/products/" + "9" * 40 + "/").status_code == 404
+
+
+def test_editing_through_the_api(editor, kettle):
+    url = reverse("product-detail", args=[kettle.pk])
+    assert editor.patch(url, {"stock": 0}, format="json").json()["version"] == 2
+    assert editor.delete(url).status_code == 204
+    assert [event["sequence"] for event in events()] == [2, 3]
+
+
+def test_pages_open(admin_client, kettle):
+    for url in (
+        "/admin/products/product/",
+        f"/admin/products/product/{kettle.pk}/change/",
+        "/admin/outbox/outboxevent/",
+        "/api/docs/",
+        "/api/schema/",
+        "/api/events/schema/product.updated/v1/",
+        "/readyz",
+    ):
+        assert admin_client.get(url).status_code == 200, url
+
+
+def test_the_admin_is_the_actor(admin_client, kettle):
+    form = {"sku": "K1", "name": "Kettle", "price": "12", "currency": "EUR", "stock": 3}
+    url = f"/admin/products/product/{kettle.pk}/change/"
+    assert admin_client.post(url, {**form, "is_active": "on"}).status_code == 302
+    assert events()[0]["actor"] == "admin"

@@ -1,0 +1,26 @@
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import DefaultRouter
+
+from common.observability.health import healthz, readyz
+from product_service.products.api import CategoryViewSet, ProductViewSet
+from product_service.products.views import event_schema
+
+router = DefaultRouter()
+router.register("products", ProductViewSet)
+router.register("categories", CategoryViewSet)
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/api/products/")),
+    path("admin/", admin.site.urls),
+    path("api/", include(router.urls)),
+    path("api/events/schema/<str:event_type>/", event_schema),
+    path("api/events/schema/<str:event_type>/v<int:version>/", event_schema),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+    path("api-auth/", include("rest_framework.urls")),
+    path("healthz", healthz),
+    path("readyz", readyz()),
+]
