@@ -1,0 +1,74 @@
+"""The API of the record: for people with the view permission, to read and nothing else."""
+
+from typing import Any
+
+import msgspec
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import DjangoModelPermissions
+
+from audit_service.audit.models import AuditEntry
+from common.events import decode
+
+
+class ViewPermission(DjangoModelPermissions):
+    """Reading needs the view permission too."""
+
+    perms_map = {**DjangoModelPermissions.perms_map, "GET": ["%(app_label)s.view_%(model_name)s"]}
+
+
+class EntrySerializer(serializers.ModelSerializer):
+    data = serializers.SerializerMethodField()
+
+    class Meta:
+        model = AuditEntry
+        fields = [
+            "id",
+            "event_id",
+            "source",
+            "type",
+            "subject",
+            "sequence",
+            "time",
+            "actor",
+            "correlation_id",
+            "causation_id",
+            "topic",
+            "partition",
+            "offset",
+            "recorded_at",
+            "data",
+        ]
+
+    @extend_schema_field({})
+    def get_data(self, entry: AuditEntry) -> Any:
+        """The data of the event; null where it is not JSON."""
+        headers = [(name, text.encode("latin-1")) for name, text in entry.headers]
+        raw = decode(bytes(entry.value), headers).data
+        return msgspec.json.decode(raw) if bytes(raw) else None
+
+
+class EntryFilter(filters.FilterSet):
+    since = filters.IsoDateTimeFilter(field_name="time", lookup_expr="gte")
+    until = filters.IsoDateTimeFilter(field_name="time", lookup_expr="lt")
+
+    class Meta:
+        model = AuditEntry
+        fields = ["type", "subject", "actor", "correlation_id"]
+
+
+class NewestFirst(CursorPagination):
+    ordering = "-id"
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 1000
+
+
+class EntryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
+    queryset = AuditEntry.objects.all()
+    serializer_class = EntrySerializer
+    permission_classes = [ViewPermission]
+    pagination_class = NewestFirst
+    filterset_class = EntryFilter

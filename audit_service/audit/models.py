@@ -1,0 +1,39 @@
+"""The record of every event, whole and append-only."""
+
+from django.db import models
+
+
+class AuditEntry(models.Model):
+    """One event as it came: its exact bytes, and the attributes that people look for."""
+
+    event_id = models.CharField(max_length=255)
+    source = models.CharField(max_length=255)
+    type = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255, blank=True)
+    sequence = models.BigIntegerField(null=True)
+    time = models.DateTimeField(null=True, help_text="When the change was made.")
+    actor = models.CharField(max_length=255, blank=True)
+    correlation_id = models.CharField(max_length=255, blank=True)
+    causation_id = models.CharField(max_length=255, blank=True)
+    topic = models.CharField(max_length=249)
+    partition = models.IntegerField()
+    offset = models.BigIntegerField()
+    headers = models.JSONField(default=list, help_text="Pairs of name and value (latin-1).")
+    value = models.BinaryField(help_text="The Kafka message, byte for byte.")
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "audit entries"
+        constraints = [
+            models.UniqueConstraint(fields=["event_id", "source"], name="audit_event_once")
+        ]
+        indexes = [
+            models.Index(fields=["subject", "id"], name="audit_subject"),
+            models.Index(fields=["type", "id"], name="audit_type"),
+            models.Index(fields=["actor", "id"], name="audit_actor"),
+            models.Index(fields=["time"], name="audit_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.subject}"

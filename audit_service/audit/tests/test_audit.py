@@ -1,0 +1,52 @@
+"""The record: what comes is kept, and shown to those who may see it."""
+
+import threading
+
+import pytest
+from django.contrib.auth.models import User
+
+from audit_service.audit.models import AuditEntry
+from common.inbox.worker import Worker
+from common.testing.kafka import InMemoryKafka
+
+pytestmark = pytest.mark.django_db
+
+EVENT = (
+    b'{"specversion":"1.0","id":"%d","source":"/shop","type":"order.placed","subject":"9",'
+    b'"time":"2026-11-01T12:00:00Z","sequence":%d,"actor":"eve","data":{"total":"7.00"}}'
+)
+
+
+@pytest.fixture
+def recorded() -> None:
+    kafka = InMemoryKafka()
+    for number in (1, 2, 2):
+        kafka.producer().send("order.events", EVENT % (number, number), key=b"9")
+    Worker(kafka.consumer("g"), "g", ["order.events"], threading.Event(), drain=True).run()
+
+
+def test_every_event_is_kept_whole_and_once(recorded):
+    second, first = AuditEntry.objects.all()
+    assert bytes(first.value) == EVENT % (1, 1)
+    assert (second.sequence, second.offset, second.actor) == (2, 1, "eve")
+
+
+def test_the_api_shows_newest_first_with_filters(recorded, admin_client):
+    rows = admin_client.get("/api/events/?subject=9&type=order.placed&actor=eve").json()["results"]
+    assert [row["sequence"] for row in rows] == [2, 1]
+    assert rows[0]["data"] == {"total": "7.00"}
+    assert not admin_client.get("/api/events/?since=2026-11-02T00:00:00Z").json()["results"]
+
+
+def test_only_people_with_the_permission_read(recorded, client):
+    assert client.get("/api/events/").status_code == 403
+    client.force_login(User.objects.create_user("bob"))
+    assert client.get("/api/events/").status_code == 403
+
+
+def test_the_admin_cannot_change_the_record(recorded, admin_client):
+    entry = AuditEntry.objects.first()
+    url = f"/admin/audit/auditentry/{entry.pk}/change/"
+    assert b"order.placed" in admin_client.get(url).content
+    assert admin_client.post(url, {"actor": "mallory"}).status_code == 403
+    assert admin_client.get("/readyz").json()["workers"] == []

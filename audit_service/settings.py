@@ -1,0 +1,14 @@
+"""Settings of the audit service; what is shared is in common/settings.py."""
+
+from common.settings import *  # noqa: F403
+from common.settings import SHARED_APPS, SPECTACULAR_DEFAULTS, database, env
+
+SERVICE_NAME = "audit_service"
+INSTALLED_APPS = [*SHARED_APPS, "common.inbox", "audit_service.audit"]
+ROOT_URLCONF = "audit_service.urls"
+WSGI_APPLICATION = "audit_service.wsgi.application"
+DATABASES = {"default": database("audit")}
+SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Audit service"}
+CONSUMER_GROUP = "audit_service"
+# Any topic of any service can be kept; no code is needed.
+CONSUMER_TOPICS = env.list("CONSUMER_TOPICS", default=["product.events"])

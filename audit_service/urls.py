@@ -1,0 +1,23 @@
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import DefaultRouter
+
+from audit_service.audit.api import EntryViewSet
+from common.inbox.health import parked, workers
+from common.observability.health import healthz, readyz
+
+router = DefaultRouter()
+router.register("events", EntryViewSet)
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/audit/auditentry/")),
+    path("admin/", admin.site.urls),
+    path("api/", include(router.urls)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+    path("api-auth/", include("rest_framework.urls")),
+    path("healthz", healthz),
+    path("readyz", readyz(workers=workers, parked=parked)),
+]

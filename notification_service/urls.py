@@ -1,0 +1,24 @@
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import DefaultRouter
+
+from common.inbox.health import parked, workers
+from common.observability.health import healthz, readyz
+from notification_service.notifications.api import NotificationViewSet
+from notification_service.notifications.views import inbox, mark_all_read
+
+router = DefaultRouter()
+router.register("notifications", NotificationViewSet)
+
+urlpatterns = [
+    path("", inbox, name="inbox"),
+    path("mark-all-read/", mark_all_read, name="mark-all-read"),
+    path("admin/", admin.site.urls),
+    path("api/", include(router.urls)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+    path("api-auth/", include("rest_framework.urls")),
+    path("healthz", healthz),
+    path("readyz", readyz(workers=workers, parked=parked)),
+]
