@@ -33,6 +33,9 @@ class NotificationSerializer(serializers.ModelSerializer):
         ]
         read_only_fields = [name for name in fields if name != "read"]
 
+    def to_representation(self, instance: Notification) -> dict[str, Any]:
+        return {**super().to_representation(instance), "read": instance.read_at is not None}
+
     def update(self, instance: Notification, validated_data: dict[str, Any]) -> Notification:
         if "read_at" in validated_data:
             instance.read_at = timezone.now() if validated_data["read_at"] else None

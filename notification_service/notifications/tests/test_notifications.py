@@ -60,6 +60,7 @@ def test_the_inbox_page_and_its_api(admin_client):
     consume("product.created")
     assert b"Kettle &lt;b&gt; is new" in admin_client.get("/").content
     [row] = admin_client.get("/api/notifications/?unread=true").json()["results"]
+    assert row["read"] is False
     url = f"/api/notifications/{row['id']}/"
     answer = admin_client.patch(url, {"read": True}, content_type="application/json")
     assert answer.json()["read"] is True

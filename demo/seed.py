@@ -1,0 +1,57 @@
+"""What the demo starts with: a login, a group that may read, and products on the first run."""
+
+import django
+
+PRODUCTS = [
+    ("kitchen", "KET-01", "Steel kettle", "39.90", 24),
+    ("kitchen", "PAN-24", "Cast-iron pan, 24 cm", "54.00", 12),
+    ("kitchen", "PAN-28", "Cast-iron pan, 28 cm", "64.00", 9),
+    ("kitchen", "KNI-20", "Chef's knife, 20 cm", "79.50", 15),
+    ("kitchen", "BRD-01", "Oak cutting board", "28.00", 40),
+    ("kitchen", "MIL-01", "Pepper mill", "22.50", 31),
+    ("kitchen", "SCA-05", "Kitchen scale, 5 kg", "19.95", 0),
+    ("garden", "SEC-01", "Secateurs", "34.90", 18),
+    ("garden", "CAN-10", "Watering can, 10 l", "17.90", 26),
+    ("garden", "GLO-M", "Garden gloves, medium", "9.90", 60),
+    ("garden", "POT-20", "Clay pot, 20 cm", "7.50", 120),
+    ("garden", "HOS-25", "Garden hose, 25 m", "45.00", 7),
+    ("garden", "RAK-01", "Leaf rake", "21.00", 14),
+    ("office", "LMP-01", "Desk lamp", "59.00", 11),
+    ("office", "NTB-A5", "Notebook, A5, dotted", "12.50", 200),
+    ("office", "PEN-BK", "Fountain pen, black", "32.00", 16),
+    ("office", "CHR-01", "Desk chair", "289.00", 5),
+    ("office", "TRY-03", "Letter tray, set of 3", "24.00", 0),
+    ("office", "CLK-01", "Wall clock", "36.00", 13),
+    ("office", "STD-15", "Laptop stand", "49.90", 22),
+]
+
+
+def main() -> None:
+    django.setup()
+    from django.apps import apps
+    from django.contrib.auth.models import Group, Permission, User
+
+    if not User.objects.filter(username="admin").exists():
+        User.objects.create_superuser("admin", "admin@example.com", "admin")
+    viewers, _ = Group.objects.get_or_create(name="viewers")
+    viewers.permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    if apps.is_installed("product_service.products"):
+        seed_products()
+
+
+def seed_products() -> None:
+    from product_service.products.models import Category, Product
+
+    if Product.objects.exists():
+        return
+    for slug in ("kitchen", "garden", "office"):
+        Category.objects.get_or_create(slug=slug, defaults={"name": slug.capitalize()})
+    shelves = {category.slug: category for category in Category.objects.all()}
+    for shelf, sku, name, price, stock in PRODUCTS:
+        Product.objects.create(
+            category=shelves[shelf], sku=sku, name=name, price=price, stock=stock
+        )
+
+
+if __name__ == "__main__":
+    main()
