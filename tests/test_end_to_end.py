@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -156,6 +157,41 @@ def test_a_killed_worker_loses_and_doubles_nothing(stack: Stack) -> None:
                 stack.worker = stack.start("audit", "consume_events")
     entries = wait_for(lambda: (rows := stack.rows("audit", path))[60:] and rows)
     assert [entry["sequence"] for entry in reversed(entries)] == list(range(1, 62))
+
+
+HAMMER = """
+from concurrent.futures import ThreadPoolExecutor
+from django.db import connection
+from product_service.products.models import Product
+
+ids = [Product.objects.create(sku=f"H{n}", name=f"H{n}", price=1).pk for n in range(20)]
+
+def change(number):
+    for round in range(250):
+        product = Product.objects.get(pk=ids[(round * 4 + number) % 20])
+        product.name = f"{number}-{round}"
+        product.save()
+    connection.close()
+
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(change, range(4)))
+"""
+
+
+def test_a_thousand_updates_from_four_threads_arrive_in_order(stack: Stack) -> None:
+    stack.manage("product", "shell", "--command", HAMMER)
+    with sqlite3.connect(stack.directory / "audit.sqlite3") as audit:
+        query = (
+            "SELECT subject, sequence FROM audit_auditentry WHERE subject IN (SELECT subject "
+            'FROM audit_auditentry WHERE instr(CAST(value AS TEXT), \'"sku":"H\')) ORDER BY id'
+        )
+        rows = wait_for(lambda: (found := audit.execute(query).fetchall())[1019:] and found)
+    by_product: dict[str, list[int]] = {}
+    for subject, sequence in rows:
+        by_product.setdefault(subject, []).append(sequence)
+    assert len(by_product) == 20
+    for sequences in by_product.values():
+        assert sequences == list(range(1, len(sequences) + 1))
 
 
 def test_drain_leaves_when_caught_up(stack: Stack) -> None:
