@@ -11,6 +11,7 @@ from rest_framework.permissions import DjangoModelPermissions
 
 from audit_service.audit.models import AuditEntry
 from common.events import decode
+from common.events.codec import headers_from_text
 
 
 class ViewPermission(DjangoModelPermissions):
@@ -45,8 +46,7 @@ class EntrySerializer(serializers.ModelSerializer):
     @extend_schema_field({})
     def get_data(self, entry: AuditEntry) -> Any:
         """The data of the event; null where it is not JSON."""
-        headers = [(name, text.encode("latin-1")) for name, text in entry.headers]
-        raw = decode(bytes(entry.value), headers).data
+        raw = decode(bytes(entry.value), headers_from_text(entry.headers)).data
         return msgspec.json.decode(raw) if bytes(raw) else None
 
 

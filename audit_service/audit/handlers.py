@@ -4,6 +4,7 @@ from typing import Any
 
 from audit_service.audit.models import AuditEntry
 from common.events import AnyEvent, Event
+from common.events.codec import headers_to_text
 from common.inbox import subscribe
 
 
@@ -28,6 +29,6 @@ def entry(event: Event[Any]) -> AuditEntry:
         topic=topic,
         partition=partition,
         offset=offset,
-        headers=[(name, raw.decode("latin-1")) for name, raw in event.headers],
+        headers=headers_to_text(event.headers),
         value=event.value,
     )

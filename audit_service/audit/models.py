@@ -18,7 +18,7 @@ class AuditEntry(models.Model):
     topic = models.CharField(max_length=249)
     partition = models.IntegerField()
     offset = models.BigIntegerField()
-    headers = models.JSONField(default=list, help_text="Pairs of name and value (latin-1).")
+    headers = models.TextField(default="[]", help_text="JSON pairs of name and value (latin-1).")
     value = models.BinaryField(help_text="The Kafka message, byte for byte.")
     recorded_at = models.DateTimeField(auto_now_add=True)
 

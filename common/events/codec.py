@@ -62,6 +62,18 @@ def decode(value: bytes | None, headers: Headers = ()) -> Envelope:
         raise InvalidEvent(f"Not a CloudEvents 1.0 event: {error}") from error
 
 
+def headers_to_text(headers: Headers) -> str:
+    """Headers as JSON text for a text column: any byte fits, a NUL too, which jsonb refuses."""
+    pairs = [(name, (raw or b"").decode("latin-1")) for name, raw in headers]
+    return msgspec.json.encode(pairs).decode()
+
+
+def headers_from_text(text: str) -> tuple[tuple[str, bytes], ...]:
+    """What :func:`headers_to_text` kept."""
+    pairs = msgspec.json.decode(text, type=list[tuple[str, str]])
+    return tuple((name, raw.encode("latin-1")) for name, raw in pairs)
+
+
 def _decode_binary(value: bytes, headers: dict[str, str]) -> Envelope:
     attributes: dict[str, object] = {
         name.removeprefix("ce_"): unquote(text)

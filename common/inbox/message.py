@@ -56,7 +56,7 @@ class Message:
         """
         if not self.envelope:
             return ""
-        text = self.key.decode(errors="backslashreplace") if self.key else ""
+        text = (self.key or b"").decode(errors="backslashreplace").replace("\x00", "\\x00")
         return (text or self.envelope.partitionkey or "")[:255]
 
     def event(self) -> Event[Any]:

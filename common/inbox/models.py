@@ -37,7 +37,7 @@ class ParkedEvent(models.Model):
     offset = models.BigIntegerField()
     key = models.BinaryField(null=True)
     value = models.BinaryField(null=True)
-    headers = models.JSONField(default=list, help_text="Pairs of name and value (latin-1).")
+    headers = models.TextField(default="[]", help_text="JSON pairs of name and value (latin-1).")
     held_key = models.CharField(
         max_length=255, blank=True, help_text="Later events of this key wait; empty holds none."
     )

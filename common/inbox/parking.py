@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from common.events import Place
+from common.events.codec import headers_from_text, headers_to_text
 from common.inbox.dispatch import run_handlers
 from common.inbox.message import Message
 from common.inbox.models import ParkedEvent
@@ -40,8 +41,7 @@ def held_keys(consumer: str, messages: Iterable[Message]) -> set[Address]:
 def park(consumer: str, message: Message, error: Exception | None, attempts: int = 1) -> None:
     """Keep a message that failed, with the error and its traceback."""
     row = _row(consumer, message, State.FAILED)
-    row.error = f"{type(error).__name__}: {error}"
-    row.traceback = "".join(traceback.format_exception(error)) if error else ""
+    row.error, row.traceback = _describe(error)
     row.attempts = attempts
     row.save()
 
@@ -89,12 +89,17 @@ def _retry_one(row: ParkedEvent) -> bool:
         return True
     except Exception as error:
         row.state = State.FAILED
-        row.error = f"{type(error).__name__}: {error}"
-        row.traceback = "".join(traceback.format_exception(error))
+        row.error, row.traceback = _describe(error)
         row.attempts += 1
         row.save(update_fields=["state", "error", "traceback", "attempts"])
         return False
     return True
+
+
+def _describe(error: Exception | None) -> tuple[str, str]:
+    """Error and traceback, without the NULs that a text column refuses."""
+    shown = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+    return shown[0].replace("\x00", "\\x00"), shown[1].replace("\x00", "\\x00")
 
 
 def _row(consumer: str, message: Message, state: ParkedEvent.State) -> ParkedEvent:
@@ -106,7 +111,7 @@ def _row(consumer: str, message: Message, state: ParkedEvent.State) -> ParkedEve
         offset=message.place.offset,
         key=message.key,
         value=message.value,
-        headers=[(name, (raw or b"").decode("latin-1")) for name, raw in message.headers],
+        headers=headers_to_text(message.headers),
         held_key=message.held_key,
         event_id=message.envelope.id if message.envelope else "",
         type=message.envelope.type if message.envelope else "",
@@ -118,5 +123,5 @@ def _message(row: ParkedEvent) -> Message:
         place=Place(row.topic, row.partition, row.offset),
         key=None if row.key is None else bytes(row.key),
         value=None if row.value is None else bytes(row.value),
-        headers=tuple((name, text.encode("latin-1")) for name, text in row.headers),
+        headers=headers_from_text(row.headers),
     )

@@ -132,6 +132,36 @@ def test_what_is_no_event_is_parked_once_and_holds_nobody(kafka, garbage):
     assert ParkedEvent.objects.count() == 1
 
 
+NUL_ID = b'{"specversion":"1.0","id":"a\\u0000b","source":"/x","type":"product.created"}'
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "headers"),
+    [
+        (b"\x00\x00\x00\x07", b"{", []),
+        (b"1", NUL_ID, []),
+        (b"1", b"{", [("trace", b"\x00\xff")]),
+        (b"1", b"{", [("na\x00me", b"x")]),
+    ],
+    ids=["binary key", "id", "header", "header name"],
+)
+def test_bytes_that_text_columns_refuse_are_parked(kafka, key, value, headers):
+    kafka.producer().send(TOPIC, value, key, headers)
+    consume(kafka)
+    row = ParkedEvent.objects.get()
+    assert (bytes(row.key), bytes(row.value)) == (key, value)
+    assert parking.retry(GROUP) == (0, 1)
+
+
+def test_a_binary_key_is_held_like_any_other(kafka, monkeypatch):
+    monkeypatch.setattr("common.inbox.processing.BACKOFF_SECONDS", 0)
+    for event in (product(1, 1, "666"), product(1, 2)):
+        outbox.publish(event)
+    for row in OutboxEvent.objects.all():
+        kafka.producer().send(TOPIC, row.payload.encode(), key=b"\x00\x00\x00\x01")
+    assert consume(kafka).parked == 2
+
+
 def test_unknown_types_and_fields_are_read_without_trouble(kafka):
     outbox.publish(product())
     payload = OutboxEvent.objects.get().payload

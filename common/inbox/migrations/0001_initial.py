@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 ('offset', models.BigIntegerField()),
                 ('key', models.BinaryField(null=True)),
                 ('value', models.BinaryField(null=True)),
-                ('headers', models.JSONField(default=list, help_text='Pairs of name and value (latin-1).')),
+                ('headers', models.TextField(default='[]', help_text='JSON pairs of name and value (latin-1).')),
                 ('held_key', models.CharField(blank=True, help_text='Later events of this key wait; empty holds none.', max_length=255)),
                 ('event_id', models.CharField(blank=True, max_length=255)),
                 ('type', models.CharField(blank=True, max_length=255)),
