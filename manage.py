@@ -30,9 +30,13 @@ def main(argv: list[str]) -> None:
         )
         sys.exit(2)
 
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"{error}. The table of settings is in README.md.")
 
 
 if __name__ == "__main__":

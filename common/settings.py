@@ -1,12 +1,12 @@
 """What all three projects share. The README lists each environment variable."""
 
 from pathlib import Path
+from typing import Any
 
-import environ
-
+from common.environment import Environment
 from common.observability.logs import logging_config
 
-env = environ.Env()
+env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -69,6 +69,12 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
         "rest_framework.authentication.BasicAuthentication",
     ],
+    "DEFAULT_PARSER_CLASSES": [
+        "common.api.BoundedJSONParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "EXCEPTION_HANDLER": "common.api.exception_handler",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
@@ -80,9 +86,11 @@ SPECTACULAR_DEFAULTS = {
 }
 
 KAFKA = {
-    "bootstrap_servers": env.list("KAFKA_BOOTSTRAP_SERVERS", default=["localhost:9092"]),
+    "bootstrap_servers": env.servers("KAFKA_BOOTSTRAP_SERVERS", default="localhost:9092"),
     "client_id": env("KAFKA_CLIENT_ID", default="django-events"),
-    "security_protocol": env("KAFKA_SECURITY_PROTOCOL", default="PLAINTEXT"),
+    "security_protocol": env.choice(
+        "KAFKA_SECURITY_PROTOCOL", ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+    ),
     "sasl_mechanism": env("KAFKA_SASL_MECHANISM", default=None),
     "sasl_plain_username": env("KAFKA_SASL_USERNAME", default=None),
     "sasl_plain_password": env("KAFKA_SASL_PASSWORD", default=None),
@@ -92,22 +100,23 @@ KAFKA = {
     "ssl_password": env("KAFKA_SSL_PASSWORD", default=None),
     "ssl_check_hostname": env.bool("KAFKA_SSL_CHECK_HOSTNAME", default=True),
 }
-KAFKA_SESSION_TIMEOUT_MS = env.int("KAFKA_SESSION_TIMEOUT_MS", default=6_000)
-KAFKA_TOPIC_PARTITIONS = env.int("KAFKA_TOPIC_PARTITIONS", default=6)
-KAFKA_TOPIC_REPLICATION_FACTOR = env.int("KAFKA_TOPIC_REPLICATION_FACTOR", default=1)
+KAFKA_SESSION_TIMEOUT_MS = env.positive("KAFKA_SESSION_TIMEOUT_MS", default=6_000)
+KAFKA_TOPIC_PARTITIONS = env.positive("KAFKA_TOPIC_PARTITIONS", default=6)
+KAFKA_TOPIC_REPLICATION_FACTOR = env.positive("KAFKA_TOPIC_REPLICATION_FACTOR", default=1)
 KAFKA_TOPIC_RETENTION_MS = env.int("KAFKA_TOPIC_RETENTION_MS", default=7 * 24 * 3600 * 1000)
 EVENT_SCHEMA_URL = env("EVENT_SCHEMA_URL", default="http://localhost:8001/api/events/schema/")
 CONSUMER_TOPICS = env.list("CONSUMER_TOPICS", default=[])
 
 LOGGING = logging_config(
-    level=env("LOG_LEVEL", default="INFO"), as_json=env.bool("LOG_JSON", default=not DEBUG)
+    level=env.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")),
+    as_json=env.bool("LOG_JSON", default=not DEBUG),
 )
 
 
-def database(name: str) -> dict[str, object]:
+def database(name: str) -> dict[str, Any]:
     """The service's own database: ``DATABASE_URL``, or a SQLite file under ``var/``."""
     path = BASE_DIR / "var" / f"{name}.sqlite3"
-    config: dict[str, object] = env.db("DATABASE_URL", default=f"sqlite:///{path}")
+    config = env.database("DATABASE_URL", default=f"sqlite:///{path}")
     if config["ENGINE"] == "django.db.backends.sqlite3":
         Path(str(config["NAME"])).parent.mkdir(parents=True, exist_ok=True)
         config["OPTIONS"] = {

@@ -1,13 +1,11 @@
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from audit_service.audit.models import AuditEntry
+from common.admin import ReadOnlyAdmin
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(admin.ModelAdmin):
+class AuditEntryAdmin(ReadOnlyAdmin):
     """The record can be read; nobody changes it."""
 
     list_display = ["time", "type", "subject", "sequence", "actor", "recorded_at"]
@@ -34,8 +32,3 @@ class AuditEntryAdmin(admin.ModelAdmin):
     @admin.display(description="The event as it came")
     def event(self, entry: AuditEntry) -> str:
         return bytes(entry.value).decode(errors="replace")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    has_change_permission = has_delete_permission = has_add_permission

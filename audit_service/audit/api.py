@@ -6,18 +6,11 @@ import msgspec
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers, viewsets
-from rest_framework.pagination import CursorPagination
-from rest_framework.permissions import DjangoModelPermissions
 
 from audit_service.audit.models import AuditEntry
+from common.api import ModelPermissions, NewestFirst
 from common.events import decode
 from common.events.codec import headers_from_text
-
-
-class ViewPermission(DjangoModelPermissions):
-    """Reading needs the view permission too."""
-
-    perms_map = {**DjangoModelPermissions.perms_map, "GET": ["%(app_label)s.view_%(model_name)s"]}
 
 
 class EntrySerializer(serializers.ModelSerializer):
@@ -59,16 +52,9 @@ class EntryFilter(filters.FilterSet):
         fields = ["type", "subject", "actor", "correlation_id"]
 
 
-class NewestFirst(CursorPagination):
-    ordering = "-id"
-    page_size = 50
-    page_size_query_param = "page_size"
-    max_page_size = 1000
-
-
 class EntryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
     queryset = AuditEntry.objects.all()
     serializer_class = EntrySerializer
-    permission_classes = [ViewPermission]
+    permission_classes = [ModelPermissions]
     pagination_class = NewestFirst
     filterset_class = EntryFilter

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from django.db import connection, transaction
-from django.db.utils import InterfaceError, OperationalError
+from django.db import transaction
+from django.db.utils import Error as DatabaseError
 
 from common.inbox import parking
+from common.inbox.database_errors import drop_broken_connection, passes
 from common.inbox.dispatch import run_handlers
 from common.inbox.message import Message
 from common.inbox.models import InboxMessage
@@ -77,15 +78,16 @@ class Processor:
         return self._whole(lambda: self._park(message, failure))
 
     def _whole(self, work: Callable[[], Outcome]) -> Outcome:
-        """Run in one transaction; wait while the database is away, however long that is."""
+        """Run in one transaction; where the database is at fault, again until it works."""
         while True:
             try:
                 with transaction.atomic():
                     return work()
-            except (OperationalError, InterfaceError) as error:
-                if _database_answers():
+            except DatabaseError as error:
+                if not passes(error):
                     raise
-                log.warning("the database is away; waiting", error=str(error).strip())
+                drop_broken_connection()
+                log.warning("waiting for the database", reason=" ".join(str(error).split()))
                 if self.stop.wait(DATABASE_RETRY_SECONDS):
                     raise Stopping from error
 
@@ -127,15 +129,3 @@ class Processor:
 def _is_wanted(message: Message) -> bool:
     envelope = message.envelope
     return envelope is not None and any(s.wants(envelope.type) for s in subscriptions)
-
-
-def _database_answers() -> bool:
-    try:
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except (OperationalError, InterfaceError):
-        connection.close()
-        return False
-    return True

@@ -1,29 +1,21 @@
 """The worker: poll, process, commit the offsets, until told to stop."""
 
-import os
-import socket
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import structlog
-from django.db import DatabaseError, connection
-from django.utils import timezone
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError
 
+from common.inbox.heartbeat import Heartbeat
 from common.inbox.message import Message
-from common.inbox.models import Worker as Heartbeat
 from common.inbox.processing import Processor, Stopping
 from common.kafka.clients import Consumer
 
 log = structlog.get_logger(__name__)
 
 POLL_MS = 500
-HEARTBEAT_SECONDS = 5.0
-FORGET_AFTER = timedelta(days=1)
 
 
 @dataclass
@@ -44,31 +36,30 @@ class Worker:
     stop: threading.Event = field(default_factory=threading.Event)
     batch_size: int = 500
     drain: bool = False
-    handled: int = 0
-    parked: int = 0
-    _heartbeat: Heartbeat | None = None
-    _next_beat: float = 0.0
+    handled: int = field(default=0, init=False)
+    parked: int = field(default=0, init=False)
 
     def run(self) -> None:
-        """Consume until told to stop, or until caught up when draining."""
+        """Consume until told to stop, or until caught up when draining.
+
+        :raises KafkaError: when Kafka refuses this member for good, as with a wrong password.
+        """
         processor = Processor(self.group, self.stop)
+        heartbeat = Heartbeat(self.group)
         self.consumer.subscribe(list(self.topics))
         try:
-            while not self.stop.is_set():
-                messages = self._poll()
-                if messages:
+            while not self.stop.is_set() and not (self.drain and self._caught_up()):
+                if messages := self._poll():
                     outcome = processor.process(messages)
                     self.handled += outcome.handled
                     self.parked += outcome.parked
                     self._commit(messages)
-                elif self.drain and self._caught_up():
-                    break
-                self._beat()
+                heartbeat.beat(self.consumer.assignment())
         except Stopping:
             pass
         finally:
             self.consumer.close()
-            self._leave()
+            heartbeat.end()
 
     def _poll(self) -> list[Message]:
         batches = self.consumer.poll(timeout_ms=POLL_MS, max_records=self.batch_size)
@@ -85,7 +76,7 @@ class Worker:
         except CommitFailedError:
             log.warning("the group rebalanced; another worker goes on from the last commit")
         except KafkaError as error:
-            log.warning("offsets not committed; the next commit will do", error=repr(error))
+            log.warning("offsets not committed; the next commit will do", reason=str(error))
 
     def _caught_up(self) -> bool:
         """By the high watermark of the last fetch, which every broker tells truly."""
@@ -95,28 +86,3 @@ class Worker:
             and self.consumer.position(p) == self.consumer.highwater(p)
             for p in partitions
         )
-
-    def _beat(self) -> None:
-        if time.monotonic() < self._next_beat:
-            return
-        self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
-        partitions = sorted(f"{p.topic}/{p.partition}" for p in self.consumer.assignment())
-        if not partitions:
-            self._next_beat = 0.0
-        try:
-            if self._heartbeat is None:
-                Heartbeat.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
-                host, pid = socket.gethostname(), os.getpid()
-                self._heartbeat = Heartbeat(consumer=self.group, host=host, pid=pid)
-            self._heartbeat.partitions = partitions
-            self._heartbeat.save()
-        except DatabaseError as error:
-            log.warning("no heartbeat: the database is away", error=str(error).strip())
-            connection.close()
-
-    def _leave(self) -> None:
-        if self._heartbeat is not None and self._heartbeat.pk:
-            try:
-                self._heartbeat.delete()
-            except DatabaseError as error:
-                log.warning("heartbeat row stays: the database is away", error=str(error).strip())

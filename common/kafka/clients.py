@@ -1,6 +1,7 @@
 """Producer, consumer and admin client, built from the settings and from nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
@@ -19,7 +20,10 @@ class Future(Protocol):
     """What ``Producer.send`` returns."""
 
     def get(self, timeout: float | None = None) -> Any:
-        """Wait at most ``timeout`` seconds for the acknowledgement, or raise what went wrong."""
+        """Wait for the acknowledgement, or raise the KafkaError that came instead.
+
+        :param timeout: seconds to wait at the most, then KafkaTimeoutError; None waits for ever.
+        """
 
 
 class Producer(Protocol):
@@ -28,26 +32,44 @@ class Producer(Protocol):
     def send(
         self, topic: str, value: bytes, key: bytes | None, headers: list[tuple[str, bytes]]
     ) -> Future:
-        """Queue one message. Messages of one key are stored in the order of the calls."""
+        """Queue one message. Messages of one key are stored in the order of the calls.
+
+        :raises KafkaTimeoutError: when there is no such topic, or no broker to ask for it.
+        """
 
     def flush(self, timeout: float | None = None) -> None:
-        """Wait until all that was sent is acknowledged or has failed."""
+        """Wait until all that was sent is acknowledged or has failed.
+
+        :param timeout: seconds to wait at the most, then KafkaTimeoutError.
+        """
 
     def close(self, timeout: float | None = None) -> None:
-        """Stop; what was not acknowledged may or may not have been stored."""
+        """Stop; what was not acknowledged may or may not have been stored.
+
+        :param timeout: seconds to wait for what is under way; None waits for ever.
+        """
 
 
 class Consumer(Protocol):
     """What the worker uses of kafka-python's consumer. Not to be shared between threads."""
 
     def subscribe(self, topics: list[str]) -> None:
-        """Join the group and share these topics with its other members."""
+        """Join the group and share these topics with its other members.
+
+        The joining happens in the calls of :meth:`poll` at the latest.
+        """
 
     def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
-        """The next records, in offset order within each partition; empty at the time-out."""
+        """The next records, in offset order within each partition; empty at the time-out.
+
+        A call after which the group has rebalanced starts from what was committed last.
+        """
 
     def commit(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
-        """Store where the group goes on. Raises CommitFailedError after a rebalance."""
+        """Store where the group goes on.
+
+        :raises CommitFailedError: when the group has rebalanced without this member.
+        """
 
     def assignment(self) -> set[TopicPartition]:
         """The partitions that this member reads now."""
@@ -57,9 +79,6 @@ class Consumer(Protocol):
 
     def highwater(self, partition: TopicPartition) -> int | None:
         """The end of the partition as of the last fetch; None before the first."""
-
-    def partitions_for_topic(self, topic: str) -> set[int]:
-        """The partitions of a topic; empty where it does not exist."""
 
     def close(self) -> None:
         """Leave the group."""
@@ -103,9 +122,23 @@ def consumer(group: str) -> Consumer:
     return client
 
 
-def admin() -> KafkaAdminClient:
-    """:raises KafkaUnavailable: when no broker answers."""
-    return _connect(KafkaAdminClient)
+@contextmanager
+def admin() -> Iterator[KafkaAdminClient]:
+    """An admin client for the length of a ``with`` block.
+
+    :raises KafkaUnavailable: when no broker answers, or when what the block asks is refused.
+    """
+    with closing(_connect(KafkaAdminClient)) as client:
+        try:
+            yield client
+        except KafkaError as error:
+            raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> KafkaUnavailable:
+    """What kafka-python raised, as one line that names the servers."""
+    servers = ", ".join(settings.KAFKA["bootstrap_servers"])
+    return KafkaUnavailable(f"Kafka at {servers}: {str(error) or type(error).__name__}")
 
 
 T = TypeVar("T")
@@ -115,5 +148,4 @@ def _connect(client: Callable[..., T], **options: object) -> T:
     try:
         return client(**settings.KAFKA, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS, **options)
     except (KafkaError, OSError) as error:
-        servers = ", ".join(settings.KAFKA["bootstrap_servers"])
-        raise KafkaUnavailable(f"Kafka at {servers}: {error or type(error).__name__}") from error
+        raise unavailable(error) from error

@@ -1,33 +1,50 @@
 """Topics: made once, by a command, with their settings said aloud."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
+from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
-from common.kafka.clients import admin
+from common.kafka.clients import KafkaUnavailable, admin
 
 
 class Topic(NamedTuple):
+    """A topic as it is, and whether it was made just now."""
+
     name: str
     partitions: int
     created: bool
 
 
-def create_topics(names: list[str]) -> list[Topic]:
+def create_topics(names: Iterable[str]) -> list[Topic]:
     """Create the topics that do not exist yet, and leave the others as they are.
 
-    :raises KafkaUnavailable: when no broker answers.
+    :raises KafkaUnavailable: when no broker answers, or when it refuses.
     """
-    client = admin()
-    try:
+    with admin() as client:
         return [_create(client, name) for name in names]
-    finally:
-        client.close()
 
 
-def _create(client, name: str) -> Topic:  # type: ignore[no-untyped-def]
+def missing_topics(names: Iterable[str]) -> str:
+    """What keeps these topics from being used; empty when Kafka answers and has them all.
+
+    It asks with the admin client: asking with a producer or consumer makes some brokers create
+    the topic, with a number of partitions that nobody chose.
+    """
+    try:
+        with admin() as client:
+            lacking = sorted(set(names).difference(client.list_topics()))
+    except KafkaUnavailable as error:
+        return str(error)
+    if lacking:
+        return f"Kafka has no topic {', '.join(lacking)}; the command create_topics makes it"
+    return ""
+
+
+def _create(client: KafkaAdminClient, name: str) -> Topic:
     topic = NewTopic(
         name=name,
         num_partitions=settings.KAFKA_TOPIC_PARTITIONS,

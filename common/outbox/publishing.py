@@ -9,7 +9,7 @@ import uuid_utils.compat
 from django.conf import settings
 from django.db import connections, router, transaction
 
-from common.events import Contract, Envelope, encode
+from common.events import Contract, ContractViolation, Envelope, encode
 from common.events.context import current
 
 CHANNEL = "outbox"
@@ -26,7 +26,7 @@ def publish(event: Contract) -> uuid.UUID:
 
     :returns: the id of the event, a UUIDv7.
     :raises NoTransaction: when no transaction is open.
-    :raises ContractViolation: when a field does not fit the contract (msgspec.ValidationError).
+    :raises ContractViolation: when a field does not fit the contract; the text names it.
     :raises EventTooLarge: when Kafka would not carry it.
     """
     from common.outbox.models import OutboxEvent  # needs the app registry, this package does not
@@ -51,8 +51,6 @@ def publish(event: Contract) -> uuid.UUID:
 
 def _envelope(event: Contract, event_id: uuid.UUID) -> Envelope:
     context = current()
-    data = msgspec.json.encode(event)
-    msgspec.json.decode(data, type=type(event))  # a Struct checks its fields only when reading
     return Envelope(
         specversion="1.0",
         id=str(event_id),
@@ -68,8 +66,18 @@ def _envelope(event: Contract, event_id: uuid.UUID) -> Envelope:
         causationid=context.causation_id,
         actor=context.actor(),
         traceparent=context.traceparent,
-        data=msgspec.Raw(data),
+        data=msgspec.Raw(_checked_json(event)),
     )
+
+
+def _checked_json(event: Contract) -> bytes:
+    """The data as JSON. A Struct checks its fields only when it is read, so it is read."""
+    data = msgspec.json.encode(event)
+    try:
+        msgspec.json.decode(data, type=type(event))
+    except msgspec.ValidationError as error:
+        raise ContractViolation(f"{event.event_type}: {error}") from error
+    return data
 
 
 def _wake_relay_after_commit(connection: Any) -> None:

@@ -1,8 +1,7 @@
 """The relay: outbox rows to Kafka, in order, each at least once."""
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import structlog
 from django.db import connection
@@ -11,7 +10,7 @@ from django.utils import timezone
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from common.events.codec import structured_headers
-from common.kafka.clients import KafkaUnavailable, Producer
+from common.kafka.clients import Future, KafkaUnavailable, Producer, unavailable
 from common.outbox.lock import try_lock
 from common.outbox.models import OutboxEvent
 from common.outbox.publishing import CHANNEL
@@ -38,40 +37,41 @@ class Relay:
         self._connect = connect
         self._stop = stop
         self._producer: Producer | None = None
-        self._said = ""
+        self._waiting_for = ""
 
     def run(self) -> None:
-        """Relay until told to stop."""
+        """Relay until told to stop, while this is the active relay; until then, stand by."""
         while not self._stop.is_set():
             try:
-                if not try_lock(connection):
-                    self._say_once("another relay is active; waiting to take over")
-                    self._stop.wait(RETRY_SECONDS)
-                    continue
-                self._relay()
+                if try_lock(connection):
+                    self._relay()
+                else:
+                    self._wait("the relay's lock", "another relay is active; this one stands by")
             except (OperationalError, InterfaceError) as error:
-                self._say_once(f"the database is away; waiting: {error}".strip())
                 connection.close()
-                self._stop.wait(RETRY_SECONDS)
+                self._wait("the database", " ".join(str(error).split()))
         self.close()
 
     def relay_batch(self) -> int:
-        """Send the next rows and wait for Kafka.
+        """Send the next rows, wait for Kafka, and mark what it took.
 
         :returns: the number of rows that were sent and marked.
-        :raises KafkaUnavailable: when Kafka is away; nothing is marked that it did not take.
+        :raises KafkaUnavailable: when Kafka did not take all of them. They are sent again from
+            the first that it did not take, so that none overtakes another of its key.
         """
         rows = list(OutboxEvent.objects.filter(published_at__isnull=True)[:BATCH])
-        if rows:
-            sent = self._send(rows)
-            OutboxEvent.objects.filter(pk__in=sent).update(published_at=timezone.now())
-            return len(sent)
-        return 0
+        if not rows:
+            return 0
+        acknowledged, failure = self._send(rows)
+        OutboxEvent.objects.filter(pk__in=acknowledged).update(published_at=timezone.now())
+        if failure is not None:
+            raise unavailable(failure) from failure
+        return len(acknowledged)
 
     def close(self) -> None:
         """Let the producer go; what it did not get acknowledged is sent again next time."""
         if self._producer is not None:
-            self._producer.close(timeout=1)
+            self._producer.close(timeout=RETRY_SECONDS)
             self._producer = None
 
     def _relay(self) -> None:
@@ -79,45 +79,40 @@ class Relay:
             try:
                 sent = self.relay_batch()
             except KafkaUnavailable as error:
-                self._say_once(f"waiting for Kafka: {error}")
                 self.close()
-                self._stop.wait(RETRY_SECONDS)
+                self._wait("Kafka", str(error))
                 continue
             if sent:
-                self._said = ""
+                self._waiting_for = ""
                 log.info("relayed", events=sent)
             else:
                 self._wait_for_events()
 
-    def _send(self, rows: list[OutboxEvent]) -> list[int]:
-        if self._producer is None:
-            self._producer = self._connect()
-        headers = structured_headers()
+    def _send(self, rows: Sequence[OutboxEvent]) -> tuple[list[int], KafkaError | None]:
+        """Positions of the rows that Kafka took, up to the first that it did not, and why."""
+        acknowledged: list[int] = []
         try:
-            futures = [
-                self._producer.send(
-                    row.topic,
-                    value=row.payload.encode(),
-                    key=row.aggregateid.encode(),
-                    headers=headers,
-                )
-                for row in rows
-            ]
-            for future in futures:
-                self._acknowledged(future)
+            if self._producer is None:
+                self._producer = self._connect()
+            futures = [_send_row(self._producer, row) for row in rows]
+            self._flush(self._producer)
+            for row, future in zip(rows, futures, strict=True):
+                future.get(timeout=0)
+                acknowledged.append(row.position)
         except KafkaError as error:
-            raise KafkaUnavailable(str(error) or type(error).__name__) from error
-        return [row.position for row in rows]
+            return acknowledged, error
+        return acknowledged, None
 
-    def _acknowledged(self, future: Any) -> None:
+    def _flush(self, producer: Producer) -> None:
+        """Wait however long Kafka takes: giving up would let later messages overtake."""
         while True:
             try:
-                future.get(timeout=RETRY_SECONDS)
+                producer.flush(timeout=RETRY_SECONDS)
                 return
             except KafkaTimeoutError:
                 if self._stop.is_set():
                     raise
-                self._say_once("waiting for Kafka to acknowledge")
+                self._say_once("Kafka", "it does not acknowledge what was sent")
 
     def _wait_for_events(self) -> None:
         if connection.vendor != "postgresql":
@@ -130,7 +125,21 @@ class Relay:
         for _ in connection.connection.notifies(timeout=NOTIFY_SECONDS, stop_after=1):
             pass
 
-    def _say_once(self, what: str) -> None:
-        if what != self._said:
-            self._said = what
-            log.warning(what)
+    def _wait(self, for_what: str, reason: str) -> None:
+        self._say_once(for_what, reason)
+        self._stop.wait(RETRY_SECONDS)
+
+    def _say_once(self, for_what: str, reason: str) -> None:
+        """One line an outage, though the reason may change while it lasts."""
+        if for_what != self._waiting_for:
+            self._waiting_for = for_what
+            log.warning(f"waiting for {for_what}", reason=reason)
+
+
+def _send_row(producer: Producer, row: OutboxEvent) -> Future:
+    return producer.send(
+        row.topic,
+        value=row.payload.encode(),
+        key=row.aggregateid.encode(),
+        headers=structured_headers(),
+    )

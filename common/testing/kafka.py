@@ -1,17 +1,25 @@
 """An in-memory Kafka: producer and consumer as ``common.kafka.clients`` describes them.
 
-Topics come to be on first use, with one partition: enough for order, retries and parking.
+The same tests run against it and against a real broker, so a test that passes here means
+something there.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+import threading
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kafka import OffsetAndMetadata, TopicPartition
+from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaError, KafkaTimeoutError
+from kafka.partitioner.default import murmur2
+
+from common.kafka.clients import Future, KafkaUnavailable
 
 
 class Record(NamedTuple):
+    """A stored message, with the attributes of kafka-python's ConsumerRecord that we use."""
+
     topic: str
     partition: int
     offset: int
@@ -20,30 +28,92 @@ class Record(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-class Done:
-    """The future of a message that is stored already."""
-
-    def get(self, timeout: float | None = None) -> None:
-        return None
-
-
 @dataclass
-class InMemoryKafka:
-    """A broker in a dictionary. One member a group reads; offsets outlive it."""
+class Group:
+    """A consumer group. Each join and each leave begins a new generation."""
 
-    logs: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
-    offsets: dict[tuple[str, str], int] = field(default_factory=dict)
+    members: list["InMemoryConsumer"] = field(default_factory=list)
+    committed: dict[TopicPartition, int] = field(default_factory=dict)
+    generation: int = 0
+
+
+class InMemoryKafka:
+    """A broker in memory.
+
+    :param topics: topics to begin with, by name, with their numbers of partitions.
+    """
+
+    def __init__(self, **topics: int) -> None:
+        self.logs: dict[TopicPartition, list[Record]] = {}
+        self.groups: dict[str, Group] = {}
+        self.up = True
+        self.changed = threading.Condition()
+        for name, partitions in topics.items():
+            self.create_topic(name, partitions)
+
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        for number in range(partitions):
+            self.logs.setdefault(TopicPartition(name, number), [])
+
+    def partitions(self, topic: str) -> list[TopicPartition]:
+        return sorted(partition for partition in self.logs if partition.topic == topic)
+
+    def records(self, topic: str) -> list[Record]:
+        """All that is stored, partition by partition."""
+        return [record for p in self.partitions(topic) for record in self.logs[p]]
+
+    def stop(self) -> None:
+        """Answer nobody, until :meth:`start`. What is stored stays."""
+        with self.changed:
+            self.up = False
+            self.changed.notify_all()
+
+    def start(self) -> None:
+        with self.changed:
+            self.up = True
+            self.changed.notify_all()
+
+    def forget_offsets(self, group: str) -> None:
+        """As after a crash between the database's commit and Kafka's: all is delivered again."""
+        self.groups[group].committed.clear()
 
     def producer(self) -> "InMemoryProducer":
+        """:raises KafkaUnavailable: while stopped."""
+        self._refuse_when_down()
         return InMemoryProducer(self)
 
     def consumer(self, group: str) -> "InMemoryConsumer":
-        return InMemoryConsumer(self, group)
+        """:raises KafkaUnavailable: while stopped."""
+        self._refuse_when_down()
+        return InMemoryConsumer(self, self.groups.setdefault(group, Group()))
+
+    def _refuse_when_down(self) -> None:
+        if not self.up:
+            raise KafkaUnavailable("the in-memory Kafka is stopped")
 
 
-@dataclass
+class InMemoryFuture:
+    """The acknowledgement of one message; it comes when the message is stored."""
+
+    def __init__(self, kafka: InMemoryKafka) -> None:
+        self._kafka = kafka
+        self.error: KafkaError | None = None
+        self.done = False
+
+    def get(self, timeout: float | None = None) -> None:
+        with self._kafka.changed:
+            if not self._kafka.changed.wait_for(lambda: self.done, timeout):
+                raise KafkaTimeoutError("no acknowledgement in time")
+        if self.error is not None:
+            raise self.error
+
+
 class InMemoryProducer:
-    kafka: InMemoryKafka
+    """Stores at once while the broker is up; what is sent while it is down waits in order."""
+
+    def __init__(self, kafka: InMemoryKafka) -> None:
+        self._kafka = kafka
+        self._waiting: list[tuple[Record, InMemoryFuture]] = []
 
     def send(
         self,
@@ -51,54 +121,109 @@ class InMemoryProducer:
         value: bytes | None,
         key: bytes | None = None,
         headers: Iterable[tuple[str, bytes]] = (),
-    ) -> Done:
-        log = self.kafka.logs[topic]
-        log.append(Record(topic, 0, len(log), key, value, list(headers)))
-        return Done()
+    ) -> Future:
+        partitions = self._kafka.partitions(topic)
+        if not partitions:
+            raise KafkaTimeoutError(f"no topic {topic}")
+        number = (murmur2(key) & 0x7FFFFFFF) % len(partitions) if key is not None else 0
+        future = InMemoryFuture(self._kafka)
+        record = Record(topic, number, -1, key, value, list(headers))
+        with self._kafka.changed:
+            self._waiting.append((record, future))
+            self._store()
+        return future
 
     def flush(self, timeout: float | None = None) -> None:
-        """Everything is stored already."""
+        with self._kafka.changed:
+            if not self._kafka.changed.wait_for(self._store, timeout):
+                raise KafkaTimeoutError("not all was acknowledged in time")
 
     def close(self, timeout: float | None = None) -> None:
-        """Nothing to release."""
+        with self._kafka.changed:
+            for _, future in self._waiting:
+                future.error, future.done = KafkaConnectionError("the producer was closed"), True
+            self._waiting.clear()
+
+    def _store(self) -> bool:
+        if self._kafka.up:
+            for record, future in self._waiting:
+                log = self._kafka.logs[TopicPartition(record.topic, record.partition)]
+                log.append(record._replace(offset=len(log)))
+                future.done = True
+            self._waiting.clear()
+            self._kafka.changed.notify_all()
+        return not self._waiting
 
 
-@dataclass
 class InMemoryConsumer:
-    kafka: InMemoryKafka
-    group: str
-    positions: dict[str, int] = field(default_factory=dict)
-    before_commit: Callable[[], None] = lambda: None
+    """One member of a group, which shares the partitions evenly with the others."""
+
+    def __init__(self, kafka: InMemoryKafka, group: Group) -> None:
+        self._kafka = kafka
+        self._group = group
+        self._topics: list[str] = []
+        self._generation = -1
+        self._positions: dict[TopicPartition, int] = {}
 
     def subscribe(self, topics: list[str]) -> None:
-        self.positions = {t: self.kafka.offsets.get((self.group, t), 0) for t in topics}
+        self._topics = list(topics)
+        with self._kafka.changed:
+            self._group.members.append(self)
+            self._group.generation += 1
+            self._join()
 
-    def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
-        batches: dict[TopicPartition, list[Any]] = {}
-        for topic, position in self.positions.items():
-            records = self.kafka.logs[topic][position : position + max_records]
-            if records:
-                batches[TopicPartition(topic, 0)] = list(records)
-                self.positions[topic] += len(records)
-                break
-        return batches
+    def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
+        deadline = time.monotonic() + timeout_ms / 1000
+        with self._kafka.changed:
+            while True:
+                self._join()
+                records = self._take(max_records) if self._kafka.up else {}
+                left = deadline - time.monotonic()
+                if records or left <= 0:
+                    return records
+                self._kafka.changed.wait(left)
 
     def commit(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
-        self.before_commit()
-        for partition, end in offsets.items():
-            self.kafka.offsets[self.group, partition.topic] = end.offset
+        with self._kafka.changed:
+            if not self._kafka.up:
+                raise KafkaTimeoutError("no broker to commit to")
+            if self._generation != self._group.generation:
+                raise CommitFailedError
+            for partition, end in offsets.items():
+                self._group.committed[partition] = end.offset
 
     def assignment(self) -> set[TopicPartition]:
-        return {TopicPartition(topic, 0) for topic in self.positions}
+        return set(self._positions)
 
     def position(self, partition: TopicPartition) -> int | None:
-        return self.positions[partition.topic]
+        return self._positions[partition]
 
     def highwater(self, partition: TopicPartition) -> int | None:
-        return len(self.kafka.logs[partition.topic])
-
-    def partitions_for_topic(self, topic: str) -> set[int]:
-        return {0}
+        return len(self._kafka.logs[partition])
 
     def close(self) -> None:
-        self.positions = {}
+        with self._kafka.changed:
+            if self in self._group.members:
+                self._group.members.remove(self)
+                self._group.generation += 1
+            self._positions = {}
+            self._kafka.changed.notify_all()
+
+    def _join(self) -> None:
+        """Take part in the newest generation, from what was committed last."""
+        if self._generation == self._group.generation:
+            return
+        self._generation = self._group.generation
+        rank, size = self._group.members.index(self), len(self._group.members)
+        mine = [p for topic in self._topics for p in self._kafka.partitions(topic)][rank::size]
+        self._positions = {p: self._group.committed.get(p, 0) for p in mine}
+
+    def _take(self, max_records: int) -> dict[TopicPartition, list[Record]]:
+        batches: dict[TopicPartition, list[Record]] = {}
+        for partition, position in self._positions.items():
+            records = self._kafka.logs[partition][position : position + max_records]
+            if records:
+                batches[partition] = records
+                self._positions[partition] += len(records)
+                max_records -= len(records)
+        return batches

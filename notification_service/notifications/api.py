@@ -5,14 +5,9 @@ from typing import Any
 from django.utils import timezone
 from django_filters import rest_framework as filters
 from rest_framework import mixins, serializers, viewsets
-from rest_framework.pagination import CursorPagination
-from rest_framework.permissions import DjangoModelPermissions
 
+from common.api import ModelPermissions, NewestFirst
 from notification_service.notifications.models import Notification
-
-
-class ViewPermission(DjangoModelPermissions):
-    perms_map = {**DjangoModelPermissions.perms_map, "GET": ["%(app_label)s.view_%(model_name)s"]}
 
 
 class NotificationSerializer(serializers.ModelSerializer):
@@ -51,11 +46,6 @@ class NotificationFilter(filters.FilterSet):
         fields = ["kind", "product_id"]
 
 
-class NewestFirst(CursorPagination):
-    ordering = "-id"
-    page_size = 50
-
-
 class NotificationViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
@@ -64,6 +54,6 @@ class NotificationViewSet(
 ):
     queryset = Notification.objects.all()
     serializer_class = NotificationSerializer
-    permission_classes = [ViewPermission]
+    permission_classes = [ModelPermissions]
     pagination_class = NewestFirst
     filterset_class = NotificationFilter

@@ -1,5 +1,7 @@
 """Products and their categories."""
 
+from collections.abc import Iterable
+from copy import copy
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +33,13 @@ class Category(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, **options: Any) -> None:
+        """Save, but never under another slug: events that were sent name the old one."""
+        stored = Category.objects.filter(pk=self.pk).exclude(slug=self.slug)
+        if self.pk is not None and stored.exists():
+            raise ValidationError({"slug": "The slug of a category cannot be changed."})
+        super().save(**options)
 
 
 class Product(models.Model):
@@ -80,39 +89,61 @@ class Product(models.Model):
         using = options.get("using") or router.db_for_write(type(self), instance=self)
         with transaction.atomic(using=using):
             self.before = self._lock(using)
+            self.saved_fields = self._fields_to_save(options.get("update_fields"))
             self._settle_values(using)
-            if self.before is None or self.changed_fields():
-                now = timezone.now()
-                self.created_at = self.before.created_at if self.before else now
-                self.updated_at = now
-                self.version = self.before.version + 1 if self.before else 1
-            else:
-                self.version, self.updated_at = self.before.version, self.before.updated_at
-            if options.get("update_fields") is not None:
-                options["update_fields"] = {*options["update_fields"], "version", "updated_at"}
+            self._count_the_change()
+            if options.get("update_fields"):
+                options["update_fields"] = {*self.saved_fields, "version", "updated_at"}
             super().save(**options)
 
     def changed_fields(self) -> list[str]:
-        """The fields in which this product differs from the row as it was before saving."""
-        return [f for f in self.CHANGEABLE if getattr(self, f) != getattr(self.before, f)]
+        """The fields that this save writes and that differ from the row as it was before."""
+        return [f for f in self.saved_fields if getattr(self, f) != getattr(self.before, f)]
+
+    def as_stored(self) -> "Product":
+        """The row as it is after this save: what ``update_fields`` left out is as it was."""
+        stored = copy(self)
+        for name in set(self.CHANGEABLE).difference(self.saved_fields):
+            setattr(stored, name, getattr(self.before, name))
+        return stored
 
     def _lock(self, using: str) -> "Product | None":
         if self.pk is None:
             return None
         return Product.objects.using(using).select_for_update().filter(pk=self.pk).first()
 
+    def _fields_to_save(self, update_fields: Iterable[str] | None) -> list[str]:
+        """As Django decides it: those that are named, else those that were loaded or set."""
+        if self.before is None:
+            return list(self.CHANGEABLE)
+        if update_fields is None:
+            return [f for f in self.CHANGEABLE if f not in self.get_deferred_fields()]
+        named = {self._meta.get_field(name).attname for name in update_fields}
+        return [f for f in self.CHANGEABLE if f in named]
+
     def _settle_values(self, using: str) -> None:
         """Make the values in memory those that the database will hold."""
         expressions = {
-            f: getattr(self, f)
-            for f in self.CHANGEABLE
-            if hasattr(getattr(self, f), "resolve_expression")
+            f"new_{name}": getattr(self, name)
+            for name in self.saved_fields
+            if hasattr(getattr(self, name), "resolve_expression")
         }
+        computed: dict[str, Any] = {}
         if expressions and self.before is not None:
             row = Product.objects.using(using).filter(pk=self.pk)
-            [values] = row.values_list(*expressions.values())
-            for name, value in zip(expressions, values, strict=True):
-                setattr(self, name, value)
-        for name in self.CHANGEABLE:
-            setattr(self, name, self._meta.get_field(name).to_python(getattr(self, name)))
-        self.price = Decimal(self.price).quantize(CENT)
+            computed = row.values(**expressions).get()
+        for name in self.saved_fields:
+            value = computed.get(f"new_{name}", getattr(self, name))
+            setattr(self, name, self._meta.get_field(name).to_python(value))
+        if "price" in self.saved_fields and self.price is not None:
+            self.price = self.price.quantize(CENT)
+
+    def _count_the_change(self) -> None:
+        now = timezone.now()
+        if self.before is None:
+            self.version, self.created_at, self.updated_at = 1, now, now
+        else:
+            changed = bool(self.changed_fields())
+            self.version = self.before.version + changed
+            self.created_at = self.before.created_at
+            self.updated_at = now if changed else self.before.updated_at

@@ -24,7 +24,7 @@ def product_saved(instance: Product, created: bool, raw: bool, **_: Any) -> None
         outbox.publish(ProductCreated(**product_data(instance)))
     elif instance.changed_fields():
         previous = PreviousValues(**previous_values(instance))
-        outbox.publish(ProductUpdated(**product_data(instance), previous=previous))
+        outbox.publish(ProductUpdated(**product_data(instance.as_stored()), previous=previous))
 
 
 @receiver(pre_delete, sender=Product)

@@ -1,13 +1,9 @@
 """The record: what comes is kept, and shown to those who may see it."""
 
-import threading
-
 import pytest
 from django.contrib.auth.models import User
 
 from audit_service.audit.models import AuditEntry
-from common.inbox.worker import Worker
-from common.testing.kafka import InMemoryKafka
 
 pytestmark = pytest.mark.django_db
 
@@ -18,11 +14,10 @@ EVENT = (
 
 
 @pytest.fixture
-def recorded() -> None:
-    kafka = InMemoryKafka()
+def recorded(bus) -> None:
     for number in (1, 2, 2):
-        kafka.producer().send("order.events", EVENT % (number, number), key=b"9")
-    Worker(kafka.consumer("g"), "g", ["order.events"], threading.Event(), drain=True).run()
+        bus.send("order.events", EVENT % (number, number), key=b"9")
+    bus.consume()
 
 
 def test_every_event_is_kept_whole_and_once(recorded):

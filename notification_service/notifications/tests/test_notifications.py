@@ -1,14 +1,12 @@
 """Which events become notifications, and the inbox that shows them."""
 
 import json
-import threading
 from typing import Any
 
 import pytest
 
 from common.contracts.product import TOPIC
-from common.inbox.worker import Worker
-from common.testing.kafka import InMemoryKafka
+from common.testing.bus import Bus
 from notification_service.notifications.models import Notification
 
 pytestmark = pytest.mark.django_db
@@ -20,15 +18,14 @@ KETTLE = {
 }  # fmt: skip
 
 
-def consume(event_type: str, **changes: Any) -> list[str]:
+def consume(bus: Bus, event_type: str, **changes: Any) -> list[str]:
     envelope = {
         "specversion": "1.0", "id": "e1", "source": "/product_service", "type": event_type,
         "subject": "1", "data": {**KETTLE, **changes},
     }  # fmt: skip
-    kafka = InMemoryKafka()
     for _ in range(2):
-        kafka.producer().send(TOPIC, json.dumps(envelope).encode(), key=b"1")
-    Worker(kafka.consumer("g"), "g", [TOPIC], threading.Event(), drain=True).run()
+        bus.send(TOPIC, json.dumps(envelope).encode(), key=b"1")
+    bus.consume()
     return list(Notification.objects.values_list("text", flat=True))
 
 
@@ -51,13 +48,13 @@ def consume(event_type: str, **changes: Any) -> list[str]:
         ),
     ],
 )
-def test_what_people_are_told(event_type, changes, texts):
-    assert consume(event_type, **changes) == texts
+def test_what_people_are_told(bus, event_type, changes, texts):
+    assert consume(bus, event_type, **changes) == texts
 
 
-def test_the_inbox_page_and_its_api(admin_client):
+def test_the_inbox_page_and_its_api(bus, admin_client):
     assert b"Nothing yet" in admin_client.get("/").content
-    consume("product.created")
+    consume(bus, "product.created")
     assert b"Kettle &lt;b&gt; is new" in admin_client.get("/").content
     [row] = admin_client.get("/api/notifications/?unread=true").json()["results"]
     assert row["read"] is False

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.urls import reverse
@@ -76,6 +77,40 @@ def test_an_expression_is_told_as_its_value(kettle):
     assert Product.objects.get().version == 2
 
 
+def test_what_update_fields_leaves_out_is_not_told(kettle):
+    kettle.name, kettle.price = "Pot", Decimal("17.50")
+    kettle.save(update_fields=["price"])
+    [event] = events()
+    assert event["data"]["previous"] == {"price": "19.90"}
+    assert (event["data"]["name"], event["data"]["price"]) == ("Kettle", "17.50")
+    stored = Product.objects.get()
+    assert (stored.name, stored.version) == ("Kettle", 2)
+
+
+def test_a_category_can_be_named_either_way_in_update_fields(kettle):
+    shelf = Category.objects.create(name="Kitchen", slug="kitchen")
+    kettle.category = shelf
+    kettle.save(update_fields=["category"])
+    [event] = events()
+    assert (event["data"]["category"], event["data"]["previous"]) == ("kitchen", {"category": None})
+
+
+def test_fields_that_were_not_loaded_are_as_they_were(kettle):
+    product = Product.objects.only("name").get()
+    product.name = "Pot"
+    product.save()
+    [event] = events()
+    assert (event["data"]["name"], event["data"]["price"]) == ("Pot", "19.90")
+    assert event["data"]["previous"] == {"name": "Kettle"}
+
+
+def test_the_slug_of_a_category_never_changes(kettle):
+    shelf = Category.objects.create(name="Kitchen", slug="kitchen")
+    shelf.slug = "cooking"
+    with pytest.raises(ValidationError, match="slug"):
+        shelf.save()
+
+
 def test_a_stale_instance_tells_what_really_changed(kettle):
     stale = Product.objects.get()
     kettle.stock = 0
@@ -122,21 +157,40 @@ def test_a_broken_constraint_leaves_no_event(kettle):
         ("name", "\x00"),
         ("name", "x" * 10_000),
         ("category", "nowhere"),
+        ("description", "\udc00"),
+        ("is_active", []),
     ],
 )
 def test_bad_input_names_the_field_and_changes_nothing(editor, kettle, field, value):
-    body = {"sku": "K2", "name": "Pot", "price": "1", field: value}
-    answer = editor.post("/api/products/", body, format="json")
+    body = json.dumps({"sku": "K2", "name": "Pot", "price": "1", field: value})
+    answer = editor.post("/api/products/", body, content_type="application/json")
     assert answer.status_code == 400
     assert field in answer.json()
     assert Product.objects.count() == 1
     assert events() == []
 
 
-def test_a_huge_body_is_refused(editor):
-    answer = editor.post("/api/products/", {"name": "x" * 10_000_000}, format="json")
+@pytest.mark.parametrize("form", ["json", "multipart"])
+def test_a_huge_body_is_refused(editor, form):
+    body = {"sku": "K2", "price": "1", "name": "x" * 10_000_000}
+    answer = editor.post("/api/products/", body, format=form)
+    assert answer.status_code == 413
+    assert "too large" in answer.json()["body"][0]
+    assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize("body", ["", "{", "[1]", "[" * 100_000, "\xff", "1e999"])
+def test_a_body_that_is_no_product_is_refused(editor, body):
+    answer = editor.post("/api/products/", body, content_type="application/json")
     assert answer.status_code == 400
     assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "query", ["price_min=cheap", "sku=%00", "search=%00", "page=0", "page=99999999999999999999"]
+)
+def test_a_bad_query_is_the_clients_error(client, query):
+    assert client.get(f"/api/products/?{query}").status_code in (400, 404)
 
 
 def test_reading_is_open_and_writing_is_not(kettle, client):

@@ -1,12 +1,16 @@
 from django.core.management.base import BaseCommand
 
+from common.events.contract import topics
 from common.kafka.clients import producer
+from common.kafka.topics import missing_topics
+from common.lifecycle import missing_migrations, stop_on_signals, wait_until_ready
 from common.outbox.relay import Relay
-from common.shutdown import stop_on_signals
 
 
 class Command(BaseCommand):
     help = "Relay events from the outbox to Kafka until stopped. A second relay stands by."
 
     def handle(self, **options: object) -> None:
-        Relay(producer, stop_on_signals()).run()
+        stop = stop_on_signals()
+        if wait_until_ready(lambda: missing_migrations() or missing_topics(topics()), stop):
+            Relay(producer, stop).run()

@@ -1,0 +1,56 @@
+"""Environment variables, read so that a wrong one is one clear line and no traceback."""
+
+import re
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+HOST_AND_PORT = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:,/]+)(?::\d{1,5})?")
+WANTED = {int: "a whole number", float: "a number", bool: "on or off"}
+TRUE = frozenset(environ.Env.BOOLEAN_TRUE_STRINGS)
+FALSE = frozenset({"false", "off", "no", "n", "0", ""})
+
+
+class Environment(environ.Env):  # type: ignore[misc]
+    """django-environ, but a value of the wrong form is an ImproperlyConfigured that names it."""
+
+    def get_value(self, var: str, cast: Any = None, *rest: Any, **options: Any) -> Any:
+        if cast is bool and self.ENVIRON.get(var, "").strip().lower() not in TRUE | FALSE:
+            raise ImproperlyConfigured(f"{var} must be on or off")
+        try:
+            return super().get_value(var, cast, *rest, **options)
+        except ValueError:
+            raise ImproperlyConfigured(f"{var} must be {WANTED.get(cast, 'valid')}") from None
+
+    def positive(self, var: str, *, default: int) -> int:
+        """A whole number of at least 1."""
+        number: int = self.int(var, default=default)
+        if number < 1:
+            raise ImproperlyConfigured(f"{var} must be 1 or more")
+        return number
+
+    def choice(self, var: str, choices: tuple[str, ...]) -> str:
+        """One of these words; the first is the default."""
+        word: str = self(var, default=choices[0])
+        if word not in choices:
+            raise ImproperlyConfigured(f"{var} must be one of {', '.join(choices)}")
+        return word
+
+    def servers(self, var: str, *, default: str) -> list[str]:
+        """Comma-separated host:port pairs."""
+        servers: list[str] = self.list(var, default=[default])
+        if not servers or not all(HOST_AND_PORT.fullmatch(server) for server in servers):
+            raise ImproperlyConfigured(f"{var} must be host:port, or several with commas between")
+        return servers
+
+    def database(self, var: str, *, default: str) -> dict[str, Any]:
+        """A database URL, as Django's ``DATABASES`` wants it."""
+        wanted = f"{var} must be a URL, such as postgres://user:password@host:5432/name"
+        try:
+            config: dict[str, Any] = self.db(var, default=default)
+        except ValueError:  # its text may hold the password
+            raise ImproperlyConfigured(wanted) from None
+        if "ENGINE" not in config:
+            raise ImproperlyConfigured(wanted)
+        return config

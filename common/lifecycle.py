@@ -1,0 +1,62 @@
+"""The life of a command that runs for years: it waits for what it needs, and stops when asked."""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import InterfaceError, OperationalError
+
+log = structlog.get_logger(__name__)
+
+ASK_AGAIN_SECONDS = 1.0
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that is set by the first SIGTERM or SIGINT; the second ends the process at once."""
+    stop = threading.Event()
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise SystemExit(128 + signum)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+    return stop
+
+
+def wait_until_ready(missing: Callable[[], str], stop: threading.Event) -> bool:
+    """Ask once a second what is missing, until nothing is; log each new answer once.
+
+    :param missing: says what is missing and what to do about it; empty when all is there.
+    :param stop: ends the waiting.
+    :returns: False when told to stop before all was there.
+    """
+    said = ""
+    while not stop.is_set():
+        answer = missing()
+        if not answer:
+            return True
+        if answer != said:
+            said = answer
+            log.warning("waiting", reason=answer)
+        stop.wait(ASK_AGAIN_SECONDS)
+    return False
+
+
+def missing_migrations() -> str:
+    """What keeps the database from being used; empty when it is there and up to date."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        return f"the database is away: {' '.join(str(error).split())}"
+    if plan:
+        return f"the database lacks {len(plan)} migrations; the command migrate applies them"
+    return ""

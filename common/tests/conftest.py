@@ -1,0 +1,48 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from common.contracts.product import ProductCreated
+from common.testing.bus import bus
+from common.tests.app import handlers
+from common.tests.app.models import Written
+
+__all__ = ["bus"]
+
+
+def product(product_id: int = 1, version: int = 1, **changes: Any) -> ProductCreated:
+    """An event about a kettle."""
+    now = datetime.now(UTC)
+    fields = {
+        "id": product_id,
+        "sku": f"S{product_id}",
+        "name": "Kettle",
+        "description": "",
+        "category": None,
+        "price": Decimal("5.00"),
+        "currency": "EUR",
+        "stock": 1,
+        "is_active": True,
+        "version": version,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return ProductCreated(**{**fields, **changes})
+
+
+def poison(product_id: int, version: int) -> ProductCreated:
+    """An event that the handler cannot stand, until :func:`heal`."""
+    return product(product_id, version, price=handlers.BROKEN)
+
+
+def written() -> list[str]:
+    """What the handler wrote, as ``product.version``, in its order."""
+    return [str(row) for row in Written.objects.order_by("id")]
+
+
+@pytest.fixture
+def heal(monkeypatch):
+    """Call it, and the handler stands every event."""
+    return lambda: monkeypatch.setattr(handlers, "broken_prices", set())

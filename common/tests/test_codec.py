@@ -1,0 +1,94 @@
+"""The envelope: ours as the official SDK reads it, and others' as we read them."""
+
+import json
+
+import msgspec
+import pytest
+from cloudevents.core.bindings.kafka import (
+    KafkaMessage,
+    from_binary,
+    from_structured,
+    to_binary,
+    to_structured,
+)
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+
+from common import outbox
+from common.contracts.product import TOPIC
+from common.events import Envelope, InvalidEvent, decode
+from common.events.codec import headers_from_text, headers_to_text
+from common.tests.conftest import product
+
+SMALLEST = {"specversion": "1.0", "id": "1", "source": "/x", "type": "y"}
+
+
+def as_json(envelope: Envelope) -> object:
+    return msgspec.json.decode(msgspec.json.encode(envelope))
+
+
+def sdk_event(**attributes: object) -> CloudEvent:
+    data = attributes.pop("data", {"total": "7.00"})
+    return CloudEvent(
+        {**SMALLEST, "datacontenttype": "application/json", "subject": "9 é", **attributes}, data
+    )
+
+
+@pytest.mark.django_db
+def test_our_envelope_goes_through_the_official_sdk_and_back(bus):
+    outbox.publish(product(7))
+    bus.relay()
+    [record] = bus.kafka.records(TOPIC)
+    message = KafkaMessage(headers=dict(record.headers), key=record.key, value=record.value)
+    theirs = from_structured(message, JSONFormat(), CloudEvent)
+    ours = json.loads(record.value)
+    assert theirs.get_data() == ours.pop("data")
+    assert theirs.get_extension("sequence") == ours["sequence"] == 1
+    assert (theirs.get_id(), theirs.get_type()) == (ours["id"], "product.created")
+
+    back = to_structured(theirs, JSONFormat())
+    read_back = decode(back.value, back.headers.items())
+    assert as_json(read_back) == as_json(decode(record.value, record.headers))
+
+
+def test_the_sdks_binary_mode_is_read_as_its_structured_mode_is():
+    event = sdk_event()
+    binary, structured = to_binary(event, JSONFormat()), to_structured(event, JSONFormat())
+    assert from_binary(binary, JSONFormat(), CloudEvent).get_data() == {"total": "7.00"}
+    ours = decode(binary.value, binary.headers.items())
+    theirs = decode(structured.value, structured.headers.items())
+    assert (ours.id, ours.source, ours.type, ours.subject) == ("1", "/x", "y", "9 é")
+    assert theirs.subject == ours.subject
+    assert msgspec.json.decode(ours.data) == msgspec.json.decode(theirs.data) == {"total": "7.00"}
+
+
+@pytest.mark.parametrize("missing", list(SMALLEST))
+def test_a_missing_attribute_is_named(missing):
+    event = {name: value for name, value in SMALLEST.items() if name != missing}
+    with pytest.raises(InvalidEvent, match=missing):
+        decode(json.dumps(event).encode())
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"specversion": "0.3"}, "specversion"),
+        ({"id": ""}, "id"),
+        ({"id": 5}, "id"),
+        ({"time": "yesterday"}, "time"),
+        ({"subject": "x" * 300}, "subject"),
+    ],
+)
+def test_a_wrong_attribute_is_named(changes, named):
+    with pytest.raises(InvalidEvent, match=named):
+        decode(json.dumps({**SMALLEST, **changes}).encode())
+
+
+def test_another_content_type_is_named():
+    with pytest.raises(InvalidEvent, match="avro"):
+        decode(json.dumps(SMALLEST).encode(), [("content-type", b"application/avro")])
+
+
+def test_any_header_bytes_survive_a_text_column():
+    headers = (("trace", bytes(range(256))), ("naïve", b""))
+    assert headers_from_text(headers_to_text(headers)) == headers

@@ -1,0 +1,179 @@
+"""Consuming: exactly once in effect, in order within a key, and nothing skipped in silence."""
+
+import sqlite3
+
+import pytest
+from django.db import OperationalError, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common import outbox
+from common.contracts.product import TOPIC
+from common.inbox.models import InboxMessage, ParkedEvent
+from common.outbox.models import OutboxEvent
+from common.testing.bus import Bus
+from common.testing.kafka import InMemoryKafka
+from common.tests.app import handlers
+from common.tests.conftest import poison, product, written
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_event_is_handled_once_however_often_it_is_delivered(bus):
+    outbox.publish(product())
+    assert bus.run().handled == 1
+    assert bus.consume_again().handled == 0
+    assert written() == ["1.1"]
+
+
+def test_a_failing_event_is_parked_and_holds_its_key_alone(bus, heal):
+    for event in (product(1), poison(1, 2), product(1, 3), product(2)):
+        outbox.publish(event)
+    worker = bus.run()
+    assert (worker.handled, worker.parked) == (2, 2)
+    assert sorted(written()) == ["1.1", "2.1"]
+    head, follower = ParkedEvent.objects.all()
+    assert (head.state, follower.state) == ("failed", "behind")
+    assert "cannot stand" in head.error
+    assert "Traceback" in head.traceback
+    assert head.attempts == 4
+    assert bus.retry_parked() == (0, 2)
+    heal()
+    assert bus.retry_parked() == (2, 0)
+    assert written()[-2:] == ["1.2", "1.3"]
+
+
+def test_later_events_wait_behind_a_parked_one_in_later_batches_too(bus, heal):
+    outbox.publish(poison(1, 1))
+    bus.run()
+    for event in (product(1, 2), product(1, 3)):
+        outbox.publish(event)
+    assert bus.run().parked == 2
+    heal()
+    bus.retry_parked()
+    outbox.publish(product(1, 4))
+    bus.run()
+    assert written() == ["1.1", "1.2", "1.3", "1.4"]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"{", b"\xff\x00", b"[]", b"", None, b"[" * 100_000, b"x" * 2_000_000, b'{"id": "1"}'],
+    ids=["cut", "bytes", "list", "empty", "tombstone", "deep", "large", "incomplete"],
+)
+def test_what_is_no_event_is_parked_once_and_holds_nobody(bus, garbage):
+    bus.send(TOPIC, garbage, key=b"1")
+    outbox.publish(product(1))
+    bus.run()
+    bus.consume_again()
+    assert written() == ["1.1"]
+    row = ParkedEvent.objects.get()
+    assert (row.value and bytes(row.value)) == garbage
+    assert row.error
+
+
+NUL_ID = b'{"specversion":"1.0","id":"a\\u0000b","source":"/x","type":"product.created"}'
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "headers"),
+    [
+        (b"\x00\x00\x00\x07", b"{", []),
+        (b"1", NUL_ID, []),
+        (b"1", b"{", [("trace", b"\x00\xff")]),
+        (b"1", b"{", [("na\x00me", b"x")]),
+    ],
+    ids=["binary key", "id", "header", "header name"],
+)
+def test_bytes_that_text_columns_refuse_are_parked(bus, key, value, headers):
+    bus.send(TOPIC, value, key, headers)
+    bus.consume()
+    row = ParkedEvent.objects.get()
+    assert (bytes(row.key), bytes(row.value)) == (key, value)
+    assert bus.retry_parked() == (0, 1)
+
+
+def test_a_binary_key_is_held_like_any_other(bus):
+    for event in (poison(1, 1), product(1, 2)):
+        outbox.publish(event)
+    for row in OutboxEvent.objects.all():
+        bus.send(TOPIC, row.payload.encode(), key=b"\x00\x00\x00\x01")
+    assert bus.consume().parked == 2
+
+
+def test_unknown_types_and_fields_are_read_without_trouble(bus):
+    outbox.publish(product())
+    payload = OutboxEvent.objects.get().payload
+    unknown = payload.replace("product.created", "product.praised")
+    extra = payload.replace('"data":{', '"extra":[1],"data":{"colour":"red",')
+    for value in (unknown, extra):
+        bus.send(TOPIC, value.encode(), key=b"1")
+    bus.consume()
+    assert written() == ["1.1"]
+    assert not ParkedEvent.objects.exists()
+
+
+def test_data_that_breaks_its_contract_is_parked_and_holds_its_key(bus):
+    outbox.publish(product())
+    outbox.publish(product(1, 2))
+    first, second = (row.payload for row in OutboxEvent.objects.all())
+    bus.send(TOPIC, first.replace('"stock":1', '"stock":"many"').encode(), key=b"1")
+    bus.send(TOPIC, second.encode(), key=b"1")
+    assert bus.consume().parked == 2
+    assert "stock" in ParkedEvent.objects.first().error
+
+
+def locked() -> OperationalError:
+    cause = sqlite3.OperationalError("database is locked")
+    cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    error = OperationalError("database is locked")
+    error.__cause__ = cause
+    return error
+
+
+def test_an_error_that_passes_does_not_count_against_the_event(bus, monkeypatch):
+    failures = [locked() for _ in range(20)]
+    create = handlers.Written.objects.create
+
+    def fail_at_first(**values):
+        if failures:
+            raise failures.pop()
+        return create(**values)
+
+    monkeypatch.setattr("common.inbox.processing.DATABASE_RETRY_SECONDS", 0)
+    monkeypatch.setattr(handlers.Written.objects, "create", fail_at_first)
+    outbox.publish(product())
+    assert bus.run().handled == 1
+    assert written() == ["1.1"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    steps=st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=14),
+    batch_size=st.integers(1, 5),
+    data=st.data(),
+)
+def test_any_mix_of_failures_and_redeliveries_keeps_order(steps, batch_size, data):
+    """Whatever fails and whatever comes again: each event once, in order within its key."""
+    with pytest.MonkeyPatch.context() as patch, transaction.atomic():
+        patch.setattr("common.inbox.processing.BACKOFF_SECONDS", 0)
+        bus = Bus(InMemoryKafka(**{TOPIC: 2}), "bus_tests")
+        versions = dict.fromkeys(range(1, 5), 0)
+        for product_id, broken in steps:
+            versions[product_id] += 1
+            make = poison if broken else product
+            outbox.publish(make(product_id, versions[product_id]))
+        bus.relay()
+        bus.consume(batch_size)
+        committed = bus.kafka.groups["bus_tests"].committed
+        for partition in bus.kafka.partitions(TOPIC):
+            stored = len(bus.kafka.logs[partition])
+            committed[partition] = data.draw(st.integers(0, stored))
+        bus.consume(batch_size)
+        patch.setattr(handlers, "broken_prices", set())
+        bus.retry_parked()
+        for product_id, version in versions.items():
+            rows = handlers.Written.objects.filter(subject=str(product_id)).order_by("id")
+            assert [row.sequence for row in rows] == list(range(1, version + 1))
+        assert InboxMessage.objects.count() == len(steps)
+        transaction.set_rollback(True)

@@ -1,0 +1,158 @@
+"""Publishing in the caller's transaction, and the relay that follows the commit."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+import structlog
+from django.db import transaction
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError
+
+from common import outbox
+from common.contracts.product import TOPIC
+from common.events import ContractViolation, EventTooLarge
+from common.events.context import Context, use
+from common.kafka.clients import KafkaUnavailable
+from common.outbox.models import OutboxEvent
+from common.outbox.publishing import NoTransaction
+from common.outbox.relay import Relay
+from common.testing.kafka import InMemoryFuture, InMemoryKafka, InMemoryProducer
+from common.tests.conftest import product
+
+pytestmark = pytest.mark.django_db
+
+
+def sent(kafka: InMemoryKafka) -> list[str]:
+    """Keys of what Kafka holds, in the order of the offsets of each partition."""
+    return [record.key.decode() for record in kafka.records(TOPIC)]
+
+
+def waiting() -> int:
+    return OutboxEvent.objects.filter(published_at__isnull=True).count()
+
+
+def test_a_rollback_takes_the_event_back():
+    with transaction.atomic():
+        outbox.publish(product())
+        transaction.set_rollback(True)
+    assert not OutboxEvent.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_publishing_outside_a_transaction_is_refused():
+    with pytest.raises(NoTransaction, match="atomic"):
+        outbox.publish(product())
+    assert not OutboxEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"stock": -1}, "stock"), ({"currency": "euro"}, "currency"), ({"name": None}, "name")],
+)
+def test_what_breaks_the_contract_is_refused_and_named(changes, named):
+    with pytest.raises(ContractViolation, match=rf"product\.created: .*\$\.{named}"):
+        outbox.publish(product(**changes))
+    assert not OutboxEvent.objects.exists()
+
+
+def test_what_kafka_would_not_carry_is_refused():
+    with pytest.raises(EventTooLarge):
+        outbox.publish(product(description="x" * 1_000_000))
+    assert not OutboxEvent.objects.exists()
+
+
+def test_the_event_tells_of_its_origin():
+    with use(Context("request-1", lambda: "eve", causation_id="event-0", traceparent="00-a-b-01")):
+        outbox.publish(product())
+    payload = OutboxEvent.objects.get().payload
+    for part in (
+        '"correlationid":"request-1"',
+        '"actor":"eve"',
+        '"causationid":"event-0"',
+        '"traceparent":"00-a-b-01"',
+    ):
+        assert part in payload
+
+
+def test_the_relay_sends_in_order_and_marks_what_kafka_took(bus):
+    for version in range(1, 6):
+        outbox.publish(product(7, version))
+    assert bus.relay() == 5
+    assert waiting() == 0
+    assert bus.relay() == 0
+    values = [record.value.decode() for record in bus.kafka.records(TOPIC)]
+    assert values == [row.payload for row in OutboxEvent.objects.all()]
+
+
+def test_without_kafka_nothing_is_marked_and_nothing_lost(bus):
+    outbox.publish(product())
+    bus.kafka.stop()
+    with pytest.raises(KafkaUnavailable):
+        bus.relay()
+    assert waiting() == 1
+    bus.kafka.start()
+    assert bus.relay() == 1
+    assert sent(bus.kafka) == ["1"]
+
+
+class Refusing(InMemoryProducer):
+    """Takes what comes before the event of one key, and refuses that one."""
+
+    refused = b"2"
+
+    def send(self, topic, value, key=None, headers=()):
+        if key != self.refused:
+            return super().send(topic, value, key, headers)
+        future = InMemoryFuture(self._kafka)
+        future.done, future.error = True, KafkaConnectionError("refused")
+        return future
+
+
+def test_a_refused_event_is_sent_again_and_none_overtakes_it(bus):
+    for product_id in (1, 2, 3):
+        outbox.publish(product(product_id))
+    relay = Relay(lambda: Refusing(bus.kafka), threading.Event())
+    with pytest.raises(KafkaUnavailable, match="refused"):
+        relay.relay_batch()
+    marked = OutboxEvent.objects.filter(published_at__isnull=False)
+    assert list(marked.values_list("aggregateid", flat=True)) == ["1"]
+    assert bus.relay() == 2
+
+
+class Scripted(InMemoryProducer):
+    """Does what the test says instead of waiting for acknowledgements."""
+
+    def __init__(self, kafka: InMemoryKafka, on_flush: Callable[[], None]) -> None:
+        super().__init__(kafka)
+        self._on_flush = on_flush
+
+    def flush(self, timeout=None):
+        self._on_flush()
+        super().flush(timeout=0)
+
+
+def test_an_outage_is_said_once_however_long_it_lasts(bus):
+    outbox.publish(product())
+    stop = threading.Event()
+    rounds = iter(range(3))
+
+    def still_away() -> None:
+        if next(rounds, None) is None:
+            stop.set()
+
+    relay = Relay(lambda: Scripted(bus.kafka, still_away), stop)
+    bus.kafka.stop()
+    with structlog.testing.capture_logs() as logs, pytest.raises(KafkaUnavailable):
+        relay.relay_batch()
+    assert [line["event"] for line in logs] == ["waiting for Kafka"]
+    assert waiting() == 1
+
+
+def test_a_missing_topic_is_an_outage_not_a_loss(bus):
+    outbox.publish(product())
+    bus.kafka.logs.clear()
+    with pytest.raises(KafkaUnavailable, match=TOPIC):
+        bus.relay()
+    with pytest.raises(KafkaTimeoutError):
+        bus.kafka.producer().send("nowhere", b"")
+    assert waiting() == 1

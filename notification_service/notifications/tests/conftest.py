@@ -1,0 +1,3 @@
+from common.testing.bus import bus
+
+__all__ = ["bus"]
