@@ -11,6 +11,8 @@ from common.observability.health import healthz, readyz
 router = DefaultRouter()
 router.register("events", EntryViewSet)
 
+admin.site.site_header = admin.site.site_title = "Audit service"
+
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/audit/auditentry/")),
     path("admin/", admin.site.urls),

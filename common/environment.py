@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from warnings import catch_warnings
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -48,8 +49,9 @@ class Environment(environ.Env):  # type: ignore[misc]
         """A database URL, as Django's ``DATABASES`` wants it."""
         wanted = f"{var} must be a URL, such as postgres://user:password@host:5432/name"
         try:
-            config: dict[str, Any] = self.db(var, default=default)
-        except ValueError:  # its text may hold the password
+            with catch_warnings(action="ignore"):  # error and warning show the password
+                config: dict[str, Any] = self.db(var, default=default)
+        except ValueError:
             raise ImproperlyConfigured(wanted) from None
         if "ENGINE" not in config:
             raise ImproperlyConfigured(wanted)

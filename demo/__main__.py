@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +12,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from honcho.manager import Manager
 from honcho.printer import Printer
@@ -22,21 +25,20 @@ ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = Path(os.environ.get("DEMO_DIR", ROOT / "var" / "demo")).resolve()
 SERVICES = ("product", "notification", "audit")
 CONSUMERS = ("notification", "audit")
-PORTS = {
-    "product": int(os.environ.get("PRODUCT_PORT", "8001")),
-    "notification": int(os.environ.get("NOTIFICATION_PORT", "8002")),
-    "audit": int(os.environ.get("AUDIT_PORT", "8003")),
-}
-KAFKA_PORT = int(os.environ.get("KAFKA_PORT", "19092"))
 OWN_KAFKA = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 HEALTHY_SECONDS = 90
+DEFAULT_PORTS = {"product": 8001, "notification": 8002, "audit": 8003, "kafka": 19092}
+PORTS: dict[str, int] = {}
 
 TRY = """
-Everything is up (login admin / admin):
+Everything is up. Log in as admin / admin, or as viewer / viewer, who may only read.
 
-  Products        {product}/admin/products/product/    API {product}/api/products/
+  Products        {product}/admin/products/product/
+                  {product}/api/products/
   Notifications   {notification}/
-  Audit record    {audit}/admin/audit/auditentry/      API {audit}/api/events/
+                  {notification}/api/notifications/
+  Audit record    {audit}/admin/audit/auditentry/
+                  {audit}/api/events/
 
 Change the price of a product, and look at the notifications and the audit record.
 Ctrl-C stops everything.
@@ -48,9 +50,20 @@ class StartError(Exception):
 
 
 class Processes(Manager):
-    """Honcho's manager, which can be stopped before every process has told its pid."""
+    """Honcho's manager, which can be stopped before every process has told its pid.
+
+    It keeps honcho's own lines to itself, but for the first process that ended.
+
+    :param when_started: runs in a thread of its own once every process has been started. Not
+        before: honcho forks, and a fork copies what another thread has open at that moment.
+    """
 
     stop_wanted = False
+    first_to_end = ""
+
+    def __init__(self, when_started: Callable[["Processes"], None]) -> None:
+        super().__init__(Printer(sys.stdout))
+        self._watcher = threading.Thread(target=when_started, args=(self,), daemon=True)
 
     def terminate(self) -> None:
         if self._all_started():
@@ -59,13 +72,22 @@ class Processes(Manager):
             self.stop_wanted = True
 
     def _system_print(self, data: str) -> None:
-        if self.stop_wanted and self._all_started():
+        name, _, told = data.strip().partition(" ")
+        if told.startswith("stopped") and not self.first_to_end:
+            self.first_to_end = f"{name} {told}"
+        if not self._all_started():
+            return
+        if self.stop_wanted:
             self.stop_wanted = False
             super().terminate()
+        elif self._watcher.ident is None:
+            self._watcher.start()
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, interrupt)
     try:
+        PORTS.update(ports())
         refuse_busy_ports()
         environments = {service: environment(service) for service in SERVICES}
         for service in SERVICES:
@@ -75,34 +97,53 @@ def main() -> int:
     except StartError as error:
         print(f"make demo: {error}", file=sys.stderr)
         return 1
-    processes = Processes(Printer(sys.stdout))
+    except KeyboardInterrupt:
+        print("make demo: stopped.", file=sys.stderr)
+        return 130
+    failure: list[str] = []
+    processes = Processes(lambda started: watch(started, environments["product"], failure))
     for name, (words, env) in commands(environments).items():
         processes.add_process(name, f"exec {shlex.join(words)}", env=env, cwd=str(ROOT))
-    failure: list[str] = []
-    watcher = threading.Thread(
-        target=watch, args=(processes, environments["product"], failure), daemon=True
-    )
-    watcher.start()
     processes.loop()
     if failure:
         print(f"make demo: {failure[0]}", file=sys.stderr)
         return 1
     if processes.returncode in (130, 143):
         return 0
-    print("make demo: a process ended, so all were stopped; its output is above.", file=sys.stderr)
+    ended = processes.first_to_end or "a process ended"
+    print(f"make demo: {ended}, so all were stopped; its output is above.", file=sys.stderr)
     return 1
 
 
+def interrupt(signum: int, frame: FrameType | None) -> None:
+    """SIGTERM while preparing is as Ctrl-C; later honcho takes both."""
+    raise KeyboardInterrupt
+
+
+def ports() -> dict[str, int]:
+    """The port of each service, and of Kafka where it is ours."""
+    found = {}
+    for name, default in DEFAULT_PORTS.items():
+        variable = f"{name.upper()}_PORT"
+        text = os.environ.get(variable, str(default))
+        if not text.isdecimal() or not 0 < int(text) < 2**16:
+            raise StartError(f"{variable} must be a port number, not {text!r}")
+        found[name] = int(text)
+    if len(set(found.values())) < len(found):
+        raise StartError("two of the ports are the same")
+    return found
+
+
 def refuse_busy_ports() -> None:
-    variables = {f"{service.upper()}_PORT": port for service, port in PORTS.items()}
-    if not OWN_KAFKA:
-        variables["KAFKA_PORT"] = KAFKA_PORT
-    for variable, port in variables.items():
+    for name, port in PORTS.items():
+        if name == "kafka" and OWN_KAFKA:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
+                variable = f"{name.upper()}_PORT"
                 raise StartError(f"port {port} is in use; set {variable} to a free one") from None
 
 
@@ -112,7 +153,7 @@ def environment(service: str) -> dict[str, str]:
         **os.environ,
         "DJANGO_SETTINGS_MODULE": f"{service}_service.settings",
         "DATABASE_URL": f"sqlite:///{DIRECTORY / service}.sqlite3",
-        "KAFKA_BOOTSTRAP_SERVERS": OWN_KAFKA or f"127.0.0.1:{KAFKA_PORT}",
+        "KAFKA_BOOTSTRAP_SERVERS": OWN_KAFKA or f"127.0.0.1:{PORTS['kafka']}",
         "SECRET_KEY": secret_key(),
         "EVENT_SCHEMA_URL": f"http://localhost:{PORTS['product']}/api/events/schema/",
         "LOG_JSON": "0",
@@ -144,7 +185,10 @@ def commands(
     python = sys.executable
     all_commands: dict[str, tuple[list[str], dict[str, str]]] = {}
     if not OWN_KAFKA:
-        all_commands["kafka"] = (broker.command(KAFKA_PORT), {**os.environ, "RUST_LOG": "error"})
+        all_commands["kafka"] = (
+            broker.command(PORTS["kafka"]),
+            {**os.environ, "RUST_LOG": "error"},
+        )
     for service, env in environments.items():
         bind = f"--bind=127.0.0.1:{PORTS[service]}"
         gunicorn = [python, "-m", "gunicorn", f"{service}_service.wsgi", bind]
@@ -162,14 +206,15 @@ def watch(processes: Processes, env: dict[str, str], failure: list[str]) -> None
     """Create the topics, wait until all are healthy, and say what to try."""
     deadline = time.monotonic() + HEALTHY_SECONDS
     try:
-        while not OWN_KAFKA and not broker.answers(KAFKA_PORT) and time.monotonic() < deadline:
+        while not OWN_KAFKA and not broker.answers(PORTS["kafka"]) and time.monotonic() < deadline:
             time.sleep(0.05)
         run(["manage.py", "product", "create_topics"], env)
-        while not all(healthy(service) for service in SERVICES):
+        while unhealthy := [service for service in SERVICES if not healthy(service)]:
             if time.monotonic() > deadline:
-                raise StartError(f"not healthy after {HEALTHY_SECONDS} s; see the output above")
+                names = " and ".join(unhealthy)
+                raise StartError(f"{names} not healthy after {HEALTHY_SECONDS} s; see above")
             time.sleep(0.2)
-        urls = {service: f"http://localhost:{port}" for service, port in PORTS.items()}
+        urls = {service: f"http://localhost:{PORTS[service]}" for service in SERVICES}
         print(TRY.format(**urls), flush=True)
     except StartError as error:
         failure.append(str(error))

@@ -17,6 +17,7 @@ def command(port: int) -> list[str]:
 
 
 def answers(port: int) -> bool:
+    """Whether something listens there."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
     except OSError:
@@ -25,12 +26,19 @@ def answers(port: int) -> bool:
 
 
 class EmbeddedBroker:
-    """A broker for the length of a ``with`` block."""
+    """A broker that can be started, stopped and started again; each start begins empty."""
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "EmbeddedBroker":
+    @property
+    def server(self) -> str:
+        """For ``KAFKA_BOOTSTRAP_SERVERS``."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
         self._process = subprocess.Popen(
             command(self.port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -39,6 +47,16 @@ class EmbeddedBroker:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The embedded broker did not start on port {self.port}")
             time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Kill it, with all that it held."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> "EmbeddedBroker":
+        self.start()
         return self
 
     def __exit__(
@@ -47,5 +65,4 @@ class EmbeddedBroker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.kill()
-        self._process.wait()
+        self.stop()

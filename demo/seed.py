@@ -1,4 +1,4 @@
-"""What the demo starts with: a login, a group that may read, and products on the first run."""
+"""What the demo starts with: two logins, one of whom may only read, and products to look at."""
 
 import django
 
@@ -35,6 +35,9 @@ def main() -> None:
         User.objects.create_superuser("admin", "admin@example.com", "admin")
     viewers, _ = Group.objects.get_or_create(name="viewers")
     viewers.permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    if not User.objects.filter(username="viewer").exists():
+        viewer = User.objects.create_user("viewer", password="viewer", is_staff=True)
+        viewer.groups.add(viewers)
     if apps.is_installed("product_service.products"):
         seed_products()
 

@@ -11,6 +11,8 @@ from notification_service.notifications.views import inbox, mark_all_read
 router = DefaultRouter()
 router.register("notifications", NotificationViewSet)
 
+admin.site.site_header = admin.site.site_title = "Notification service"
+
 urlpatterns = [
     path("", inbox, name="inbox"),
     path("mark-all-read/", mark_all_read, name="mark-all-read"),

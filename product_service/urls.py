@@ -12,6 +12,8 @@ router = DefaultRouter()
 router.register("products", ProductViewSet)
 router.register("categories", CategoryViewSet)
 
+admin.site.site_header = admin.site.site_title = "Product service"
+
 urlpatterns = [
     path("", RedirectView.as_view(url="/api/products/")),
     path("admin/", admin.site.urls),

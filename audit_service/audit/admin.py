@@ -1,4 +1,6 @@
+import msgspec
 from django.contrib import admin
+from django.utils.html import format_html
 
 from audit_service.audit.models import AuditEntry
 from common.admin import ReadOnlyAdmin
@@ -31,4 +33,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="The event as it came")
     def event(self, entry: AuditEntry) -> str:
-        return bytes(entry.value).decode(errors="replace")
+        try:
+            shown = msgspec.json.format(bytes(entry.value), indent=2)
+        except msgspec.DecodeError:  # in binary mode, the value is the data alone
+            shown = bytes(entry.value)
+        return format_html("<pre>{}</pre>", shown.decode(errors="replace"))

@@ -1,7 +1,7 @@
 """The record: what comes is kept, and shown to those who may see it."""
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 
 from audit_service.audit.models import AuditEntry
 
@@ -37,6 +37,23 @@ def test_only_people_with_the_permission_read(recorded, client):
     assert client.get("/api/events/").status_code == 403
     client.force_login(User.objects.create_user("bob"))
     assert client.get("/api/events/").status_code == 403
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_auditentry"))
+    client.force_login(viewer)
+    assert len(client.get("/api/events/").json()["results"]) == 2
+    assert client.get("/admin/audit/auditentry/").status_code == 200
+    assert client.post("/api/events/", {}).status_code == 403
+
+
+def test_what_is_no_json_is_kept_and_shown_too(bus, admin_client):
+    attributes = {"specversion": "1.0", "id": "b", "source": "/x", "type": "photo.taken"}
+    headers = [(f"ce_{name}", value.encode()) for name, value in attributes.items()]
+    bus.send("photo.events", b"\xff\xd8", b"1", [*headers, ("content-type", b"image/jpeg")])
+    bus.consume()
+    entry = AuditEntry.objects.get()
+    assert bytes(entry.value) == b"\xff\xd8"
+    assert admin_client.get(f"/api/events/{entry.pk}/").json()["data"] is None
+    assert admin_client.get(f"/admin/audit/auditentry/{entry.pk}/change/").status_code == 200
 
 
 def test_the_admin_cannot_change_the_record(recorded, admin_client):

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 
 from common.contracts.product import TOPIC
 from common.testing.bus import Bus
@@ -63,6 +64,20 @@ def test_the_inbox_page_and_its_api(bus, admin_client):
     assert answer.json()["read"] is True
     assert not admin_client.get("/api/notifications/?unread=true").json()["results"]
     assert admin_client.post("/mark-all-read/").status_code == 302
+
+
+def test_who_may_only_look_changes_nothing(bus, client):
+    consume(bus, "product.created")
+    viewer = User.objects.create_user("viewer")
+    viewer.user_permissions.add(Permission.objects.get(codename="view_notification"))
+    client.force_login(viewer)
+    assert b"<button>" not in client.get("/").content
+    [row] = client.get("/api/notifications/").json()["results"]
+    url = f"/api/notifications/{row['id']}/"
+    answer = client.patch(url, {"read": True}, content_type="application/json")
+    assert answer.status_code == 403
+    assert client.post("/mark-all-read/").status_code == 403
+    assert not Notification.objects.get().read_at
 
 
 def test_the_inbox_needs_a_login(client):

@@ -1,0 +1,1 @@
+"""An app for one test: its handler stops the audit worker in the middle of a batch."""

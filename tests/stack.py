@@ -1,0 +1,249 @@
+"""The three services as real processes, for the tests that cross them."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SERVICES = ("product", "notification", "audit")
+PATIENCE_SECONDS = 30.0
+USER = PASSWORD = "admin"
+
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def eventually(what: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
+    """The first true answer; the test fails when none comes in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"nothing after {seconds:.0f} s; the last answer was {found!r}")
+        time.sleep(0.05)
+    return found
+
+
+class Process:
+    """A running command, and what it has printed so far."""
+
+    def __init__(self, words: list[str], environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                words, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def kill(self) -> None:
+        """As the kernel does when memory runs out: at once, with no chance to tidy up."""
+        self._popen.kill()
+        self._popen.wait()
+
+    def stop(self, seconds: float = 10) -> int:
+        """Ask it to stop, as Ctrl-C and systemd do, and wait for it.
+
+        :returns: its exit code.
+        """
+        self._popen.send_signal(signal.SIGTERM)
+        return self._popen.wait(timeout=seconds)
+
+    @property
+    def running(self) -> bool:
+        return self._popen.poll() is None
+
+
+class SqliteDatabases:
+    """Empty, migrated databases with one superuser, made once and copied for each stack."""
+
+    def __init__(self, directory: Path) -> None:
+        self._templates = directory
+        for service in SERVICES:
+            environment = {**os.environ, "DATABASE_URL": f"sqlite:///{self._file(service)}"}
+            run(service, ["migrate", "--verbosity=0"], environment)
+            user = ["--noinput", f"--username={USER}", "--email=admin@example.com"]
+            password = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+            run(service, ["createsuperuser", *user], {**environment, **password})
+
+    def copy(self, service: str, directory: Path) -> str:
+        """A fresh copy.
+
+        :returns: its ``DATABASE_URL``.
+        """
+        copied = shutil.copy(self._file(service), directory / f"{service}.sqlite3")
+        return f"sqlite:///{copied}"
+
+    def _file(self, service: str) -> Path:
+        return self._templates / f"{service}.sqlite3"
+
+
+def run(service: str, words: list[str], environment: dict[str, str]) -> str:
+    """Run a management command to its end.
+
+    :returns: what it printed.
+    """
+    done = subprocess.run(
+        [sys.executable, "manage.py", service, *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class Stack:
+    """Services on databases of their own and one Kafka; a test starts the parts that it needs.
+
+    :param directory: an empty directory, for databases and logs.
+    :param databases: where fresh databases come from.
+    :param kafka: ``host:port`` of a broker, which need not run yet.
+    """
+
+    def __init__(self, directory: Path, databases: SqliteDatabases, kafka: str) -> None:
+        self.directory = directory
+        self.kafka = kafka
+        self.urls: dict[str, str] = {}
+        self._clients: dict[str, httpx.Client] = {}
+        self._processes: list[Process] = []
+        self._environments = {
+            service: {
+                **os.environ,
+                "DATABASE_URL": databases.copy(service, directory),
+                "KAFKA_BOOTSTRAP_SERVERS": kafka,
+                "SECRET_KEY": "for-tests-only",
+                "LOG_JSON": "off",
+            }
+            for service in SERVICES
+        }
+
+    def manage(self, service: str, *words: str) -> str:
+        """Run a command to its end."""
+        return run(service, list(words), self._environments[service])
+
+    def start(self, service: str, *words: str, **variables: str) -> Process:
+        """Start a command that goes on, with further environment variables."""
+        command = [sys.executable, "manage.py", service, *words]
+        if "DJANGO_SETTINGS_MODULE" in variables:
+            command.remove(service)
+        return self._start(f"{service}-{words[0]}", command, service, variables)
+
+    def serve(self, service: str) -> None:
+        """Start the service under gunicorn, and wait until it answers."""
+        port = free_port()
+        gunicorn = [sys.executable, "-m", "gunicorn", f"{service}_service.wsgi", "--threads=4"]
+        bind = [f"--bind=127.0.0.1:{port}", "--log-level=error"]
+        self._start(f"{service}-web", [*gunicorn, *bind], service, {})
+        self.urls[service] = f"http://127.0.0.1:{port}"
+        eventually(lambda: self._answers(service))
+
+    def consume(self, service: str) -> Process:
+        """Start a worker, and wait until it has its partitions."""
+        worker = self.start(service, "consume_events")
+        eventually(lambda: self.reads(service))
+        return worker
+
+    def reads(self, service: str) -> bool:
+        """Whether a worker of this service has partitions."""
+        return any(worker["partitions"] for worker in self.ready(service)["workers"])
+
+    def ready(self, service: str) -> dict[str, Any]:
+        return httpx.get(f"{self.urls[service]}/readyz").raise_for_status().json()
+
+    def client(self, service: str) -> httpx.Client:
+        """A client that is logged in as the superuser."""
+        if service not in self._clients:
+            client = httpx.Client(base_url=self.urls[service], follow_redirects=True, timeout=30)
+            client.get("/admin/login/").raise_for_status()
+            form = {"username": USER, "password": PASSWORD, "next": "/admin/"}
+            token = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+            client.post("/admin/login/", data={**form, **token}).raise_for_status()
+            client.headers["X-CSRFToken"] = client.cookies["csrftoken"]
+            self._clients[service] = client
+        return self._clients[service]
+
+    def create_product(self, sku: str, **fields: Any) -> dict[str, Any]:
+        """Create a product through the API.
+
+        :returns: the API's answer.
+        """
+        body = {"sku": sku, "name": f"Kettle {sku}", "price": "19.90", "stock": 3, **fields}
+        answer = self.client("product").post("/api/products/", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def set_stock(self, product: dict[str, Any], stock: int) -> None:
+        url = f"/api/products/{product['id']}/"
+        self.client("product").patch(url, json={"stock": stock}).raise_for_status()
+
+    def rows(self, service: str, path: str, **query: Any) -> list[dict[str, Any]]:
+        """All pages of a list of the API, oldest first."""
+        client = self.client(service)
+        url: str | None = str(httpx.URL(path, params={"page_size": 1000, **query}))
+        rows: list[dict[str, Any]] = []
+        while url:
+            page = client.get(url).raise_for_status().json()
+            rows += page["results"]
+            url = page["next"]
+        return rows[::-1]
+
+    def recorded(self, product: dict[str, Any]) -> list[int]:
+        """The sequence numbers that the audit service has of a product, in its order."""
+        entries = self.rows("audit", "/api/events/", subject=product["id"])
+        return [entry["sequence"] for entry in entries]
+
+    def stop(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        for process in self._processes:
+            if process.running:
+                process.stop()
+
+    def _start(
+        self, name: str, command: list[str], service: str, variables: dict[str, str]
+    ) -> Process:
+        environment = {**self._environments[service], **variables}
+        log = self.directory / f"{name}-{len(self._processes)}.log"
+        process = Process(command, environment, log)
+        self._processes.append(process)
+        return process
+
+    def _answers(self, service: str) -> bool:
+        try:
+            return self.ready(service)["status"] == "ok"
+        except httpx.TransportError:
+            return False
+
+
+def lines_with(text: str, output: str) -> list[str]:
+    """The lines of an output that hold a text, without colours."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    return [line for line in plain.splitlines() if text in line]
+
+
+def stopping(stack: Stack) -> Iterator[Stack]:
+    """The stack for the length of a fixture."""
+    try:
+        yield stack
+    finally:
+        stack.stop()

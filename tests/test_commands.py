@@ -1,0 +1,141 @@
+"""The commands as people type them: what they print, and how they end."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from demo.broker import EmbeddedBroker
+from tests.stack import ROOT, Stack, eventually, lines_with
+
+
+def manage(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", [[], ["migrate"], ["payment", "migrate"]])
+def test_without_a_service_the_services_are_listed(words: list[str]) -> None:
+    done = manage(*words)
+    assert done.returncode == 2
+    assert "product|notification|audit" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_settings_module_can_name_the_service() -> None:
+    done = manage("check", DJANGO_SETTINGS_MODULE="audit_service.settings")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("service", ["product", "notification", "audit"])
+def test_migrations_are_complete(service: str) -> None:
+    done = manage(service, "makemigrations", "--check", "--dry-run")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:port"),
+        ("KAFKA_BOOTSTRAP_SERVERS", ","),
+        ("KAFKA_SECURITY_PROTOCOL", "TLS"),
+        ("KAFKA_TOPIC_PARTITIONS", "many"),
+        ("KAFKA_TOPIC_PARTITIONS", "0"),
+        ("KAFKA_SESSION_TIMEOUT_MS", "-1"),
+        ("DATABASE_URL", "somewhere"),
+        ("DATABASE_URL", "postgres://user:secret-word@host:port/name"),
+        ("LOG_LEVEL", "LOUD"),
+        ("DEBUG", "perhaps"),
+    ],
+)
+@pytest.mark.parametrize("command", ["create_topics", "migrate"])
+def test_a_wrong_setting_is_one_line_that_names_it(command: str, variable: str, value: str) -> None:
+    done = manage("product", command, **{variable: value})
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{variable} must be ")
+    assert len(done.stderr.splitlines()) == 1
+    assert "secret-word" not in done.stderr
+
+
+def test_without_kafka_create_topics_says_so_and_fails() -> None:
+    done = manage("product", "create_topics", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "Kafka at 127.0.0.1:1" in done.stderr
+
+
+def test_topics_are_created_once(bare_stack: Stack, own_kafka: EmbeddedBroker) -> None:
+    own_kafka.start()
+    assert "product.events: created, 6 partitions" in bare_stack.manage("product", "create_topics")
+    assert "product.events: exists, 6 partitions" in bare_stack.manage("product", "create_topics")
+
+
+@pytest.mark.parametrize(
+    ("service", "command"), [("product", "relay_events"), ("audit", "consume_events")]
+)
+def test_what_is_missing_is_said_once_and_waited_for(
+    bare_stack: Stack, own_kafka: EmbeddedBroker, service: str, command: str
+) -> None:
+    process = bare_stack.start(
+        service, command, DATABASE_URL=f"sqlite:///{bare_stack.directory / 'empty.sqlite3'}"
+    )
+    eventually(lambda: lines_with("waiting", process.output))
+    assert lines_with("the command migrate applies them", process.output)
+    assert process.stop() == 0
+
+    process = bare_stack.start(service, command)
+    eventually(lambda: lines_with(f"Kafka at {own_kafka.server}", process.output))
+    own_kafka.start()
+    eventually(lambda: lines_with("the command create_topics makes it", process.output))
+    bare_stack.manage("product", "create_topics")
+    assert process.running
+    assert len(lines_with("waiting", process.output)) == 2
+    assert process.stop() == 0
+
+
+def test_the_banner_names_what_a_worker_works_with(stack: Stack) -> None:
+    output = stack.manage("audit", "consume_events", "--drain")
+    for part in (
+        "audit_service",
+        "product.events",
+        stack.kafka,
+        "audit.sqlite3",
+        "handlers.record",
+    ):
+        assert part in output
+
+
+def test_drain_leaves_when_caught_up(bare_stack: Stack, own_kafka: EmbeddedBroker) -> None:
+    stack = bare_stack
+    own_kafka.start()
+    stack.manage("product", "create_topics")
+    for service in ("product", "audit"):
+        stack.serve(service)
+    product = stack.create_product("DRAIN-1")
+    for stock in range(10, 19):
+        stack.set_stock(product, stock)
+    relay = stack.start("product", "relay_events")
+    eventually(lambda: lines_with("relayed", relay.output))
+    assert "10 handled, 0 parked" in stack.manage("audit", "consume_events", "--drain")
+    assert stack.recorded(product) == list(range(1, 11))
+    assert "0 handled, 0 parked" in stack.manage("audit", "consume_events", "--drain")
+
+
+def test_retry_parked_says_how_many_still_wait(stack: Stack) -> None:
+    done = stack.manage("notification", "retry_parked")
+    assert "0 handled, 0 still parked." in done
+
+
+@pytest.mark.parametrize("size", ["0", "-5"])
+def test_a_batch_size_below_one_is_refused(size: str) -> None:
+    done = manage("audit", "consume_events", "--batch-size", size)
+    assert done.returncode == 1
+    assert "--batch-size must be at least 1" in done.stderr

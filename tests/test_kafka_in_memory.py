@@ -1,0 +1,206 @@
+"""The in-memory Kafka does what a real broker does: the same tests run against both."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import django
+import pytest
+from django.conf import settings
+from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
+from kafka.admin import NewTopic
+from kafka.errors import CommitFailedError
+
+from common.kafka import clients
+from common.testing.kafka import InMemoryKafka
+from tests.stack import eventually
+
+PARTITIONS = 3
+POLL_MS = 200
+
+
+class Kafka(Protocol):
+    """What both offer: clients as ``common.kafka.clients`` describes them, and new topics."""
+
+    def producer(self) -> clients.Producer: ...
+    def consumer(self, group: str) -> clients.Consumer: ...
+    def create_topic(self, name: str, partitions: int) -> None: ...
+
+
+class RealKafka:
+    """The clients that the services use, connected to a broker."""
+
+    def __init__(self, server: str) -> None:
+        if not settings.configured:
+            settings.configure(KAFKA_SESSION_TIMEOUT_MS=6_000)
+            django.setup()
+        settings.KAFKA = {"bootstrap_servers": [server]}
+        self.producer = clients.producer
+        self.consumer = clients.consumer
+        self._server = server
+
+    def create_topic(self, name: str, partitions: int) -> None:
+        client = KafkaAdminClient(bootstrap_servers=self._server)
+        client.create_topics([NewTopic(name, partitions, 1)])
+        client.close()
+
+
+@pytest.fixture(params=["memory", "broker"])
+def any_kafka(request: pytest.FixtureRequest) -> Kafka:
+    if request.param == "memory":
+        return InMemoryKafka()
+    return RealKafka(request.getfixturevalue("kafka"))
+
+
+@pytest.fixture
+def topic(any_kafka: Kafka) -> str:
+    name = f"contract-{uuid.uuid4()}"
+    any_kafka.create_topic(name, PARTITIONS)
+    return name
+
+
+@pytest.fixture
+def join(any_kafka: Kafka, topic: str) -> Any:
+    """Make members of a group; they leave when the test ends."""
+    members: list[clients.Consumer] = []
+
+    def join(group: str) -> clients.Consumer:
+        member = any_kafka.consumer(f"{topic}-{group}")
+        members.append(member)
+        member.subscribe([topic])
+        return member
+
+    yield join
+    for member in members:
+        member.close()
+
+
+Join = Callable[[str], clients.Consumer]
+
+
+def send(kafka: Kafka, topic: str, *keys: str) -> None:
+    producer = kafka.producer()
+    for number, key in enumerate(keys):
+        headers = [("number", str(number).encode())]
+        producer.send(topic, value=b"v%d" % number, key=key.encode(), headers=headers)
+    producer.flush(timeout=10)
+    producer.close(timeout=1)
+
+
+def read(member: clients.Consumer, count: int) -> list[Any]:
+    """The next records, at least this many; more than the batch size never come at once."""
+    records: list[Any] = []
+
+    def poll() -> bool:
+        batches = member.poll(timeout_ms=POLL_MS, max_records=2)
+        batch = [record for of_partition in batches.values() for record in of_partition]
+        assert len(batch) <= 2
+        records.extend(batch)
+        return len(records) >= count
+
+    eventually(poll)
+    return records
+
+
+def commit(member: clients.Consumer, record: Any) -> None:
+    place = TopicPartition(record.topic, record.partition)
+    member.commit({place: OffsetAndMetadata(record.offset + 1, "", -1)})
+
+
+def test_records_come_back_as_they_were_sent(any_kafka: Kafka, topic: str, join: Join) -> None:
+    send(any_kafka, topic, "a")
+    [record] = read(join("g"), 1)
+    assert (record.topic, record.offset, record.key, record.value) == (topic, 0, b"a", b"v0")
+    assert list(record.headers) == [("number", b"0")]
+
+
+def test_a_key_keeps_its_partition_and_its_order(any_kafka: Kafka, topic: str, join: Join) -> None:
+    send(any_kafka, topic, *"abcabcabc")
+    records = read(join("g"), 9)
+    for key in (b"a", b"b", b"c"):
+        of_key = [record for record in records if record.key == key]
+        assert len({record.partition for record in of_key}) == 1
+        assert [record.offset for record in of_key] == sorted(r.offset for r in of_key)
+        assert [record.value for record in of_key] == sorted(r.value for r in of_key)
+
+
+def test_both_choose_the_same_partition_for_a_key(topic: str, join: Join, any_kafka: Kafka) -> None:
+    send(any_kafka, topic, *"abcdefgh")
+    places = {record.key.decode(): record.partition for record in read(join("g"), 8)}
+    memory = InMemoryKafka(**{topic: PARTITIONS})
+    send(memory, topic, *"abcdefgh")
+    assert places == {record.key.decode(): record.partition for record in memory.records(topic)}
+
+
+def test_a_group_goes_on_from_what_it_committed(any_kafka: Kafka, topic: str, join: Join) -> None:
+    send(any_kafka, topic, "a", "a", "a", "a")
+    first = join("g")
+    second_record = read(first, 4)[1]
+    commit(first, second_record)
+    first.close()
+    assert [record.value for record in read(join("g"), 2)] == [b"v2", b"v3"]
+    assert len(read(join("another group"), 4)) == 4
+
+
+def test_position_and_high_watermark_meet_when_all_is_read(
+    any_kafka: Kafka, topic: str, join: Join
+) -> None:
+    send(any_kafka, topic, "a", "b", "a")
+    member = join("g")
+    read(member, 3)
+    eventually(lambda: member.poll(timeout_ms=POLL_MS, max_records=10) == {} and caught_up(member))
+    assert sum(member.highwater(place) or 0 for place in member.assignment()) == 3
+
+
+def caught_up(member: clients.Consumer) -> bool:
+    places = member.assignment()
+    return len(places) == PARTITIONS and all(
+        member.position(place) == member.highwater(place) for place in places
+    )
+
+
+class Member:
+    """A member that polls in a thread of its own, as a worker process does."""
+
+    def __init__(self, kafka: Kafka, topic: str) -> None:
+        self.partitions: set[TopicPartition] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(kafka.consumer(topic), topic))
+        self._thread.start()
+
+    def leave(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self, consumer: clients.Consumer, topic: str) -> None:
+        consumer.subscribe([topic])
+        while not self._stop.is_set():
+            consumer.poll(timeout_ms=POLL_MS, max_records=1)
+            self.partitions = set(consumer.assignment())
+        consumer.close()
+
+
+def test_members_share_the_partitions_and_inherit_them(any_kafka: Kafka, topic: str) -> None:
+    one = Member(any_kafka, topic)
+    eventually(lambda: len(one.partitions) == PARTITIONS)
+    other = Member(any_kafka, topic)
+    eventually(lambda: len(other.partitions) in (1, 2))
+    eventually(lambda: len(one.partitions) + len(other.partitions) == PARTITIONS)
+    assert not one.partitions & other.partitions
+    other.leave()
+    eventually(lambda: len(one.partitions) == PARTITIONS)
+    one.leave()
+
+
+def test_a_commit_after_a_rebalance_is_refused() -> None:
+    """In memory alone: a real broker waits five minutes for a member that does not poll."""
+    kafka = InMemoryKafka(events=PARTITIONS)
+    send(kafka, "events", "a")
+    zombie = kafka.consumer("g")
+    zombie.subscribe(["events"])
+    [record] = read(zombie, 1)
+    heir = kafka.consumer("g")
+    heir.subscribe(["events"])
+    with pytest.raises(CommitFailedError):
+        commit(zombie, record)

@@ -1,0 +1,89 @@
+"""What is killed or away for a while: nothing is lost, doubled or out of order."""
+
+import time
+
+from demo.broker import EmbeddedBroker
+from tests.stack import Stack, eventually, lines_with
+
+AT_ONCE_SECONDS = 1.5
+"""Below every time-out of a Kafka client: a request that waited for Kafka would take longer."""
+
+
+def test_saving_goes_on_without_kafka_and_all_arrives_later(
+    bare_stack: Stack, own_kafka: EmbeddedBroker
+) -> None:
+    stack = bare_stack
+    for service in ("product", "audit"):
+        stack.serve(service)
+    relay = stack.start("product", "relay_events")
+    worker = stack.start("audit", "consume_events")
+    eventually(lambda: "waiting" in relay.output and "waiting" in worker.output)
+    own_kafka.start()
+    stack.manage("product", "create_topics")
+    product = stack.create_product("OUT-1")
+    eventually(lambda: stack.recorded(product) == [1])
+
+    own_kafka.stop()
+    for stock in range(10, 30):
+        started = time.monotonic()
+        stack.set_stock(product, stock)
+        assert time.monotonic() - started < AT_ONCE_SECONDS
+    eventually(lambda: lines_with("waiting for Kafka", relay.output))
+    own_kafka.start()
+    stack.manage("product", "create_topics")
+    eventually(lambda: len(stack.recorded(product)) == 21, seconds=60)
+
+    assert stack.recorded(product) == list(range(1, 22))
+    assert len(lines_with("waiting for Kafka", relay.output)) == 1
+    assert stack.ready("audit")["parked"] == 0
+    assert (relay.stop(), worker.stop()) == (0, 0)
+
+
+def test_a_worker_killed_in_mid_batch_loses_and_doubles_nothing(
+    bare_stack: Stack, own_kafka: EmbeddedBroker
+) -> None:
+    stack = bare_stack
+    own_kafka.start()
+    stack.manage("product", "create_topics")
+    for service in ("product", "audit"):
+        stack.serve(service)
+    product = stack.create_product("OUT-2")
+    for stock in range(10, 15):
+        stack.set_stock(product, stock)
+    relay = stack.start("product", "relay_events")
+    blocked = stack.directory / "blocked"
+    worker = stack.start(
+        "audit",
+        "consume_events",
+        DJANGO_SETTINGS_MODULE="tests.blocking.settings",
+        BLOCKED_FILE=str(blocked),
+    )
+    eventually(blocked.exists)
+    worker.kill()
+    assert stack.recorded(product) == []
+
+    stack.start("audit", "consume_events")
+    stack.set_stock(product, 99)
+    eventually(lambda: len(stack.recorded(product)) == 7)
+    assert stack.recorded(product) == list(range(1, 8))
+    assert relay.stop() == 0
+
+
+def test_a_standby_relay_takes_over(bare_stack: Stack, own_kafka: EmbeddedBroker) -> None:
+    stack = bare_stack
+    own_kafka.start()
+    stack.manage("product", "create_topics")
+    for service in ("product", "audit"):
+        stack.serve(service)
+    stack.consume("audit")
+    active = stack.start("product", "relay_events")
+    product = stack.create_product("OUT-3")
+    eventually(lambda: stack.recorded(product) == [1])
+    standby = stack.start("product", "relay_events")
+    eventually(lambda: lines_with("stands by", standby.output))
+
+    active.kill()
+    stack.set_stock(product, 7)
+    eventually(lambda: stack.recorded(product) == [1, 2])
+    assert lines_with("relayed", standby.output)
+    assert standby.stop() == 0
