@@ -153,7 +153,7 @@ def test_a_dead_child_ends_the_demo_with_its_name(start) -> None:
 
 def test_it_can_be_stopped_while_it_prepares(start) -> None:
     demo = start()
-    demo.until("Preparing the product database")
+    demo.until("Preparing three databases")
     assert demo.end(signal.SIGTERM) == 130
     assert last_line(demo) == "make demo: stopped."
     assert demo.left_over() == []

@@ -1,4 +1,4 @@
-"""What the demo starts with: two logins, one of whom may only read, and products to look at."""
+"""What a service of the demo starts with: its tables, two logins, and products to look at."""
 
 import django
 
@@ -30,7 +30,9 @@ def main() -> None:
     django.setup()
     from django.apps import apps
     from django.contrib.auth.models import Group, Permission, User
+    from django.core.management import call_command
 
+    call_command("migrate", verbosity=0)
     if not User.objects.filter(username="admin").exists():
         User.objects.create_superuser("admin", "admin@example.com", "admin")
     viewers, _ = Group.objects.get_or_create(name="viewers")

@@ -1,0 +1,94 @@
+"""What the demo runs: ports, environments and command lines."""
+
+import os
+import secrets
+import socket
+import sys
+from pathlib import Path
+
+from demo import broker
+from demo.errors import StartError
+from demo.processes import ROOT
+
+SERVICES = ("product", "notification", "audit")
+CONSUMERS = ("notification", "audit")
+DEFAULT_PORTS = {"product": 8001, "notification": 8002, "audit": 8003, "kafka": 19092}
+DIRECTORY = Path(os.environ.get("DEMO_DIR", ROOT / "var" / "demo")).resolve()
+OWN_KAFKA = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+
+
+def free_ports() -> dict[str, int]:
+    """The port of each service, and of Kafka where it is ours.
+
+    :raises StartError: when one is no port, given twice, or in use.
+    """
+    ports = {
+        name: _port(f"{name.upper()}_PORT", default)
+        for name, default in DEFAULT_PORTS.items()
+        if name in SERVICES or not OWN_KAFKA
+    }
+    if len(set(ports.values())) < len(ports):
+        raise StartError("two of the ports are the same")
+    for name, port in ports.items():
+        if _is_in_use(port):
+            variable = f"{name.upper()}_PORT"
+            raise StartError(f"port {port} is in use; set {variable} to a free one")
+    return ports
+
+
+def environment(service: str, ports: dict[str, int]) -> dict[str, str]:
+    """The environment of every process of one service."""
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": f"{service}_service.settings",
+        "DATABASE_URL": f"sqlite:///{DIRECTORY / service}.sqlite3",
+        "KAFKA_BOOTSTRAP_SERVERS": OWN_KAFKA or f"127.0.0.1:{ports['kafka']}",
+        "SECRET_KEY": _secret_key(),
+        "EVENT_SCHEMA_URL": f"http://localhost:{ports['product']}/api/events/schema/",
+        "LOG_JSON": "off",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def commands(ports: dict[str, int]) -> dict[str, tuple[list[str], str | None]]:
+    """By the name of each process: its command line, and the service it belongs to."""
+    manage = [sys.executable, "manage.py"]
+    lines: dict[str, tuple[list[str], str | None]] = {}
+    if not OWN_KAFKA:
+        lines["kafka"] = (broker.command(ports["kafka"]), None)
+    for service in SERVICES:
+        gunicorn = [sys.executable, "-m", "gunicorn", f"{service}_service.wsgi"]
+        bind = f"--bind=127.0.0.1:{ports[service]}"
+        options = ["--threads=4", "--graceful-timeout=3", "--log-level=warning"]
+        lines[f"{service}-web"] = ([*gunicorn, bind, *options], service)
+    lines["relay"] = ([*manage, "product", "relay_events"], "product")
+    for service in CONSUMERS:
+        lines[f"{service}-worker"] = ([*manage, service, "consume_events"], service)
+    return lines
+
+
+def _port(variable: str, default: int) -> int:
+    text = os.environ.get(variable, str(default))
+    if not text.isdecimal() or not 0 < int(text) < 2**16:
+        raise StartError(f"{variable} must be a port number, not {text!r}")
+    return int(text)
+
+
+def _is_in_use(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _secret_key() -> str:
+    """One key for all runs of this demo, so that a login outlives a restart."""
+    path = DIRECTORY / "secret_key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
