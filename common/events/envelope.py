@@ -45,8 +45,12 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def sequence_number(self) -> int | None:
-        """``sequence`` as a number; other producers may write it as text, or leave it out."""
+        """``sequence`` as a number; other producers may write it as text, or leave it out.
+
+        None where it is no number, or none that a 64-bit column holds.
+        """
         try:
-            return None if self.sequence is None else int(self.sequence)
+            number = int("" if self.sequence is None else self.sequence)
         except ValueError:
             return None
+        return number if -(2**63) <= number < 2**63 else None

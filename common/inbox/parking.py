@@ -97,9 +97,14 @@ def _retry_one(row: ParkedEvent) -> bool:
 
 
 def _describe(error: Exception | None) -> tuple[str, str]:
-    """Error and traceback, without the NULs that a text column refuses."""
-    shown = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
-    return shown[0].replace("\x00", "\\x00"), shown[1].replace("\x00", "\\x00")
+    """Error and traceback, without what a text column refuses."""
+    shown = f"{type(error).__name__}: {error}"
+    return storable(shown), storable("".join(traceback.format_exception(error)))
+
+
+def storable(text: str) -> str:
+    """Text that every database stores: NULs and lone surrogates are escaped."""
+    return text.encode(errors="backslashreplace").decode().replace("\x00", "\\x00")
 
 
 def _row(consumer: str, message: Message, state: ParkedEvent.State) -> ParkedEvent:

@@ -84,6 +84,15 @@ def test_a_wrong_attribute_is_named(changes, named):
         decode(json.dumps({**SMALLEST, **changes}).encode())
 
 
+@pytest.mark.parametrize(
+    ("sequence", "number"),
+    [(7, 7), ("7", 7), ("007", 7), (0, 0), (None, None), ("a7", None), ("9" * 30, None)],
+)
+def test_the_sequence_may_be_number_or_text(sequence, number):
+    envelope = decode(json.dumps({**SMALLEST, "sequence": sequence}).encode())
+    assert envelope.sequence_number == number
+
+
 def test_another_content_type_is_named():
     with pytest.raises(InvalidEvent, match="avro"):
         decode(json.dumps(SMALLEST).encode(), [("content-type", b"application/avro")])

@@ -123,6 +123,16 @@ def test_data_that_breaks_its_contract_is_parked_and_holds_its_key(bus):
     assert "stock" in ParkedEvent.objects.first().error
 
 
+def test_an_error_with_any_text_is_parked(bus, monkeypatch):
+    def fail(**values):
+        raise ValueError("\x00 and \udc00")
+
+    monkeypatch.setattr(handlers.Written.objects, "create", fail)
+    outbox.publish(product())
+    assert bus.run().parked == 1
+    assert ParkedEvent.objects.get().error == "ValueError: \\x00 and \\udc00"
+
+
 def locked() -> OperationalError:
     cause = sqlite3.OperationalError("database is locked")
     cause.sqlite_errorcode = sqlite3.SQLITE_BUSY

@@ -1,0 +1,56 @@
+"""What keeps the services apart, and the documents true."""
+
+import re
+
+import pytest
+
+from tests.stack import ROOT, Stack
+
+OWN_TABLES = {
+    "product": {"products_category", "products_product", "outbox_outboxevent"},
+    "notification": {"notifications_notification"},
+    "audit": {"audit_auditentry"},
+}
+INBOX_TABLES = {"inbox_inboxmessage", "inbox_parkedevent", "inbox_worker"}
+LIST_TABLES = (
+    "from django.db import connection; "
+    "print('tables:', *connection.introspection.table_names()); "
+    "print('database:', connection.settings_dict['NAME'])"
+)
+
+
+def test_each_service_has_a_database_and_tables_of_its_own(stack: Stack) -> None:
+    databases = set()
+    for service, own in OWN_TABLES.items():
+        output = stack.manage(service, "shell", "--command", LIST_TABLES)
+        tables = set(re.search(r"tables: (.*)", output)[1].split())
+        databases.add(re.search(r"database: (.*)", output)[1])
+        others = set().union(*(t for name, t in OWN_TABLES.items() if name != service))
+        assert own <= tables
+        assert not others & tables
+        assert (INBOX_TABLES <= tables) == (service != "product")
+    assert len(databases) == 3
+
+
+def test_every_setting_is_in_the_readmes_table() -> None:
+    readme = (ROOT / "README.md").read_text()
+    sources = [*ROOT.glob("*/settings.py"), ROOT / "demo" / "services.py"]
+    code = "\n".join(path.read_text() for path in sources)
+    variables = set(re.findall(r'env[.\w]*\(\s*"([A-Z_]+)"|environ\.get\("([A-Z_]+)"', code))
+    names = {first or second for first, second in variables}
+    assert len(names) > 20
+    assert {name for name in names if f"`{name}`" not in readme} == set()
+
+
+@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")))
+def test_every_path_and_link_in_a_document_exists(document) -> None:
+    text = document.read_text()
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text)
+    paths = re.findall(
+        r"`?\b((?:common|product_service|notification_service|audit_service|demo|docs|tests)"
+        r"/[\w/]+\.(?:py|md|html))",
+        text,
+    )
+    missing = [link for link in links if not (document.parent / link).exists()]
+    missing += [path for path in paths if not (ROOT / path).exists()]
+    assert missing == []
