@@ -8,7 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 
 from audit_service.audit.models import AuditEntry
-from common.api import ModelPermissions, NewestFirst
+from common.api.pagination import NewestFirst
+from common.api.permissions import ModelPermissions
 from common.events import decode
 from common.events.codec import headers_from_text
 

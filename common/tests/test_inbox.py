@@ -63,6 +63,7 @@ def test_later_events_wait_behind_a_parked_one_in_later_batches_too(bus, heal):
 )
 def test_what_is_no_event_is_parked_once_and_holds_nobody(bus, garbage):
     bus.send(TOPIC, garbage, key=b"1")
+    bus.consume()
     outbox.publish(product(1))
     bus.run()
     bus.consume_again()

@@ -6,7 +6,8 @@ from django.utils import timezone
 from django_filters import rest_framework as filters
 from rest_framework import mixins, serializers, viewsets
 
-from common.api import ModelPermissions, NewestFirst
+from common.api.pagination import NewestFirst
+from common.api.permissions import ModelPermissions
 from notification_service.notifications.models import Notification
 
 

@@ -1,0 +1,1 @@
+"""What the REST APIs of all services share, in modules named as Django REST framework's are."""
