@@ -8,6 +8,7 @@ from cloudevents.core.bindings.kafka import to_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from kafka import KafkaProducer
+from kafka.errors import MessageSizeTooLargeError
 
 from tests.stack import Stack, eventually
 
@@ -71,7 +72,9 @@ def test_a_thousand_updates_from_four_threads_arrive_in_order(stack: Stack) -> N
 @pytest.fixture
 def other_producer(kafka: str) -> Iterator[KafkaProducer]:
     """A producer that is not ours, and may send anything."""
-    producer = KafkaProducer(bootstrap_servers=kafka, max_request_size=4_000_000)
+    producer = KafkaProducer(
+        bootstrap_servers=kafka, max_request_size=4_000_000, enable_idempotence=False
+    )
     yield producer
     producer.close()
 
@@ -86,6 +89,7 @@ def test_what_others_send_is_read_or_parked_and_the_rest_goes_on(
 ) -> None:
     """Unknown types, further fields and binary mode are read; what is no event is parked."""
     parked_before = stack.ready("audit")["parked"]
+    stored = 0
     binary = to_binary(
         CloudEvent(
             {**event(id="binary"), "datacontenttype": "application/json"}, {"total": "7.00"}
@@ -102,8 +106,12 @@ def test_what_others_send_is_read_or_parked_and_the_rest_goes_on(
         (b"x" * 2_000_000, []),
         (json.dumps(event(id="last")).encode(), []),
     ]:
-        other_producer.send("product.events", value, key=b"other", headers=headers)
-    other_producer.flush()
+        future = other_producer.send("product.events", value, key=b"other", headers=headers)
+        try:
+            future.get(timeout=10)
+            stored += 1
+        except MessageSizeTooLargeError:
+            assert len(value) > 1_000_000  # some brokers refuse what others store
 
     entries = eventually(
         lambda: (rows := stack.rows("audit", "/api/events/", subject="other"))[3:] and rows
@@ -115,7 +123,7 @@ def test_what_others_send_is_read_or_parked_and_the_rest_goes_on(
         "last",
     ]
     assert [entry["data"] for entry in entries[:3]] == [{"a": 1}, {"b": 2}, {"total": "7.00"}]
-    assert stack.ready("audit")["parked"] == parked_before + 3
+    assert stack.ready("audit")["parked"] == parked_before + stored - len(entries)
 
     product = stack.create_product("WAY-3")
     eventually(lambda: stack.recorded(product) == [1], WITHIN_SECONDS)

@@ -135,10 +135,10 @@ def admin() -> Iterator[KafkaAdminClient]:
             raise unavailable(error) from error
 
 
-def unavailable(error: Exception) -> KafkaUnavailable:
-    """What kafka-python raised, as one line that names the servers."""
+def unavailable(reason: object) -> KafkaUnavailable:
+    """An error that names the servers and the reason, in one line."""
     servers = ", ".join(settings.KAFKA["bootstrap_servers"])
-    return KafkaUnavailable(f"Kafka at {servers}: {str(error) or type(error).__name__}")
+    return KafkaUnavailable(f"Kafka at {servers}: {reason}")
 
 
 T = TypeVar("T")
@@ -148,4 +148,4 @@ def _connect(client: Callable[..., T], **options: object) -> T:
     try:
         return client(**settings.KAFKA, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS, **options)
     except (KafkaError, OSError) as error:
-        raise unavailable(error) from error
+        raise unavailable(str(error) or type(error).__name__) from error

@@ -65,7 +65,8 @@ class Relay:
         acknowledged, failure = self._send(rows)
         OutboxEvent.objects.filter(pk__in=acknowledged).update(published_at=timezone.now())
         if failure is not None:
-            raise unavailable(failure) from failure
+            first = rows[len(acknowledged)]
+            raise unavailable(f"{failure}, at event {first.id} ({first})") from failure
         return len(acknowledged)
 
     def close(self) -> None:
