@@ -2,6 +2,7 @@
 
 import django
 
+OUR_APPS = ["products", "notifications", "audit", "outbox", "inbox"]
 PRODUCTS = [
     ("kitchen", "KET-01", "Steel kettle", "39.90", 24),
     ("kitchen", "PAN-24", "Cast-iron pan, 24 cm", "54.00", 12),
@@ -36,7 +37,8 @@ def main() -> None:
     if not User.objects.filter(username="admin").exists():
         User.objects.create_superuser("admin", "admin@example.com", "admin")
     viewers, _ = Group.objects.get_or_create(name="viewers")
-    viewers.permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    ours = Permission.objects.filter(content_type__app_label__in=OUR_APPS)
+    viewers.permissions.set(ours.filter(codename__startswith="view_"))
     if not User.objects.filter(username="viewer").exists():
         viewer = User.objects.create_user("viewer", password="viewer", is_staff=True)
         viewer.groups.add(viewers)

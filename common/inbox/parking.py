@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Iterable, Sequence
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
@@ -11,6 +12,8 @@ from common.events.codec import headers_from_text, headers_to_text
 from common.inbox.dispatch import run_handlers
 from common.inbox.message import Message
 from common.inbox.models import ParkedEvent
+
+log = structlog.get_logger(__name__)
 
 Address = tuple[str, str]
 State = ParkedEvent.State
@@ -44,11 +47,14 @@ def park(consumer: str, message: Message, error: Exception | None, attempts: int
     row.error, row.traceback = _describe(error)
     row.attempts = attempts
     row.save()
+    log.error("parked", event_type=row.type, place=tuple(message.place), error=row.error)
 
 
 def park_behind(consumer: str, messages: Sequence[Message]) -> None:
     """Keep messages whose key is held, in their order."""
     ParkedEvent.objects.bulk_create(_row(consumer, m, State.BEHIND) for m in messages)
+    if messages:
+        log.warning("parked behind events that failed", events=len(messages))
 
 
 def retry(consumer: str) -> tuple[int, int]:

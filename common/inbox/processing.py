@@ -74,7 +74,6 @@ class Processor:
                 raise
             except Exception as error:
                 failure = error
-        log.error("parked", place=message.place, error=repr(failure))
         return self._whole(lambda: self._park(message, failure))
 
     def _whole(self, work: Callable[[], Outcome]) -> Outcome:
@@ -111,19 +110,25 @@ class Processor:
         return Outcome(parked=1)
 
     def _claim(self, messages: Sequence[Message]) -> list[Message]:
-        """Write the inbox rows of what is new. Two claims of one event: the later one fails."""
+        """Write the inbox rows of what is new, and return it in its order.
+
+        A repeat within the batch is not new. Where two workers claim one event, the later fails.
+        """
         ids = [message.identity[0] for message in messages]
         known = set(
             InboxMessage.objects.filter(consumer=self.consumer, event_id__in=ids).values_list(
                 "event_id", "source"
             )
         )
-        fresh = {m.identity: m for m in reversed(messages) if m.identity not in known}
+        fresh: dict[tuple[str, str], Message] = {}
+        for message in messages:
+            if message.identity not in known:
+                fresh.setdefault(message.identity, message)
         InboxMessage.objects.bulk_create(
             InboxMessage(consumer=self.consumer, event_id=event_id, source=source)
             for event_id, source in fresh
         )
-        return list(reversed(fresh.values()))
+        return list(fresh.values())
 
 
 def _is_wanted(message: Message) -> bool:

@@ -121,6 +121,15 @@ def test_a_stale_instance_tells_what_really_changed(kettle):
     assert events()[1]["data"]["previous"] == {"name": "Kettle", "stock": 0}
 
 
+def test_djangos_shortcuts_tell_too(kettle):
+    Product.objects.update_or_create(sku="K1", defaults={"stock": 9})
+    Product.objects.get_or_create(sku="K2", defaults={"name": "Pot", "price": "1"})
+    Product.objects.all().delete()
+    told = [(event["data"]["sku"], event["type"], event["sequence"]) for event in events()]
+    assert told[:2] == [("K1", "product.updated", 2), ("K2", "product.created", 1)]
+    assert sorted(told[2:]) == [("K1", "product.deleted", 3), ("K2", "product.deleted", 2)]
+
+
 def test_deleting_tells_of_the_product_as_it_last_was(kettle):
     Product.objects.get().delete()
     [event] = events()
@@ -201,6 +210,10 @@ def test_reading_is_open_and_writing_is_not(kettle, client):
     )
     assert client.delete(url).status_code == 403
     assert client.get("/api/products/" + "9" * 40 + "/").status_code == 404
+    client.force_login(User.objects.create_user("bob"))
+    assert client.post("/api/products/", {"sku": "K2", "name": "Pot"}).status_code == 403
+    assert client.patch(url, {"stock": 0}, content_type="application/json").status_code == 403
+    assert events() == []
 
 
 def test_editing_through_the_api(editor, kettle):
