@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from common.events import Place
@@ -92,13 +93,13 @@ def _retry_one(row: ParkedEvent) -> bool:
             locked.attempts += 1
             locked.save(update_fields=["state", "handled_at", "attempts"])
     except ParkedEvent.DoesNotExist:
-        return True
+        return True  # somebody else's retry handled it
     except Exception as error:
-        row.state = State.FAILED
-        row.error, row.traceback = _describe(error)
-        row.attempts += 1
-        row.save(update_fields=["state", "error", "traceback", "attempts"])
-        return False
+        text, trace = _describe(error)
+        still_parked = ParkedEvent.objects.filter(pk=row.pk).exclude(state=State.HANDLED)
+        return not still_parked.update(
+            state=State.FAILED, error=text, traceback=trace, attempts=F("attempts") + 1
+        )
     return True
 
 
