@@ -51,3 +51,13 @@ def bare_stack(
 ) -> Iterator[Stack]:
     """A stack of the test's own, of which nothing runs yet."""
     yield from stopping(Stack(tmp_path, databases, own_kafka.server))
+
+
+@pytest.fixture
+def small_stack(bare_stack: Stack, own_kafka: EmbeddedBroker) -> Stack:
+    """A stack of the test's own: Kafka with its topic, and the pages of product and audit."""
+    own_kafka.start()
+    bare_stack.manage("product", "create_topics")
+    for service in ("product", "audit"):
+        bare_stack.serve(service)
+    return bare_stack

@@ -19,8 +19,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None and "CI" not in os.environ:
-        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
+    if CHROMIUM is None:
+        end = pytest.fail if "CI" in os.environ else pytest.skip
+        end("no Chromium here; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

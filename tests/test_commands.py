@@ -113,12 +113,8 @@ def test_the_banner_names_what_a_worker_works_with(stack: Stack) -> None:
         assert part in output
 
 
-def test_drain_leaves_when_caught_up(bare_stack: Stack, own_kafka: EmbeddedBroker) -> None:
-    stack = bare_stack
-    own_kafka.start()
-    stack.manage("product", "create_topics")
-    for service in ("product", "audit"):
-        stack.serve(service)
+def test_drain_leaves_when_caught_up(small_stack: Stack) -> None:
+    stack = small_stack
     product = stack.create_product("DRAIN-1")
     for stock in range(10, 19):
         stack.set_stock(product, stock)

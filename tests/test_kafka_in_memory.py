@@ -10,10 +10,11 @@ import pytest
 from django.conf import settings
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
 from kafka.admin import NewTopic
-from kafka.errors import CommitFailedError
+from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 
 from common.kafka import clients
 from common.testing.kafka import InMemoryKafka
+from demo.broker import EmbeddedBroker
 from tests.stack import eventually
 
 PARTITIONS = 3
@@ -191,6 +192,24 @@ def test_members_share_the_partitions_and_inherit_them(any_kafka: Kafka, topic: 
     other.leave()
     eventually(lambda: len(one.partitions) == PARTITIONS)
     one.leave()
+
+
+@pytest.mark.parametrize("kind", ["memory", "broker"])
+def test_a_producer_lets_go_of_what_it_cannot_send(kind: str, own_kafka: EmbeddedBroker) -> None:
+    broker = InMemoryKafka() if kind == "memory" else own_kafka
+    broker.start()
+    kafka = broker if kind == "memory" else RealKafka(own_kafka.server)
+    kafka.create_topic("events", PARTITIONS)
+    producer = kafka.producer()
+    producer.send("events", value=b"1", key=b"a", headers=[]).get(timeout=10)
+    broker.stop()
+    future = producer.send("events", value=b"2", key=b"a", headers=[])
+    with pytest.raises(KafkaTimeoutError):
+        producer.flush(timeout=0.2)
+    producer.close(timeout=0.2)
+    with pytest.raises(KafkaError) as refused:
+        future.get(timeout=5)
+    assert not isinstance(refused.value, KafkaTimeoutError)
 
 
 def test_a_commit_after_a_rebalance_is_refused() -> None:

@@ -39,14 +39,8 @@ def test_saving_goes_on_without_kafka_and_all_arrives_later(
     assert (relay.stop(), worker.stop()) == (0, 0)
 
 
-def test_a_worker_killed_in_mid_batch_loses_and_doubles_nothing(
-    bare_stack: Stack, own_kafka: EmbeddedBroker
-) -> None:
-    stack = bare_stack
-    own_kafka.start()
-    stack.manage("product", "create_topics")
-    for service in ("product", "audit"):
-        stack.serve(service)
+def test_a_worker_killed_in_mid_batch_loses_and_doubles_nothing(small_stack: Stack) -> None:
+    stack = small_stack
     product = stack.create_product("OUT-2")
     for stock in range(10, 15):
         stack.set_stock(product, stock)
@@ -69,12 +63,8 @@ def test_a_worker_killed_in_mid_batch_loses_and_doubles_nothing(
     assert relay.stop() == 0
 
 
-def test_a_standby_relay_takes_over(bare_stack: Stack, own_kafka: EmbeddedBroker) -> None:
-    stack = bare_stack
-    own_kafka.start()
-    stack.manage("product", "create_topics")
-    for service in ("product", "audit"):
-        stack.serve(service)
+def test_a_standby_relay_takes_over(small_stack: Stack) -> None:
+    stack = small_stack
     stack.consume("audit")
     active = stack.start("product", "relay_events")
     product = stack.create_product("OUT-3")
@@ -87,3 +77,18 @@ def test_a_standby_relay_takes_over(bare_stack: Stack, own_kafka: EmbeddedBroker
     eventually(lambda: stack.recorded(product) == [1, 2])
     assert lines_with("relayed", standby.output)
     assert standby.stop() == 0
+
+
+def test_relay_and_worker_stop_when_asked_while_kafka_is_away(
+    small_stack: Stack, own_kafka: EmbeddedBroker
+) -> None:
+    stack = small_stack
+    relay = stack.start("product", "relay_events")
+    worker = stack.consume("audit")
+    product = stack.create_product("OUT-4")
+    eventually(lambda: stack.recorded(product) == [1])
+    own_kafka.stop()
+    stack.set_stock(product, 7)
+    eventually(lambda: lines_with("waiting for Kafka", relay.output))
+    assert (relay.stop(), worker.stop()) == (0, 0)
+    assert "Traceback" not in relay.output + worker.output

@@ -43,7 +43,7 @@ class Heartbeat:
             self._row.save()
             self._partitions = names
         except DatabaseError as error:
-            log.warning("no heartbeat: the database is away", error=str(error).strip())
+            log.warning("no heartbeat: the database is away", reason=" ".join(str(error).split()))
             connection.close()
 
     def end(self) -> None:
@@ -52,4 +52,4 @@ class Heartbeat:
             if self._row.pk is not None:
                 self._row.delete()
         except DatabaseError as error:
-            log.warning("heartbeat row stays: the database is away", error=str(error).strip())
+            log.warning("heartbeat row stays", reason=" ".join(str(error).split()))

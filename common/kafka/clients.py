@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 BOOTSTRAP_TIMEOUT_MS = 2_000
 NEVER_MS = 2**31 - 1
@@ -44,9 +44,9 @@ class Producer(Protocol):
         """
 
     def close(self, timeout: float | None = None) -> None:
-        """Stop; what was not acknowledged may or may not have been stored.
+        """Stop sending; what was not acknowledged may or may not have been stored.
 
-        :param timeout: seconds to wait for what is under way; None waits for ever.
+        :param timeout: seconds to wait for what is under way; then it is given up.
         """
 
 
@@ -84,6 +84,18 @@ class Consumer(Protocol):
         """Leave the group."""
 
 
+class AbandoningProducer(KafkaProducer):  # type: ignore[misc]
+    """kafka-python's producer, whose ``close()`` would raise and leave its thread sending."""
+
+    def close(self, timeout: float | None = None, null_logger: bool = False) -> None:
+        try:
+            super().close(timeout, null_logger)
+        except KafkaTimeoutError:
+            self._sender.force_close()
+            self._sender.join(timeout)
+            super().close(timeout, null_logger)
+
+
 def producer() -> Producer:
     """An idempotent producer that never gives a message up.
 
@@ -92,7 +104,7 @@ def producer() -> Producer:
     :raises KafkaUnavailable: when no broker answers.
     """
     client: Producer = _connect(
-        KafkaProducer,
+        AbandoningProducer,
         acks="all",
         enable_idempotence=True,
         delivery_timeout_ms=NEVER_MS,

@@ -1,6 +1,7 @@
 """The relay: outbox rows to Kafka, in order, each at least once."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -21,6 +22,7 @@ BATCH = 1_000
 POLL_SECONDS = 0.05
 NOTIFY_SECONDS = 1.0
 RETRY_SECONDS = 1.0
+REPORT_SECONDS = 1.0
 
 
 class Relay:
@@ -38,6 +40,8 @@ class Relay:
         self._stop = stop
         self._producer: Producer | None = None
         self._waiting_for = ""
+        self._unreported = 0
+        self._next_report = 0.0
 
     def run(self) -> None:
         """Relay until told to stop, while this is the active relay; until then, stand by."""
@@ -83,9 +87,9 @@ class Relay:
                 self.close()
                 self._wait("Kafka", str(error))
                 continue
+            self._report(sent)
             if sent:
                 self._waiting_for = ""
-                log.info("relayed", events=sent)
             else:
                 self._wait_for_events()
 
@@ -123,8 +127,17 @@ class Relay:
             cursor.execute(f"LISTEN {CHANNEL}")
         if OutboxEvent.objects.filter(published_at__isnull=True).exists():
             return
-        for _ in connection.connection.notifies(timeout=NOTIFY_SECONDS, stop_after=1):
-            pass
+        with connection.wrap_database_errors:
+            for _ in connection.connection.notifies(timeout=NOTIFY_SECONDS, stop_after=1):
+                pass
+
+    def _report(self, sent: int) -> None:
+        """One line a second at the most, however small the batches are."""
+        self._unreported += sent
+        if self._unreported and time.monotonic() >= self._next_report:
+            log.info("relayed", events=self._unreported)
+            self._unreported = 0
+            self._next_report = time.monotonic() + REPORT_SECONDS
 
     def _wait(self, for_what: str, reason: str) -> None:
         self._say_once(for_what, reason)
