@@ -74,7 +74,7 @@ def join(any_kafka: Kafka, topic: str) -> Any:
 
     yield join
     for member in members:
-        member.close()
+        member.close(timeout_ms=3_000)
 
 
 Join = Callable[[str], clients.Consumer]
@@ -139,7 +139,7 @@ def test_a_group_goes_on_from_what_it_committed(any_kafka: Kafka, topic: str, jo
     first = join("g")
     second_record = read(first, 4)[1]
     commit(first, second_record)
-    first.close()
+    first.close(timeout_ms=3_000)
     assert [record.value for record in read(join("g"), 2)] == [b"v2", b"v3"]
     assert len(read(join("another group"), 4)) == 4
 
@@ -179,7 +179,7 @@ class Member:
         while not self._stop.is_set():
             consumer.poll(timeout_ms=POLL_MS, max_records=1)
             self.partitions = set(consumer.assignment())
-        consumer.close()
+        consumer.close(timeout_ms=3_000)
 
 
 def test_members_share_the_partitions_and_inherit_them(any_kafka: Kafka, topic: str) -> None:

@@ -16,6 +16,8 @@ from common.kafka.clients import Consumer
 log = structlog.get_logger(__name__)
 
 POLL_MS = 500
+LEAVE_MS = 3_000
+RETRY_SECONDS = 1.0
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Worker:
     drain: bool = False
     handled: int = field(default=0, init=False)
     parked: int = field(default=0, init=False)
+    _kafka_is_away: bool = field(default=False, init=False)
 
     def run(self) -> None:
         """Consume until told to stop, or until caught up when draining.
@@ -58,11 +61,22 @@ class Worker:
         except Stopping:
             pass
         finally:
-            self.consumer.close()
+            self._leave()
             heartbeat.end()
 
     def _poll(self) -> list[Message]:
-        batches = self.consumer.poll(timeout_ms=POLL_MS, max_records=self.batch_size)
+        """The next messages; none while Kafka is away, which is said once."""
+        try:
+            batches = self.consumer.poll(timeout_ms=POLL_MS, max_records=self.batch_size)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            if not self._kafka_is_away:
+                log.warning("waiting for Kafka", reason=str(error))
+            self._kafka_is_away = True
+            self.stop.wait(RETRY_SECONDS)
+            return []
+        self._kafka_is_away = False
         return [Message.of(record) for records in batches.values() for record in records]
 
     def _commit(self, messages: Sequence[Message]) -> None:
@@ -77,6 +91,13 @@ class Worker:
             log.warning("the group rebalanced; another worker goes on from the last commit")
         except KafkaError as error:
             log.warning("offsets not committed; the next commit will do", reason=str(error))
+
+    def _leave(self) -> None:
+        """Leave the group. Where Kafka is away, it notices by itself when the session ends."""
+        try:
+            self.consumer.close(timeout_ms=LEAVE_MS)
+        except KafkaError as error:
+            log.warning("could not leave the group", reason=str(error))
 
     def _caught_up(self) -> bool:
         """By the high watermark of the last fetch, which every broker tells truly."""

@@ -63,6 +63,8 @@ class Consumer(Protocol):
         """The next records, in offset order within each partition; empty at the time-out.
 
         A call after which the group has rebalanced starts from what was committed last.
+
+        :raises KafkaError: with ``retriable`` set where a later call may succeed.
         """
 
     def commit(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
@@ -80,8 +82,11 @@ class Consumer(Protocol):
     def highwater(self, partition: TopicPartition) -> int | None:
         """The end of the partition as of the last fetch; None before the first."""
 
-    def close(self) -> None:
-        """Leave the group."""
+    def close(self, *, timeout_ms: int) -> None:
+        """Leave the group.
+
+        :param timeout_ms: how long to wait for a broker that does not answer.
+        """
 
 
 class AbandoningProducer(KafkaProducer):  # type: ignore[misc]

@@ -201,7 +201,7 @@ class InMemoryConsumer:
     def highwater(self, partition: TopicPartition) -> int | None:
         return len(self._kafka.logs[partition])
 
-    def close(self) -> None:
+    def close(self, *, timeout_ms: int = 0) -> None:
         with self._kafka.changed:
             if self in self._group.members:
                 self._group.members.remove(self)

@@ -1,0 +1,65 @@
+"""The worker's life: what it outlives, and what it ends for."""
+
+import pytest
+import structlog
+from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
+
+from common import outbox
+from common.contracts.product import TOPIC
+from common.inbox.models import Worker as HeartbeatRow
+from common.inbox.worker import Worker
+from common.testing.kafka import InMemoryConsumer
+from common.tests.app import handlers
+from common.tests.conftest import product, written
+
+pytestmark = pytest.mark.django_db
+
+
+class Failing(InMemoryConsumer):
+    """Raises these errors, one a poll, before it does its work; it cannot even leave."""
+
+    def __init__(self, kafka, errors):
+        kafka.consumer("bus_tests")
+        super().__init__(kafka, kafka.groups["bus_tests"])
+        self._errors = list(errors)
+
+    def poll(self, timeout_ms, max_records):
+        if self._errors:
+            raise self._errors.pop(0)
+        return super().poll(timeout_ms, max_records)
+
+    def close(self, *, timeout_ms):
+        raise KafkaConnectionError("gone")
+
+
+def test_it_outlives_an_outage_and_says_so_once(bus, monkeypatch):
+    monkeypatch.setattr("common.inbox.worker.RETRY_SECONDS", 0)
+    outbox.publish(product())
+    bus.relay()
+    consumer = Failing(bus.kafka, [KafkaConnectionError("refused")] * 5)
+    with structlog.testing.capture_logs() as logs:
+        Worker(consumer, "bus_tests", [TOPIC], drain=True).run()
+    assert written() == ["1.1"]
+    assert [line["event"] for line in logs] == ["waiting for Kafka", "could not leave the group"]
+
+
+def test_it_ends_when_kafka_refuses_it_for_good(bus):
+    consumer = Failing(bus.kafka, [TopicAuthorizationFailedError(TOPIC)])
+    with pytest.raises(TopicAuthorizationFailedError):
+        Worker(consumer, "bus_tests", [TOPIC]).run()
+    assert not HeartbeatRow.objects.exists()
+
+
+def test_it_shows_its_partitions_while_it_lives(bus, monkeypatch):
+    shown = []
+
+    def look(**values):
+        shown.append(list(HeartbeatRow.objects.values_list("partitions", flat=True)))
+
+    monkeypatch.setattr(handlers.Written.objects, "create", look)
+    for version in (1, 2):
+        outbox.publish(product(1, version))
+    bus.relay()
+    bus.consume(batch_size=1)
+    assert shown == [[], [[f"{TOPIC}/{number}" for number in range(3)]]]
+    assert not HeartbeatRow.objects.exists()
