@@ -7,6 +7,9 @@ SERVICE_NAME = "audit_service"
 INSTALLED_APPS = [*SHARED_APPS, "common.inbox", "audit_service.audit"]
 ROOT_URLCONF = "audit_service.urls"
 WSGI_APPLICATION = "audit_service.wsgi.application"
+# Browsers keep cookies by host and not by port: a login here must not end one next door.
+SESSION_COOKIE_NAME = "audit_sessionid"
+CSRF_COOKIE_NAME = "audit_csrftoken"
 DATABASES = {"default": database("audit")}
 SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Audit service"}
 CONSUMER_GROUP = "audit_service"

@@ -7,6 +7,9 @@ SERVICE_NAME = "product_service"
 INSTALLED_APPS = [*SHARED_APPS, "common.outbox", "product_service.products"]
 ROOT_URLCONF = "product_service.urls"
 WSGI_APPLICATION = "product_service.wsgi.application"
+# Browsers keep cookies by host and not by port: a login here must not end one next door.
+SESSION_COOKIE_NAME = "product_sessionid"
+CSRF_COOKIE_NAME = "product_csrftoken"
 DATABASES = {"default": database("product")}
 SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Product service"}
 REST_FRAMEWORK = {

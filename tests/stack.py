@@ -176,9 +176,10 @@ class Stack:
             client = httpx.Client(base_url=self.urls[service], follow_redirects=True, timeout=30)
             client.get("/admin/login/").raise_for_status()
             form = {"username": USER, "password": PASSWORD, "next": "/admin/"}
-            token = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+            cookie = f"{service}_csrftoken"
+            token = {"csrfmiddlewaretoken": client.cookies[cookie]}
             client.post("/admin/login/", data={**form, **token}).raise_for_status()
-            client.headers["X-CSRFToken"] = client.cookies["csrftoken"]
+            client.headers["X-CSRFToken"] = client.cookies[cookie]
             self._clients[service] = client
         return self._clients[service]
 

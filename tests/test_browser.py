@@ -89,6 +89,9 @@ def test_a_price_changed_in_the_admin_is_told_and_recorded(
     expect(page.get_by_role("button", name="Save")).to_have_count(0)
     page.screenshot(path=tmp_path / "audit.png")
 
+    page.goto(f"{products}/admin/")  # logging in next door ended no login here
+    expect(page.get_by_role("link", name="Products", exact=True).first).to_be_visible()
+
 
 def test_the_browsable_api_and_its_documentation_open(stack: Stack, page: Page) -> None:
     product = stack.create_product("WEB-2")
