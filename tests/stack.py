@@ -152,8 +152,8 @@ class Stack:
         """Start the service under gunicorn, and wait until it answers."""
         port = free_port()
         gunicorn = [sys.executable, "-m", "gunicorn", f"{service}_service.wsgi", "--threads=4"]
-        bind = [f"--bind=127.0.0.1:{port}", "--log-level=error"]
-        self._start(f"{service}-web", [*gunicorn, *bind], service, {})
+        options = [f"--bind=127.0.0.1:{port}", "--log-level=error", "--graceful-timeout=3"]
+        self._start(f"{service}-web", [*gunicorn, *options], service, {})
         self.urls[service] = f"http://127.0.0.1:{port}"
         eventually(lambda: self._answers(service))
 

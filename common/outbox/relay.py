@@ -32,7 +32,7 @@ class Relay:
     the inbox drops what came twice.
 
     :param connect: makes a producer; called again after a failure.
-    :param stop: ends :meth:`run` within a second once it is set.
+    :param stop: set it, and :meth:`run` ends within a few seconds, also while Kafka is away.
     """
 
     def __init__(self, connect: Callable[[], Producer], stop: threading.Event) -> None:
@@ -48,6 +48,7 @@ class Relay:
         while not self._stop.is_set():
             try:
                 if try_lock(connection):
+                    self._waiting_for = ""
                     self._relay()
                 else:
                     self._wait("the relay's lock", "another relay is active; this one stands by")
