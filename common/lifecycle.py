@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 from types import FrameType
 
 import structlog
@@ -16,14 +17,25 @@ ASK_AGAIN_SECONDS = 1.0
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that is set by the first SIGTERM or SIGINT; the second ends the process at once."""
+    """An event that is set by the first SIGTERM or SIGINT; the second ends the process at once.
+
+    A thread of its own sets it. ``Event.set()`` takes a lock that the interrupted code may hold,
+    in the middle of ``Event.wait()``; a SimpleQueue may be put to from a signal handler.
+    """
     stop = threading.Event()
+    signals: SimpleQueue[int] = SimpleQueue()
+    first = iter([True])
 
     def handle(signum: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        if not next(first, False):
             raise SystemExit(128 + signum)
+        signals.put(signum)
+
+    def set_when_asked() -> None:
+        signals.get()
         stop.set()
 
+    threading.Thread(target=set_when_asked, name="stop-on-signals", daemon=True).start()
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
     return stop

@@ -5,13 +5,13 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from types import FrameType
 
 from demo import broker
-from demo.errors import StartError
+from demo.errors import StartError, Stopped
 from demo.processes import ROOT, Processes, run_all
 from demo.services import (
     CONSUMERS,
@@ -47,38 +47,46 @@ def main() -> int:
     :returns: the exit code: 0 when stopped by Ctrl-C or SIGTERM, 130 when that came while it
         was still preparing, 1 when something went wrong.
     """
-    signal.signal(signal.SIGTERM, interrupt)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):  # honcho takes over both later
+        signal.signal(number, lambda *_: stop.set())
     try:
         ports = free_ports()
         environments = {service: environment(service, ports) for service in SERVICES}
         print(f"Preparing three databases in {DIRECTORY} ...", flush=True)
-        run_all(["-m", "demo.prepare"], list(environments.values()))
+        run_all(["-m", "demo.prepare"], list(environments.values()), stop)
     except StartError as error:
         return fail(str(error))
-    except KeyboardInterrupt:
+    except Stopped:
         print("make demo: stopped.", file=sys.stderr)
         return 128 + signal.SIGINT
-    return serve(ports, environments)
+    return serve(ports, environments, stop)
 
 
-def serve(ports: dict[str, int], environments: dict[str, dict[str, str]]) -> int:
+def serve(
+    ports: dict[str, int], environments: dict[str, dict[str, str]], stop: threading.Event
+) -> int:
     """Run every process until one ends or all are stopped."""
     failures: list[str] = []
 
     def watch(processes: Processes) -> None:
         try:
-            wait_until_healthy(ports, environments["product"])
+            wait_until_healthy(ports, environments["product"], stop)
             urls = {service: f"http://localhost:{ports[service]}" for service in SERVICES}
             print(TRY.format(**urls), flush=True)
         except StartError as error:
             failures.append(str(error))
             processes.terminate()
+        except Stopped:
+            pass
 
     processes = Processes(when_started=watch)
     for name, (words, service) in commands(ports).items():
         env = environments[service] if service else {**os.environ, "RUST_LOG": "error"}
         processes.add_process(name, f"exec {shlex.join(words)}", env=env, cwd=str(ROOT))
     processes.loop()
+    stop.set()
+    processes.join_watcher()
     if failures:
         return fail(failures[0])
     if processes.returncode in STOPPED_BY_SIGNAL:
@@ -86,20 +94,25 @@ def serve(ports: dict[str, int], environments: dict[str, dict[str, str]]) -> int
     return fail(f"{processes.first_to_end}, so all were stopped; its output is above.")
 
 
-def wait_until_healthy(ports: dict[str, int], env: dict[str, str]) -> None:
+def wait_until_healthy(ports: dict[str, int], env: dict[str, str], stop: threading.Event) -> None:
     """Create the topics, and wait until all pages answer and all workers have partitions.
 
     :raises StartError: when that takes too long, naming what is missing.
+    :raises Stopped: when told to stop before that.
     """
     deadline = time.monotonic() + HEALTHY_SECONDS
-    while not OWN_KAFKA and not broker.answers(ports["kafka"]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    run_all(["manage.py", "product", "create_topics"], [env])
+    while not OWN_KAFKA and not broker.answers(ports["kafka"]):
+        pause(0.05, deadline, stop, "Kafka")
+    run_all(["manage.py", "product", "create_topics"], [env], stop)
     while unhealthy := [service for service in SERVICES if not healthy(service, ports[service])]:
-        if time.monotonic() > deadline:
-            names = " and ".join(unhealthy)
-            raise StartError(f"{names} not healthy after {HEALTHY_SECONDS} s; see above")
-        time.sleep(0.2)
+        pause(0.2, deadline, stop, " and ".join(unhealthy))
+
+
+def pause(seconds: float, deadline: float, stop: threading.Event, what: str) -> None:
+    if stop.wait(seconds):
+        raise Stopped
+    if time.monotonic() > deadline:
+        raise StartError(f"{what} not healthy after {HEALTHY_SECONDS} s; see above")
 
 
 def healthy(service: str, port: int) -> bool:
@@ -115,11 +128,6 @@ def healthy(service: str, port: int) -> bool:
 def fail(reason: str) -> int:
     print(f"make demo: {reason}", file=sys.stderr)
     return 1
-
-
-def interrupt(signum: int, frame: FrameType | None) -> None:
-    """SIGTERM while preparing is as Ctrl-C; later honcho takes both."""
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -3,43 +3,47 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from honcho.manager import Manager
 from honcho.printer import Printer
 
-from demo.errors import StartError
+from demo.errors import StartError, Stopped
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run_all(words: Sequence[str], environments: Sequence[dict[str, str]]) -> None:
-    """Run one Python command in several environments, side by side.
+def run_all(
+    words: Sequence[str], environments: Sequence[dict[str, str]], stop: threading.Event
+) -> None:
+    """Run one Python command in several environments, side by side; none outlives the call.
 
     :raises StartError: with the last line that the first failing one printed.
+    :raises Stopped: when told to stop before all have ended.
     """
-    started = [
-        subprocess.Popen(
-            [sys.executable, *words],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for environment in environments
-    ]
-    try:
-        for process in started:
-            output, _ = process.communicate()
+    with ExitStack() as ending:
+        started = []
+        for environment in environments:
+            output = ending.enter_context(TemporaryFile())
+            process = subprocess.Popen(
+                [sys.executable, *words], cwd=ROOT, env=environment, stdout=output, stderr=output
+            )
+            ending.callback(process.wait)
+            ending.callback(process.kill)
+            started.append((process, output))
+        for process, output in started:
+            while process.poll() is None:
+                if stop.is_set():
+                    raise Stopped
+                time.sleep(0.05)  # not stop.wait(): a signal handler that sets it would hang
             if process.returncode:
-                last = output.strip().splitlines()[-1:]
+                output.seek(0)
+                last = output.read().decode(errors="replace").strip().splitlines()[-1:]
                 raise StartError(f"{' '.join(words)} failed: {' '.join(last)}")
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
 
 
 class Processes(Manager):
@@ -57,6 +61,11 @@ class Processes(Manager):
     def __init__(self, when_started: Callable[["Processes"], None]) -> None:
         super().__init__(Printer(sys.stdout))
         self._watcher = threading.Thread(target=when_started, args=(self,), daemon=True)
+
+    def join_watcher(self) -> None:
+        """Wait for the thread, if it was started."""
+        if self._watcher.ident is not None:
+            self._watcher.join()
 
     def terminate(self) -> None:
         if self._all_started():
