@@ -95,19 +95,28 @@ class Relay:
                 self._wait_for_events()
 
     def _send(self, rows: Sequence[OutboxEvent]) -> tuple[list[int], KafkaError | None]:
-        """Positions of the rows that Kafka took, up to the first that it did not, and why."""
+        """Positions of the rows that Kafka took, up to the first that it did not, and why.
+
+        A row that cannot even be sent ends the batch; those before it are waited for all the same.
+        """
         acknowledged: list[int] = []
+        futures: list[Future] = []
+        failure: KafkaError | None = None
+        if self._producer is None:
+            self._producer = self._connect()
         try:
-            if self._producer is None:
-                self._producer = self._connect()
-            futures = [_send_row(self._producer, row) for row in rows]
+            for row in rows:
+                futures.append(_send_row(self._producer, row))
+        except KafkaError as error:
+            failure = error
+        try:
             self._flush(self._producer)
-            for row, future in zip(rows, futures, strict=True):
+            for row, future in zip(rows, futures, strict=False):
                 future.get(timeout=0)
                 acknowledged.append(row.position)
         except KafkaError as error:
-            return acknowledged, error
-        return acknowledged, None
+            failure = error
+        return acknowledged, failure
 
     def _flush(self, producer: Producer) -> None:
         """Wait however long Kafka takes: giving up would let later messages overtake."""

@@ -2,7 +2,9 @@
 
 In a ``conftest.py``::
 
-    from common.testing import bus  # noqa: F401
+    from common.testing.bus import bus
+
+    __all__ = ["bus"]
 
 and in a test::
 

@@ -148,6 +148,18 @@ def test_an_outage_is_said_once_however_long_it_lasts(bus):
     assert waiting() == 1
 
 
+def test_what_was_sent_before_an_unsendable_event_is_marked(bus):
+    for product_id in (1, 2, 3):
+        outbox.publish(product(product_id))
+    OutboxEvent.objects.filter(aggregateid="2").update(topic="nowhere")
+    with pytest.raises(KafkaUnavailable, match=r"nowhere.*product\.created 2"):
+        bus.relay()
+    with pytest.raises(KafkaUnavailable, match=r"nowhere.*product\.created 2"):
+        bus.relay()
+    assert sent(bus.kafka) == ["1"]
+    assert waiting() == 2
+
+
 def test_a_missing_topic_is_an_outage_not_a_loss(bus):
     outbox.publish(product())
     bus.kafka.logs.clear()
