@@ -4,9 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCK   := requirements/dev.txt
 PYTEST := SECRET_KEY=for-tests-only $(BIN)/python -m pytest
+KAFKA  := var/kafka
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e lint format lock clean
+.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults kafka lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -36,6 +37,20 @@ test-audit: setup
 	$(PYTEST) audit_service --ds=audit_service.settings
 test-e2e: setup
 	$(PYTEST) tests -p no:django
+
+test-real: setup kafka ## Test on Apache Kafka and PostgreSQL (needs Java 17, Maven, PostgreSQL)
+	$(PYTEST) tests -p no:django --real
+faults: setup kafka ## Run the faults alone, and write their table into docs/reliability.md
+	$(PYTEST) tests/faults -p no:django --real --fault-table docs/reliability.md
+
+kafka: $(KAFKA)/.installed ## Bring the jars of Apache Kafka
+
+$(KAFKA)/.installed: docker/kafka/pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || \
+		{ echo "Java 17 and Maven are needed: apt-get install openjdk-17-jre-headless maven" >&2; exit 1; }
+	@rm -rf $(KAFKA)/libs
+	@mvn -q -B -f docker/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(KAFKA)/libs
+	@touch $@
 
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -4,24 +4,75 @@ from pathlib import Path
 import pytest
 
 from demo.broker import EmbeddedBroker
-from tests.stack import SERVICES, SqliteDatabases, Stack, free_port, stopping
+from tests.rig.kafka import KafkaCluster
+from tests.rig.postgres import Postgres, PostgresDatabases
+from tests.stack import SERVICES, Broker, Databases, SqliteDatabases, Stack, free_port, stopping
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--real", action="store_true", help="run on Apache Kafka and PostgreSQL")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real: runs on Apache Kafka and PostgreSQL only")
+    config.addinivalue_line("markers", "real_too: runs on Apache Kafka and PostgreSQL as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without ``--real`` all but the ``real`` ones; with it, those that have either mark."""
+
+    def is_wanted(item: pytest.Item) -> bool:
+        real = item.get_closest_marker("real") is not None
+        if config.option.real:
+            return real or item.get_closest_marker("real_too") is not None
+        return not real
+
+    config.hook.pytest_deselected(items=[item for item in items if not is_wanted(item)])
+    items[:] = [item for item in items if is_wanted(item)]
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
+def real(request: pytest.FixtureRequest) -> bool:
+    """Whether this run is on Apache Kafka and PostgreSQL."""
+    return bool(request.config.option.real)
+
+
+@pytest.fixture(scope="session")
+def kafka(real: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``host:port`` of a broker that runs as long as the tests do."""
-    with EmbeddedBroker(free_port()) as broker:
+    directory = tmp_path_factory.mktemp("kafka")
+    with KafkaCluster(directory) if real else EmbeddedBroker(free_port()) as broker:
         yield broker.server
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
-    return SqliteDatabases(tmp_path_factory.mktemp("databases"))
+def product_postgres() -> Iterator[Postgres]:
+    """The PostgreSQL server of the product service."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def consumer_postgres() -> Iterator[Postgres]:
+    """The PostgreSQL server of the two consuming services."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(
+    real: bool, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Databases:
+    if not real:
+        return SqliteDatabases(tmp_path_factory.mktemp("databases"))
+    product = request.getfixturevalue("product_postgres")
+    consumer = request.getfixturevalue("consumer_postgres")
+    return PostgresDatabases({"product": product, "notification": consumer, "audit": consumer})
 
 
 @pytest.fixture(scope="session")
 def stack(
-    kafka: str, databases: SqliteDatabases, tmp_path_factory: pytest.TempPathFactory
+    kafka: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """Everything runs: three services, the relay, both workers."""
     stack = Stack(tmp_path_factory.mktemp("stack"), databases, kafka)
@@ -36,9 +87,9 @@ def stack(
 
 
 @pytest.fixture
-def own_kafka() -> Iterator[EmbeddedBroker]:
+def own_kafka(real: bool, tmp_path: Path) -> Iterator[Broker]:
     """A broker of the test's own, not started yet."""
-    broker = EmbeddedBroker(free_port())
+    broker: Broker = KafkaCluster(tmp_path / "kafka") if real else EmbeddedBroker(free_port())
     try:
         yield broker
     finally:
@@ -46,15 +97,13 @@ def own_kafka() -> Iterator[EmbeddedBroker]:
 
 
 @pytest.fixture
-def bare_stack(
-    own_kafka: EmbeddedBroker, databases: SqliteDatabases, tmp_path: Path
-) -> Iterator[Stack]:
+def bare_stack(own_kafka: Broker, databases: Databases, tmp_path: Path) -> Iterator[Stack]:
     """A stack of the test's own, of which nothing runs yet."""
     yield from stopping(Stack(tmp_path, databases, own_kafka.server))
 
 
 @pytest.fixture
-def small_stack(bare_stack: Stack, own_kafka: EmbeddedBroker) -> Stack:
+def small_stack(bare_stack: Stack, own_kafka: Broker) -> Stack:
     """A stack of the test's own: Kafka with its topic, and the pages of product and audit."""
     own_kafka.start()
     bare_stack.manage("product", "create_topics")

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 import pytest
@@ -71,28 +71,54 @@ class Process:
         return self._popen.poll() is None
 
 
+class Broker(Protocol):
+    """A Kafka of one test's own."""
+
+    @property
+    def server(self) -> str:
+        """For ``KAFKA_BOOTSTRAP_SERVERS``."""
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+
+    def stop(self) -> None:
+        """Kill it. Its topics may or may not be there after the next start."""
+
+
+class Databases(Protocol):
+    """Where fresh databases come from."""
+
+    def copy(self, service: str, directory: Path) -> str:
+        """A fresh, migrated database with one superuser.
+
+        :param directory: where to put it, if it is a file.
+        :returns: its ``DATABASE_URL``.
+        """
+
+
 class SqliteDatabases:
     """Empty, migrated databases with one superuser, made once and copied for each stack."""
 
     def __init__(self, directory: Path) -> None:
         self._templates = directory
         for service in SERVICES:
-            environment = {**os.environ, "DATABASE_URL": f"sqlite:///{self._file(service)}"}
-            run(service, ["migrate", "--verbosity=0"], environment)
-            user = ["--noinput", f"--username={USER}", "--email=admin@example.com"]
-            password = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-            run(service, ["createsuperuser", *user], {**environment, **password})
+            prepare(service, f"sqlite:///{self._file(service)}")
 
     def copy(self, service: str, directory: Path) -> str:
-        """A fresh copy.
-
-        :returns: its ``DATABASE_URL``.
-        """
         copied = shutil.copy(self._file(service), directory / f"{service}.sqlite3")
         return f"sqlite:///{copied}"
 
     def _file(self, service: str) -> Path:
         return self._templates / f"{service}.sqlite3"
+
+
+def prepare(service: str, url: str) -> None:
+    """Migrate a new database, and create the superuser."""
+    environment = {**os.environ, "DATABASE_URL": url}
+    run(service, ["migrate", "--verbosity=0"], environment)
+    user = ["--noinput", f"--username={USER}", "--email=admin@example.com"]
+    password = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    run(service, ["createsuperuser", *user], {**environment, **password})
 
 
 def run(service: str, words: list[str], environment: dict[str, str]) -> str:
@@ -120,16 +146,17 @@ class Stack:
     :param kafka: ``host:port`` of a broker, which need not run yet.
     """
 
-    def __init__(self, directory: Path, databases: SqliteDatabases, kafka: str) -> None:
+    def __init__(self, directory: Path, databases: Databases, kafka: str) -> None:
         self.directory = directory
         self.kafka = kafka
         self.urls: dict[str, str] = {}
         self._clients: dict[str, httpx.Client] = {}
         self._processes: list[Process] = []
+        self.database_urls = {s: databases.copy(s, directory) for s in SERVICES}
         self._environments = {
             service: {
                 **os.environ,
-                "DATABASE_URL": databases.copy(service, directory),
+                "DATABASE_URL": self.database_urls[service],
                 "KAFKA_BOOTSTRAP_SERVERS": kafka,
                 "SECRET_KEY": "for-tests-only",
                 "LOG_JSON": "off",

@@ -11,6 +11,8 @@ from playwright.sync_api import TimeoutError as NotThereYet
 
 from tests.stack import PASSWORD, USER, Stack
 
+pytestmark = pytest.mark.real_too
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE = {"width": 390, "height": 844}
 # Chromium's sandbox does not run as root, as CI does, and its own traffic has no place in a test.

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from demo.broker import EmbeddedBroker
-from tests.stack import ROOT, Stack, eventually, lines_with
+from tests.stack import ROOT, Broker, Stack, eventually, lines_with
+
+pytestmark = pytest.mark.real_too
 
 
 def manage(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -72,7 +73,7 @@ def test_without_kafka_create_topics_says_so_and_fails() -> None:
     assert "Kafka at 127.0.0.1:1" in done.stderr
 
 
-def test_topics_are_created_once(bare_stack: Stack, own_kafka: EmbeddedBroker) -> None:
+def test_topics_are_created_once(bare_stack: Stack, own_kafka: Broker) -> None:
     own_kafka.start()
     assert "product.events: created, 6 partitions" in bare_stack.manage("product", "create_topics")
     assert "product.events: exists, 6 partitions" in bare_stack.manage("product", "create_topics")
@@ -82,7 +83,7 @@ def test_topics_are_created_once(bare_stack: Stack, own_kafka: EmbeddedBroker) -
     ("service", "command"), [("product", "relay_events"), ("audit", "consume_events")]
 )
 def test_what_is_missing_is_said_once_and_waited_for(
-    bare_stack: Stack, own_kafka: EmbeddedBroker, service: str, command: str
+    bare_stack: Stack, own_kafka: Broker, service: str, command: str
 ) -> None:
     process = bare_stack.start(
         service, command, DATABASE_URL=f"sqlite:///{bare_stack.directory / 'empty.sqlite3'}"
@@ -107,7 +108,7 @@ def test_the_banner_names_what_a_worker_works_with(stack: Stack) -> None:
         "audit_service",
         "product.events",
         stack.kafka,
-        "audit.sqlite3",
+        stack.database_urls["audit"].rpartition("/")[2],
         "handlers.record",
     ):
         assert part in output

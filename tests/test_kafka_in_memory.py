@@ -17,6 +17,8 @@ from common.testing.kafka import InMemoryKafka
 from demo.broker import EmbeddedBroker
 from tests.stack import eventually
 
+pytestmark = pytest.mark.real_too
+
 PARTITIONS = 3
 POLL_MS = 200
 

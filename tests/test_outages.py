@@ -2,15 +2,18 @@
 
 import time
 
-from demo.broker import EmbeddedBroker
-from tests.stack import Stack, eventually, lines_with
+import pytest
+
+from tests.stack import Broker, Stack, eventually, lines_with
+
+pytestmark = pytest.mark.real_too
 
 AT_ONCE_SECONDS = 1.5
 """Below every time-out of a Kafka client: a request that waited for Kafka would take longer."""
 
 
 def test_saving_goes_on_without_kafka_and_all_arrives_later(
-    bare_stack: Stack, own_kafka: EmbeddedBroker
+    bare_stack: Stack, own_kafka: Broker
 ) -> None:
     stack = bare_stack
     for service in ("product", "audit"):
@@ -80,7 +83,7 @@ def test_a_standby_relay_takes_over(small_stack: Stack) -> None:
 
 
 def test_relay_and_worker_stop_when_asked_while_kafka_is_away(
-    small_stack: Stack, own_kafka: EmbeddedBroker
+    small_stack: Stack, own_kafka: Broker
 ) -> None:
     stack = small_stack
     relay = stack.start("product", "relay_events")

@@ -12,6 +12,8 @@ from kafka.errors import MessageSizeTooLargeError
 
 from tests.stack import Stack, eventually
 
+pytestmark = pytest.mark.real_too
+
 WITHIN_SECONDS = 3
 
 

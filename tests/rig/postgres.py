@@ -1,0 +1,164 @@
+"""PostgreSQL servers of the tests' own, with one database and one role a service."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tests.stack import ROOT, SERVICES, free_port, prepare
+
+SCRIPT = ROOT / "docker" / "postgres" / "databases.sh"
+SUPERUSER = "postgres"
+PASSWORDS = {role: f"{role}-secret" for role in (*SERVICES, SUPERUSER)}
+START_SECONDS = 30
+TCP_ONLY = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+
+
+class Postgres:
+    """A server in a new temporary directory, durable as PostgreSQL is by default.
+
+    It refuses to run as root, so there it runs as the user ``postgres`` that its package makes.
+
+    :param directory: where to put its data; a new temporary directory when left out.
+    :param initdb: further options for its making.
+    """
+
+    def __init__(self, directory: Path | None = None, initdb: Sequence[str] = ()) -> None:
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="postgres-"))
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, SUPERUSER, SUPERUSER)
+            self._user = {"user": SUPERUSER, "group": SUPERUSER, "extra_groups": []}
+        self._initdb(initdb)
+
+    def start(self) -> None:
+        """Start it, and wait until it lets somebody in."""
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [_program("postgres"), "-D", self._data, "-p", str(self.port), *TCP_ONLY],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                **self._user,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if not self.running or time.monotonic() > deadline:
+                log_text = (self.directory / "log").read_text()
+                raise RuntimeError(f"PostgreSQL did not start:\n{log_text[-2000:]}")
+            time.sleep(0.02)
+
+    def crash(self) -> None:
+        """Stop it in immediate mode: no checkpoint, and every session is cut."""
+        self._end(signal.SIGQUIT)
+
+    def remove(self) -> None:
+        """Stop it, and delete its data."""
+        self._end(signal.SIGQUIT)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def create_databases(self) -> None:
+        """Create roles and databases with the script that the container runs."""
+        passwords = {f"{role.upper()}_DB_PASSWORD": word for role, word in PASSWORDS.items()}
+        login = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port)}
+        login["PGPASSWORD"] = PASSWORDS[SUPERUSER]
+        subprocess.run([SCRIPT], env={**os.environ, **login, **passwords}, check=True)
+
+    def url(self, database: str, role: str = SUPERUSER) -> str:
+        """The ``DATABASE_URL`` of a database for a role."""
+        return f"postgres://{role}:{PASSWORDS[role]}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: sql.Composable | str, database: str = SUPERUSER) -> None:
+        """Run one statement as the superuser, outside a transaction."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(sql.SQL(statement) if isinstance(statement, str) else statement)
+
+    def __enter__(self) -> "Postgres":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+    @property
+    def _data(self) -> str:
+        return str(self.directory / "data")
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url(SUPERUSER), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _end(self, signum: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(signum)
+            self._process.wait()
+            self._process = None
+
+    def _initdb(self, options: Sequence[str]) -> None:
+        password = self.directory / "password"
+        password.write_text(PASSWORDS[SUPERUSER])
+        login = ["--auth=scram-sha-256", f"--username={SUPERUSER}", f"--pwfile={password}"]
+        done = subprocess.run(
+            [_program("initdb"), *login, *options, self._data],
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._user,
+        )
+        if done.returncode:
+            raise RuntimeError(f"initdb failed:\n{done.stderr}")
+
+
+class PostgresDatabases:
+    """Empty, migrated databases with one superuser, made once and copied for each stack.
+
+    :param servers: the server of each service; several may share one.
+    """
+
+    def __init__(self, servers: Mapping[str, Postgres]) -> None:
+        self._servers = servers
+        self._numbers = count(1)
+        for server in set(servers.values()):
+            server.create_databases()
+        for service, server in servers.items():
+            prepare(service, server.url(service, role=service))
+
+    def copy(self, service: str, directory: Path) -> str:
+        copied = f"{service}_{next(self._numbers)}"
+        names = {"copied": copied, "service": service}
+        statement = sql.SQL("CREATE DATABASE {copied} OWNER {service} TEMPLATE {service}")
+        identifiers = {name: sql.Identifier(value) for name, value in names.items()}
+        self._servers[service].execute(statement.format(**identifiers))
+        return self._servers[service].url(copied, role=service)
+
+
+def _program(name: str) -> str:
+    """Debian keeps the programs of each version in a directory of its own; the newest is taken."""
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    found = str(installed[-1]) if installed else shutil.which(name)
+    if found is None:
+        raise RuntimeError("No PostgreSQL server here: apt-get install postgresql")
+    return found
