@@ -1,6 +1,7 @@
 """Environment variables, read so that a wrong one is one clear line and no traceback."""
 
 import re
+from pathlib import Path
 from typing import Any
 from warnings import catch_warnings
 
@@ -44,6 +45,13 @@ class Environment(environ.Env):  # type: ignore[misc]
         if not servers or not all(HOST_AND_PORT.fullmatch(server) for server in servers):
             raise ImproperlyConfigured(f"{var} must be host:port, or several with commas between")
         return servers
+
+    def file(self, var: str) -> str | None:
+        """The path of a file that exists, or None when not set."""
+        path: str | None = self(var, default=None)
+        if path is not None and not Path(path).is_file():
+            raise ImproperlyConfigured(f"{var} must be the path of a file")
+        return path
 
     def database(self, var: str, *, default: str) -> dict[str, Any]:
         """A database URL, as Django's ``DATABASES`` wants it."""

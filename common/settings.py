@@ -95,9 +95,9 @@ KAFKA = {
     "sasl_mechanism": env("KAFKA_SASL_MECHANISM", default=None),
     "sasl_plain_username": env("KAFKA_SASL_USERNAME", default=None),
     "sasl_plain_password": env("KAFKA_SASL_PASSWORD", default=None),
-    "ssl_cafile": env("KAFKA_SSL_CAFILE", default=None),
-    "ssl_certfile": env("KAFKA_SSL_CERTFILE", default=None),
-    "ssl_keyfile": env("KAFKA_SSL_KEYFILE", default=None),
+    "ssl_cafile": env.file("KAFKA_SSL_CAFILE"),
+    "ssl_certfile": env.file("KAFKA_SSL_CERTFILE"),
+    "ssl_keyfile": env.file("KAFKA_SSL_KEYFILE"),
     "ssl_password": env("KAFKA_SSL_PASSWORD", default=None),
     "ssl_check_hostname": env.bool("KAFKA_SSL_CHECK_HOSTNAME", default=True),
 }

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -11,10 +12,12 @@ from tests.stack import SERVICES, Broker, Databases, SqliteDatabases, Stack, fre
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--real", action="store_true", help="run on Apache Kafka and PostgreSQL")
+    parser.addoption("--fault-table", help="Markdown file whose table of faults is written anew")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real: runs on Apache Kafka and PostgreSQL only")
+    config.addinivalue_line("markers", "fault(number, name): what the test does to the system")
     config.addinivalue_line("markers", "real_too: runs on Apache Kafka and PostgreSQL as well")
 
 
@@ -48,14 +51,18 @@ def kafka(real: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 @pytest.fixture(scope="session")
 def product_postgres() -> Iterator[Postgres]:
     """The PostgreSQL server of the product service."""
-    with Postgres() as server:
-        yield server
+    yield from postgres_server()
 
 
 @pytest.fixture(scope="session")
 def consumer_postgres() -> Iterator[Postgres]:
     """The PostgreSQL server of the two consuming services."""
-    with Postgres() as server:
+    yield from postgres_server()
+
+
+def postgres_server() -> Iterator[Postgres]:
+    """A server in a directory that its own user can enter, as he cannot enter pytest's."""
+    with TemporaryDirectory(prefix="postgres-") as directory, Postgres(Path(directory)) as server:
         yield server
 
 

@@ -58,12 +58,27 @@ class Process:
         self._popen.kill()
         self._popen.wait()
 
+    def freeze(self) -> None:
+        """Stop it as a paused machine stops: it does nothing, and its connections stay open."""
+        self._popen.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._popen.send_signal(signal.SIGCONT)
+
     def stop(self, seconds: float = 10) -> int:
         """Ask it to stop, as Ctrl-C and systemd do, and wait for it.
 
         :returns: its exit code.
         """
         self._popen.send_signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
+        """Wait until it ends by itself.
+
+        :returns: its exit code.
+        """
         return self._popen.wait(timeout=seconds)
 
     @property
@@ -144,9 +159,10 @@ class Stack:
     :param directory: an empty directory, for databases and logs.
     :param databases: where fresh databases come from.
     :param kafka: ``host:port`` of a broker, which need not run yet.
+    :param variables: further environment variables of all processes.
     """
 
-    def __init__(self, directory: Path, databases: Databases, kafka: str) -> None:
+    def __init__(self, directory: Path, databases: Databases, kafka: str, **variables: str) -> None:
         self.directory = directory
         self.kafka = kafka
         self.urls: dict[str, str] = {}
@@ -160,6 +176,7 @@ class Stack:
                 "KAFKA_BOOTSTRAP_SERVERS": kafka,
                 "SECRET_KEY": "for-tests-only",
                 "LOG_JSON": "off",
+                **variables,
             }
             for service in SERVICES
         }
@@ -174,6 +191,11 @@ class Stack:
         if "DJANGO_SETTINGS_MODULE" in variables:
             command.remove(service)
         return self._start(f"{service}-{words[0]}", command, service, variables)
+
+    def start_module(self, service: str, module: str) -> Process:
+        """Start a Python module that goes on, in the environment and settings of a service."""
+        settings = {"DJANGO_SETTINGS_MODULE": f"{service}_service.settings"}
+        return self._start(module, [sys.executable, "-m", module], service, settings)
 
     def serve(self, service: str) -> None:
         """Start the service under gunicorn, and wait until it answers."""
@@ -220,9 +242,10 @@ class Stack:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
-    def set_stock(self, product: dict[str, Any], stock: int) -> None:
+    def change(self, product: dict[str, Any], **fields: Any) -> None:
+        """Change a product through the API."""
         url = f"/api/products/{product['id']}/"
-        self.client("product").patch(url, json={"stock": stock}).raise_for_status()
+        self.client("product").patch(url, json=fields).raise_for_status()
 
     def rows(self, service: str, path: str, **query: Any) -> list[dict[str, Any]]:
         """All pages of a list of the API, oldest first."""
@@ -261,6 +284,12 @@ class Stack:
             return self.ready(service)["status"] == "ok"
         except httpx.TransportError:
             return False
+
+
+def trouble(**files: Path) -> dict[str, str]:
+    """Variables that give the audit service the handlers of ``tests/trouble``."""
+    named = {variable: str(path) for variable, path in files.items()}
+    return {"DJANGO_SETTINGS_MODULE": "tests.trouble.settings", **named}
 
 
 def lines_with(text: str, output: str) -> list[str]:

@@ -50,6 +50,7 @@ def test_migrations_are_complete(service: str) -> None:
         ("KAFKA_SECURITY_PROTOCOL", "TLS"),
         ("KAFKA_TOPIC_PARTITIONS", "many"),
         ("KAFKA_TOPIC_PARTITIONS", "0"),
+        ("KAFKA_SSL_CAFILE", "/nowhere/ca.pem"),
         ("KAFKA_SESSION_TIMEOUT_MS", "-1"),
         ("DATABASE_URL", "somewhere"),
         ("DATABASE_URL", "postgres://user:secret-word@host:port/name"),
@@ -118,7 +119,7 @@ def test_drain_leaves_when_caught_up(small_stack: Stack) -> None:
     stack = small_stack
     product = stack.create_product("DRAIN-1")
     for stock in range(10, 19):
-        stack.set_stock(product, stock)
+        stack.change(product, stock=stock)
     relay = stack.start("product", "relay_events")
     eventually(lambda: lines_with("relayed", relay.output))
     assert "10 handled, 0 parked" in stack.manage("audit", "consume_events", "--drain")

@@ -36,6 +36,8 @@ class Heartbeat:
         if time.monotonic() < self._next and names == self._partitions:
             return
         self._next = time.monotonic() + BEAT_SECONDS
+        if names != self._partitions:
+            log.info("partitions assigned", partitions=names)
         try:
             if self._row.pk is None:
                 Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()

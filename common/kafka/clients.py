@@ -1,19 +1,16 @@
 """Producer, consumer and admin client, built from the settings and from nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from django.conf import settings
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-BOOTSTRAP_TIMEOUT_MS = 2_000
+from common.kafka.connecting import BOOTSTRAP_TIMEOUT_MS, connect, unavailable
+
 NEVER_MS = 2**31 - 1
-
-
-class KafkaUnavailable(Exception):
-    """No broker answers, or it refuses us; the text is fit for a log line."""
 
 
 class Future(Protocol):
@@ -107,8 +104,9 @@ def producer() -> Producer:
     A time-out of its own would let a later message of the same key overtake an earlier one.
 
     :raises KafkaUnavailable: when no broker answers.
+    :raises KafkaRefused: when log-in or certificate are refused.
     """
-    client: Producer = _connect(
+    client: Producer = connect(
         AbandoningProducer,
         acks="all",
         enable_idempotence=True,
@@ -125,9 +123,10 @@ def consumer(group: str) -> Consumer:
     """A member of a consumer group; it starts at the earliest message and commits by hand.
 
     :raises KafkaUnavailable: when no broker answers.
+    :raises KafkaRefused: when log-in or certificate are refused.
     """
     session_timeout_ms = settings.KAFKA_SESSION_TIMEOUT_MS
-    client: Consumer = _connect(
+    client: Consumer = connect(
         KafkaConsumer,
         group_id=group,
         auto_offset_reset="earliest",
@@ -144,25 +143,10 @@ def admin() -> Iterator[KafkaAdminClient]:
     """An admin client for the length of a ``with`` block.
 
     :raises KafkaUnavailable: when no broker answers, or when what the block asks is refused.
+    :raises KafkaRefused: when log-in or certificate are refused.
     """
-    with closing(_connect(KafkaAdminClient)) as client:
+    with closing(connect(KafkaAdminClient)) as client:
         try:
             yield client
         except KafkaError as error:
             raise unavailable(error) from error
-
-
-def unavailable(reason: object) -> KafkaUnavailable:
-    """An error that names the servers and the reason, in one line."""
-    servers = ", ".join(settings.KAFKA["bootstrap_servers"])
-    return KafkaUnavailable(f"Kafka at {servers}: {reason}")
-
-
-T = TypeVar("T")
-
-
-def _connect(client: Callable[..., T], **options: object) -> T:
-    try:
-        return client(**settings.KAFKA, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS, **options)
-    except (KafkaError, OSError) as error:
-        raise unavailable(str(error) or type(error).__name__) from error

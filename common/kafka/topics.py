@@ -8,7 +8,8 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
-from common.kafka.clients import KafkaUnavailable, admin
+from common.kafka.clients import admin
+from common.kafka.connecting import KafkaUnavailable
 
 
 class Topic(NamedTuple):
@@ -22,7 +23,8 @@ class Topic(NamedTuple):
 def create_topics(names: Iterable[str]) -> list[Topic]:
     """Create the topics that do not exist yet, and leave the others as they are.
 
-    :raises KafkaUnavailable: when no broker answers, or when it refuses.
+    :raises KafkaUnavailable: when no broker answers, or when it does not make them.
+    :raises KafkaRefused: when log-in or certificate are refused.
     """
     with admin() as client:
         return [_create(client, name) for name in names]
@@ -33,6 +35,8 @@ def missing_topics(names: Iterable[str]) -> str:
 
     It asks with the admin client: asking with a producer or consumer makes some brokers create
     the topic, with a number of partitions that nobody chose.
+
+    :raises KafkaRefused: when log-in or certificate are refused.
     """
     try:
         with admin() as client:

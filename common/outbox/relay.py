@@ -11,7 +11,8 @@ from django.utils import timezone
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from common.events.codec import structured_headers
-from common.kafka.clients import Future, KafkaUnavailable, Producer, unavailable
+from common.kafka.clients import Future, Producer
+from common.kafka.connecting import KafkaUnavailable, unavailable
 from common.outbox.lock import try_lock
 from common.outbox.models import OutboxEvent
 from common.outbox.publishing import CHANNEL
@@ -44,7 +45,10 @@ class Relay:
         self._next_report = 0.0
 
     def run(self) -> None:
-        """Relay until told to stop, while this is the active relay; until then, stand by."""
+        """Relay until told to stop, while this is the active relay; until then, stand by.
+
+        :raises KafkaRefused: when log-in or certificate are refused.
+        """
         while not self._stop.is_set():
             try:
                 if try_lock(connection):

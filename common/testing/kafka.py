@@ -14,7 +14,8 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaError, KafkaTimeoutError
 from kafka.partitioner.default import murmur2
 
-from common.kafka.clients import Future, KafkaUnavailable
+from common.kafka.clients import Future
+from common.kafka.connecting import KafkaUnavailable
 
 
 class Record(NamedTuple):

@@ -12,7 +12,7 @@ from common import outbox
 from common.contracts.product import TOPIC
 from common.events import ContractViolation, EventTooLarge
 from common.events.context import Context, use
-from common.kafka.clients import KafkaUnavailable
+from common.kafka.connecting import KafkaUnavailable
 from common.outbox.models import OutboxEvent
 from common.outbox.publishing import NoTransaction
 from common.outbox.relay import Relay

@@ -37,22 +37,29 @@ class KafkaCluster:
 
     :param directory: an empty directory, for data and logs.
     :param brokers: 1 or 3. Three replicate each topic three times, two of which must be in sync.
-    :param properties: further server properties, which win over those of ``docker/kafka``.
+    :param sasl_ssl: further server properties, of a listener that asks for TLS and a login. It is
+        at :attr:`sasl_ssl_server`, beside the one that asks for neither.
     """
 
     def __init__(
-        self, directory: Path, brokers: int = 1, properties: Mapping[str, str] | None = None
+        self, directory: Path, brokers: int = 1, sasl_ssl: Mapping[str, str] | None = None
     ) -> None:
         self._directory = directory
         self._ports = {node: free_port() for node in range(1, brokers + 1)}
         self._quorum_ports = {node: free_port() for node in self._ports}
-        self._properties = {**(THREE_BROKERS if brokers == 3 else {}), **(properties or {})}
+        self._properties = {**(THREE_BROKERS if brokers == 3 else {}), **(sasl_ssl or {})}
+        self._sasl_ssl_port = free_port() if sasl_ssl else None
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     @property
     def server(self) -> str:
         """For ``KAFKA_BOOTSTRAP_SERVERS``."""
         return ",".join(f"127.0.0.1:{port}" for port in self._ports.values())
+
+    @property
+    def sasl_ssl_server(self) -> str:
+        """The address of the listener that asks for TLS and a login."""
+        return f"127.0.0.1:{self._sasl_ssl_port}"
 
     def start(self) -> None:
         """Start every broker that does not run, and wait until they answer."""
@@ -76,9 +83,7 @@ class KafkaCluster:
         with closing(self._admin()) as admin:
             [description] = admin.describe_topics([topic])
         [leader] = [
-            p["leader_id"]
-            for p in description["partitions"]
-            if p["partition_index"] == partition
+            p["leader_id"] for p in description["partitions"] if p["partition_index"] == partition
         ]
         return int(leader)
 
@@ -110,12 +115,14 @@ class KafkaCluster:
         """Write the configuration and format the disk, with the image's own set-up."""
         home.mkdir(parents=True)
         voters = ",".join(f"{n}@127.0.0.1:{port}" for n, port in self._quorum_ports.items())
-        address = f"PLAINTEXT://127.0.0.1:{self._ports[node]}"
+        addresses = f"PLAINTEXT://127.0.0.1:{self._ports[node]}"
+        if self._sasl_ssl_port:
+            addresses += f",SASL_SSL://{self.sasl_ssl_server}"
         properties = {
             "node.id": str(node),
             "controller.quorum.voters": voters,
-            "listeners": f"{address},CONTROLLER://127.0.0.1:{self._quorum_ports[node]}",
-            "advertised.listeners": address,
+            "listeners": f"{addresses},CONTROLLER://127.0.0.1:{self._quorum_ports[node]}",
+            "advertised.listeners": addresses,
             "log.dirs": str(home / "data"),
             **self._properties,
         }
@@ -129,7 +136,7 @@ class KafkaCluster:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"Kafka could not be set up:\n{done.stdout}{done.stderr}")
 
     def _wait_until_up(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -153,7 +160,8 @@ class KafkaCluster:
             return 0
 
     def _admin(self) -> KafkaAdminClient:
-        return KafkaAdminClient(bootstrap_servers=self.server.split(","), bootstrap_timeout_ms=1_000)
+        servers = self.server.split(",")
+        return KafkaAdminClient(bootstrap_servers=servers, bootstrap_timeout_ms=1_000)
 
 
 def _java() -> Sequence[str]:

@@ -8,7 +8,8 @@ from kafka.errors import KafkaError
 
 from common.inbox.subscriptions import subscribed_topics, subscriptions
 from common.inbox.worker import Worker
-from common.kafka.clients import KafkaUnavailable, consumer
+from common.kafka.clients import consumer
+from common.kafka.connecting import KafkaRefused, KafkaUnavailable
 from common.kafka.topics import missing_topics
 from common.lifecycle import missing_migrations, stop_on_signals, wait_until_ready
 
@@ -31,14 +32,16 @@ class Command(BaseCommand):
         group = settings.CONSUMER_GROUP
         self._banner(group, topics)
         stop = stop_on_signals()
-        if not wait_until_ready(lambda: missing_migrations() or missing_topics(topics), stop):
-            return
-        started = time.monotonic()
         try:
+            if not wait_until_ready(lambda: missing_migrations() or missing_topics(topics), stop):
+                return
+            started = time.monotonic()
             worker = Worker(consumer(group), group, topics, stop, batch_size, drain)
             worker.run()
-        except (KafkaUnavailable, KafkaError) as error:
-            raise CommandError(f"Kafka refused or went away: {error}") from error
+        except (KafkaUnavailable, KafkaRefused) as error:
+            raise CommandError(str(error)) from error
+        except KafkaError as error:
+            raise CommandError(f"Kafka refuses: {error}") from error
         seconds = time.monotonic() - started
         self.stdout.write(
             f"Stopped after {seconds:.0f} s: {worker.handled} handled, {worker.parked} parked."

@@ -1,7 +1,7 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from common.events.contract import topics
-from common.kafka.clients import KafkaUnavailable
+from common.kafka.connecting import KafkaRefused, KafkaUnavailable
 from common.kafka.topics import create_topics
 
 
@@ -13,5 +13,5 @@ class Command(BaseCommand):
             for topic in create_topics(topics()):
                 done = "created" if topic.created else "exists"
                 self.stdout.write(f"{topic.name}: {done}, {topic.partitions} partitions")
-        except KafkaUnavailable as error:
+        except (KafkaUnavailable, KafkaRefused) as error:
             raise CommandError(str(error)) from error

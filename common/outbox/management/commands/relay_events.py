@@ -1,7 +1,8 @@
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from common.events.contract import topics
 from common.kafka.clients import producer
+from common.kafka.connecting import KafkaRefused
 from common.kafka.topics import missing_topics
 from common.lifecycle import missing_migrations, stop_on_signals, wait_until_ready
 from common.outbox.relay import Relay
@@ -12,5 +13,8 @@ class Command(BaseCommand):
 
     def handle(self, **options: object) -> None:
         stop = stop_on_signals()
-        if wait_until_ready(lambda: missing_migrations() or missing_topics(topics()), stop):
-            Relay(producer, stop).run()
+        try:
+            if wait_until_ready(lambda: missing_migrations() or missing_topics(topics()), stop):
+                Relay(producer, stop).run()
+        except KafkaRefused as error:
+            raise CommandError(str(error)) from error
