@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.stack import Broker, Stack, eventually, lines_with
+from tests.stack import Broker, Stack, eventually, lines_with, trouble
 
 pytestmark = pytest.mark.real_too
 
@@ -29,7 +29,7 @@ def test_saving_goes_on_without_kafka_and_all_arrives_later(
     own_kafka.stop()
     for stock in range(10, 30):
         started = time.monotonic()
-        stack.set_stock(product, stock)
+        stack.change(product, stock=stock)
         assert time.monotonic() - started < AT_ONCE_SECONDS
     eventually(lambda: lines_with("waiting for Kafka", relay.output))
     own_kafka.start()
@@ -46,21 +46,16 @@ def test_a_worker_killed_in_mid_batch_loses_and_doubles_nothing(small_stack: Sta
     stack = small_stack
     product = stack.create_product("OUT-2")
     for stock in range(10, 15):
-        stack.set_stock(product, stock)
+        stack.change(product, stock=stock)
     relay = stack.start("product", "relay_events")
-    blocked = stack.directory / "blocked"
-    worker = stack.start(
-        "audit",
-        "consume_events",
-        DJANGO_SETTINGS_MODULE="tests.blocking.settings",
-        BLOCKED_FILE=str(blocked),
-    )
-    eventually(blocked.exists)
+    held = stack.directory / "held"
+    worker = stack.start("audit", "consume_events", **trouble(HOLD_INSIDE=held))
+    eventually(held.exists)
     worker.kill()
     assert stack.recorded(product) == []
 
     stack.start("audit", "consume_events")
-    stack.set_stock(product, 99)
+    stack.change(product, stock=99)
     eventually(lambda: len(stack.recorded(product)) == 7)
     assert stack.recorded(product) == list(range(1, 8))
     assert relay.stop() == 0
@@ -76,7 +71,7 @@ def test_a_standby_relay_takes_over(small_stack: Stack) -> None:
     eventually(lambda: lines_with("stands by", standby.output))
 
     active.kill()
-    stack.set_stock(product, 7)
+    stack.change(product, stock=7)
     eventually(lambda: stack.recorded(product) == [1, 2])
     assert lines_with("relayed", standby.output)
     assert standby.stop() == 0
@@ -91,7 +86,7 @@ def test_relay_and_worker_stop_when_asked_while_kafka_is_away(
     product = stack.create_product("OUT-4")
     eventually(lambda: stack.recorded(product) == [1])
     own_kafka.stop()
-    stack.set_stock(product, 7)
+    stack.change(product, stock=7)
     eventually(lambda: lines_with("waiting for Kafka", relay.output))
     assert (relay.stop(), worker.stop()) == (0, 0)
     assert "Traceback" not in relay.output + worker.output

@@ -4,9 +4,8 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -25,23 +24,22 @@ TCP_ONLY = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="
 
 
 class Postgres:
-    """A server in a new temporary directory, durable as PostgreSQL is by default.
+    """A server with data in a directory, durable as PostgreSQL is by default.
 
     It refuses to run as root, so there it runs as the user ``postgres`` that its package makes.
 
-    :param directory: where to put its data; a new temporary directory when left out.
-    :param initdb: further options for its making.
+    :param directory: an empty directory that everybody may enter.
     """
 
-    def __init__(self, directory: Path | None = None, initdb: Sequence[str] = ()) -> None:
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="postgres-"))
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._user: dict[str, Any] = {}
         if os.geteuid() == 0:
             shutil.chown(self.directory, SUPERUSER, SUPERUSER)
             self._user = {"user": SUPERUSER, "group": SUPERUSER, "extra_groups": []}
-        self._initdb(initdb)
+        self._initdb()
 
     def start(self) -> None:
         """Start it, and wait until it lets somebody in."""
@@ -66,7 +64,7 @@ class Postgres:
     def remove(self) -> None:
         """Stop it, and delete its data."""
         self._end(signal.SIGQUIT)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self._data)
 
     @property
     def running(self) -> bool:
@@ -117,12 +115,12 @@ class Postgres:
             self._process.wait()
             self._process = None
 
-    def _initdb(self, options: Sequence[str]) -> None:
+    def _initdb(self) -> None:
         password = self.directory / "password"
         password.write_text(PASSWORDS[SUPERUSER])
         login = ["--auth=scram-sha-256", f"--username={SUPERUSER}", f"--pwfile={password}"]
         done = subprocess.run(
-            [_program("initdb"), *login, *options, self._data],
+            [_program("initdb"), *login, self._data],
             capture_output=True,
             text=True,
             check=False,

@@ -1,1 +1,1 @@
-"""An app for one test: its handler stops the audit worker in the middle of a batch."""
+"""An app for the tests: its handlers hold or fail the audit worker at the worst moment."""

@@ -1,14 +1,46 @@
+"""Trouble, as the environment asks for it.
+
+``HOLD_INSIDE`` and ``HOLD_COMMITTED`` name a file. The worker's first batch writes it, from inside
+the open transaction or just after its commit, and goes on when it is gone. ``POISON`` names a
+file too: while it is there, events of a product whose description is *poison* fail.
+"""
+
 import os
-import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
+
+from common.contracts.product import ProductUpdated
 from common.events import AnyEvent, Event
 from common.inbox import subscribe
 
+batches = count()
+
 
 @subscribe(AnyEvent, batch=True)
-def block(events: list[Event[Any]]) -> None:
-    """Say how many events the open transaction holds, and stay in it for ever."""
-    Path(os.environ["BLOCKED_FILE"]).write_text(str(len(events)))
-    threading.Event().wait()
+def hold(events: list[Event[Any]]) -> None:
+    holds: dict[str, Callable[[Callable[[], None]], None]] = {
+        "HOLD_INSIDE": lambda wait: wait(),
+        "HOLD_COMMITTED": transaction.on_commit,
+    }
+    for variable, when in holds.items():
+        if variable in os.environ and next(batches) == 0:
+            when(partial(wait_while_there, Path(os.environ[variable]), len(events)))
+
+
+def wait_while_there(path: Path, events: int) -> None:
+    path.write_text(str(events))
+    while path.exists():
+        time.sleep(0.02)
+
+
+@subscribe(ProductUpdated)
+def choke(event: Event[ProductUpdated]) -> None:
+    poison = os.environ.get("POISON")
+    if poison and event.data.description == "poison" and Path(poison).exists():
+        raise ValueError("this product is poison")

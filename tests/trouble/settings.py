@@ -1,6 +1,6 @@
-"""The audit service, with one handler more."""
+"""The audit service, with trouble."""
 
 from audit_service.settings import *  # noqa: F403
 from audit_service.settings import INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.blocking"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.trouble"]
