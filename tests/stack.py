@@ -42,11 +42,18 @@ def eventually(what: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
 class Process:
     """A running command, and what it has printed so far."""
 
-    def __init__(self, words: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        words: list[str],
+        environment: dict[str, str],
+        log: Path,
+        *,
+        directory: Path = ROOT,
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
-                words, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+                words, cwd=directory, env=environment, stdout=output, stderr=subprocess.STDOUT
             )
 
     @property

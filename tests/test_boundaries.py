@@ -34,7 +34,8 @@ def test_each_service_has_a_database_and_tables_of_its_own(stack: Stack) -> None
 
 def test_every_setting_is_in_the_readmes_table() -> None:
     readme = (ROOT / "README.md").read_text()
-    sources = [*ROOT.glob("*/settings.py"), ROOT / "demo" / "services.py"]
+    others = [ROOT / "demo" / "services.py", ROOT / "docker" / "gunicorn.conf.py"]
+    sources = [*ROOT.glob("*/settings.py"), *others]
     code = "\n".join(path.read_text() for path in sources)
     variables = set(re.findall(r'env[.\w]*\(\s*"([A-Z_]+)"|environ\.get\("([A-Z_]+)"', code))
     names = {first or second for first, second in variables}

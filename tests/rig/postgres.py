@@ -45,7 +45,7 @@ class Postgres:
         """Start it, and wait until it lets somebody in."""
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_program("postgres"), "-D", self._data, "-p", str(self.port), *TCP_ONLY],
+                [program("postgres"), "-D", self._data, "-p", str(self.port), *TCP_ONLY],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 **self._user,
@@ -120,7 +120,7 @@ class Postgres:
         password.write_text(PASSWORDS[SUPERUSER])
         login = ["--auth=scram-sha-256", f"--username={SUPERUSER}", f"--pwfile={password}"]
         done = subprocess.run(
-            [_program("initdb"), *login, self._data],
+            [program("initdb"), *login, self._data],
             capture_output=True,
             text=True,
             check=False,
@@ -153,7 +153,7 @@ class PostgresDatabases:
         return self._servers[service].url(copied, role=service)
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Debian keeps the programs of each version in a directory of its own; the newest is taken."""
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     found = str(installed[-1]) if installed else shutil.which(name)

@@ -1,0 +1,144 @@
+"""The image and compose.yaml, as far as they can be tested without a container engine."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+import pytest
+
+from tests.rig import compose
+from tests.rig.kafka import KafkaCluster
+from tests.rig.ledger import Ledger
+from tests.rig.postgres import Postgres, program
+from tests.stack import SERVICES, Process, eventually, free_port
+
+CREATE_PRODUCT = """
+from product_service.products.models import Product
+Product.objects.create(sku='C-1', name='Kettle', price=20)
+"""
+
+
+def test_compose_file_fits_the_compose_specification() -> None:
+    schema = ["check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    command = [sys.executable, "-m", *schema, str(compose.DOCKER / "compose.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_dependency_is_a_service_that_can_meet_its_condition() -> None:
+    services = compose.services()
+    for name, service in services.items():
+        for other, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert "test" in services[other]["healthcheck"], (name, other)
+            else:
+                assert services[other]["restart"] == "on-failure", (name, other)
+
+
+def test_kafka_is_the_same_version_in_tests_and_containers() -> None:
+    pom = (compose.DOCKER / "kafka" / "pom.xml").read_text()
+    [version] = re.findall(r"<artifactId>kafka_2.13</artifactId>\s*<version>(.*)</version>", pom)
+    assert compose.services()["kafka"]["image"] == f"apache/kafka:{version}"
+
+
+def test_what_compose_mounts_is_there() -> None:
+    for service in compose.services().values():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            assert not source.startswith(".") or (compose.DOCKER / source).is_file(), mount
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> compose.Image:
+    return compose.Image(tmp_path)
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    """With the roles and databases that the containers' PostgreSQL makes at its first start."""
+    with TemporaryDirectory(prefix="postgres-") as directory, Postgres(Path(directory)) as server:
+        server.create_databases()
+        yield server
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
+    with KafkaCluster(tmp_path / "kafka") as cluster:
+        yield cluster
+
+
+@pytest.mark.real
+def test_what_compose_runs_works(
+    image: compose.Image, postgres: Postgres, kafka: KafkaCluster
+) -> None:
+    """Each command of compose.yaml, from the image's files alone, in the order of the file.
+
+    They write no file: in the image they run as a user who may not. Here they run as whoever runs
+    the tests, since an interpreter in somebody's home is closed to others.
+    """
+    files = image.files()
+    services = {n: s for n, s in compose.services().items() if s["image"] == "django-events"}
+    ports = {f"{service}-web": str(free_port()) for service in SERVICES}
+    environments = {}
+    for name, service in services.items():
+        variables = dict(service["environment"])
+        owner = variables["DATABASE_URL"].rpartition("/")[2]
+        assert variables["DATABASE_URL"] == f"postgres://{owner}:{owner}@postgres:5432/{owner}"
+        assert variables["KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092"
+        variables["DATABASE_URL"] = postgres.url(owner, role=owner)
+        variables["KAFKA_BOOTSTRAP_SERVERS"] = kafka.server
+        environments[name] = {**variables, "WEB_PORT": ports.get(name, "8000")}
+
+    running: dict[str, Process] = {}
+    for name, service in services.items():
+        process = image.start(service["command"], environments[name], name)
+        if service["restart"] == "on-failure":
+            assert process.wait() == 0, process.output
+        else:
+            running[name] = process
+    for name in ports:
+        eventually(lambda name=name: image.healthcheck(environments[name]) == 0)
+
+    shell = ["python", "manage.py", "product", "shell", "--command", CREATE_PRODUCT]
+    assert image.start(shell, environments["product-web"]).wait() == 0
+    databases = {service: postgres.url(service, role=service) for service in SERVICES}
+    ledger = Ledger(databases["product"], databases["audit"])
+    eventually(lambda: ledger.stored() == 1)
+    assert ledger.account().flawless
+
+    assert {name: process.stop(30) for name, process in running.items()} == dict.fromkeys(running, 0)
+    assert image.healthcheck(environments["audit-web"]) == 1
+    assert image.files() == files
+
+
+@pytest.mark.real
+def test_the_health_checks_of_postgresql_and_kafka(
+    postgres: Postgres, kafka: KafkaCluster
+) -> None:
+    """They pass while the server runs, and fail when it does not."""
+    services = compose.services()
+    ports = {"postgres": ("5432", str(postgres.port)), "kafka": ("9092", kafka.server[10:])}
+    checks = {}
+    for name, (there, here) in ports.items():
+        words = [word.replace(there, here) for word in services[name]["healthcheck"]["test"][1:]]
+        checks[name] = [program(words[0]), *words[1:]] if name == "postgres" else words
+        assert subprocess.run(checks[name], capture_output=True, check=False).returncode == 0, name
+    kafka.stop()
+    postgres.crash()
+    for check in checks.values():
+        assert subprocess.run(check, capture_output=True, check=False).returncode != 0
+
+
+@pytest.mark.real
+def test_a_role_may_only_use_its_own_database(postgres: Postgres) -> None:
+    for role in SERVICES:
+        for database in SERVICES:
+            if role == database:
+                psycopg.connect(postgres.url(database, role=role)).close()
+            else:
+                with pytest.raises(psycopg.OperationalError, match="permission denied"):
+                    psycopg.connect(postgres.url(database, role=role))
