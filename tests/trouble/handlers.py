@@ -2,7 +2,7 @@
 
 ``HOLD_INSIDE`` and ``HOLD_COMMITTED`` name a file. The worker's first batch writes it, from inside
 the open transaction or just after its commit, and goes on when it is gone. ``POISON`` names a
-file too: while it is there, events of a product whose description is *poison* fail.
+file too: while it is there, the event that changed a product's description to *poison* fails.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from msgspec import UNSET
 
 from common.contracts.product import ProductUpdated
 from common.events import AnyEvent, Event
@@ -42,5 +43,6 @@ def wait_while_there(path: Path, events: int) -> None:
 @subscribe(ProductUpdated)
 def choke(event: Event[ProductUpdated]) -> None:
     poison = os.environ.get("POISON")
-    if poison and event.data.description == "poison" and Path(poison).exists():
-        raise ValueError("this product is poison")
+    became = event.data.description == "poison" and event.data.previous.description is not UNSET
+    if poison and became and Path(poison).exists():
+        raise ValueError("this change is poison")
