@@ -7,7 +7,7 @@ PYTEST := SECRET_KEY=for-tests-only $(BIN)/python -m pytest
 KAFKA  := var/kafka
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults kafka lint format lock clean
+.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults kafka bench lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ $(KAFKA)/.installed: docker/kafka/pom.xml
 	@mvn -q -B -f docker/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(KAFKA)/libs
 	@touch $@
 
+bench: setup kafka ## Measure how fast events are consumed, beside other ways to do it
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	$(BIN)/python -m benchmarks.consume
+
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,7 +67,7 @@ format: setup ## Format the code
 	$(BIN)/ruff format .
 
 lock: setup ## Compile requirements/*.in to *.txt (UPGRADE=1 takes newer versions)
-	@for name in base prod dev; do \
+	@for name in base prod dev bench; do \
 		$(BIN)/uv pip compile requirements/$$name.in --output-file requirements/$$name.txt --quiet \
 			--universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 			$(if $(UPGRADE),--upgrade); \

@@ -5,30 +5,47 @@ from typing import Any
 from audit_service.audit.models import AuditEntry
 from common.events import AnyEvent, Event
 from common.events.codec import headers_to_text
-from common.inbox import subscribe
+from common.inbox import insert, subscribe
 
 
 @subscribe(AnyEvent, batch=True)
 def record(events: list[Event[Any]]) -> None:
     """Keep each event, whole."""
-    AuditEntry.objects.bulk_create(entry(event) for event in events)
+    insert(AuditEntry, FIELDS, map(values, events))
 
 
-def entry(event: Event[Any]) -> AuditEntry:
-    topic, partition, offset = event.place
-    return AuditEntry(
-        event_id=event.id,
-        source=event.source,
-        type=event.type,
-        subject=event.subject,
-        sequence=event.sequence,
-        time=event.time,
-        actor=event.actor[:255],
-        correlation_id=(event.envelope.correlationid or "")[:255],
-        causation_id=(event.envelope.causationid or "")[:255],
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        headers=headers_to_text(event.headers),
-        value=event.value,
+FIELDS = (
+    "event_id",
+    "source",
+    "type",
+    "subject",
+    "sequence",
+    "time",
+    "actor",
+    "correlation_id",
+    "causation_id",
+    "topic",
+    "partition",
+    "offset",
+    "headers",
+    "value",
+)
+
+
+def values(event: Event[Any]) -> tuple[Any, ...]:
+    """What is kept of an event, in the order of ``FIELDS``."""
+    envelope = event.envelope
+    return (
+        envelope.id,
+        envelope.source,
+        envelope.type,
+        event.subject,
+        event.sequence,
+        envelope.time,
+        event.actor[:255],
+        (envelope.correlationid or "")[:255],
+        (envelope.causationid or "")[:255],
+        *event.place,
+        headers_to_text(event.headers),
+        event.value,
     )

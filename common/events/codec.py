@@ -17,6 +17,10 @@ STRUCTURED = "application/cloudevents+json"
 MAX_EVENT_BYTES = 1_000_000
 """Largest encoded event, below Kafka's default ``max.message.bytes`` of 1,048,588."""
 
+NUL_IN_JSON = b"\\u0000"
+"""The one way to write a NUL in JSON (RFC 8259, section 7)."""
+
+_STRUCTURED_HEADERS = (("content-type", STRUCTURED.encode()),)
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Envelope)
 
@@ -33,7 +37,7 @@ def encode(envelope: Envelope) -> bytes:
 
 def structured_headers() -> list[tuple[str, bytes]]:
     """The Kafka headers that go with what :func:`encode` returns."""
-    return [("content-type", STRUCTURED.encode())]
+    return list(_STRUCTURED_HEADERS)
 
 
 def decode(value: bytes | None, headers: Headers = ()) -> Envelope:
@@ -50,16 +54,19 @@ def decode(value: bytes | None, headers: Headers = ()) -> Envelope:
         _refuse_large(value)
     except EventTooLarge as error:
         raise InvalidEvent(str(error)) from None
-    texts = _as_text(headers)
+    texts = {} if headers == _STRUCTURED_HEADERS else _as_text(headers)
     if "ce_specversion" in texts:
         return _decode_binary(value, texts)
     media_type = texts.get("content-type", STRUCTURED).partition(";")[0].strip().lower()
     if media_type != STRUCTURED:
         raise InvalidEvent(f"content-type {media_type!r} is not {STRUCTURED}")
     try:
-        return _decoder.decode(value)
+        envelope = _decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidEvent(f"Not a CloudEvents 1.0 event: {error}") from error
+    if NUL_IN_JSON in value:
+        _refuse_nul(envelope)
+    return envelope
 
 
 def headers_to_text(headers: Headers) -> str:
@@ -86,9 +93,19 @@ def _decode_binary(value: bytes, headers: dict[str, str]) -> Envelope:
         if media_type.partition(";")[0].strip().lower().endswith("json"):
             attributes["data"] = msgspec.Raw(value)
             msgspec.json.decode(value)
-        return msgspec.convert(attributes, Envelope)
+        envelope = msgspec.convert(attributes, Envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidEvent(f"Not a CloudEvents 1.0 event in binary mode: {error}") from error
+    _refuse_nul(envelope)
+    return envelope
+
+
+def _refuse_nul(envelope: Envelope) -> None:
+    """PostgreSQL's text cannot hold a NUL, and no attribute has a use for one."""
+    for name in envelope.__struct_fields__:
+        attribute = getattr(envelope, name)
+        if isinstance(attribute, str) and "\x00" in attribute:
+            raise InvalidEvent(f"Not a CloudEvents 1.0 event: {name} holds a NUL")
 
 
 def _as_text(headers: Headers) -> dict[str, str]:

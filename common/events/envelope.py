@@ -9,11 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL's text cannot hold a NUL, and no attribute has a use for one."""
-
-Identifier = Annotated[str, Meta(min_length=1, max_length=255, pattern=NO_NUL)]
-Text = Annotated[str, Meta(pattern=NO_NUL)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=255)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 NO_DATA = msgspec.Raw()
@@ -36,10 +32,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dataschema: str | None = None
     partitionkey: Identifier | None = None
     sequence: int | str | None = None
-    correlationid: Text | None = None
-    causationid: Text | None = None
-    actor: Text | None = None
-    traceparent: Text | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    actor: str | None = None
+    traceparent: str | None = None
     data: msgspec.Raw = NO_DATA
     data_base64: str | None = None
 

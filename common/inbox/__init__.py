@@ -1,5 +1,6 @@
 """The consuming side: handlers, the worker that runs them, and what it remembers."""
 
+from common.inbox.bulk import insert
 from common.inbox.subscriptions import subscribe
 
-__all__ = ["subscribe"]
+__all__ = ["insert", "subscribe"]

@@ -12,8 +12,10 @@ from common.inbox.subscriptions import subscriptions
 def run_handlers(messages: Sequence[Message]) -> None:
     """Run every handler over its events, in the order of the messages."""
     events = [message.event() for message in messages]
+    types = {event.type for event in events}
     for subscription in subscriptions:
-        wanted = [event for event in events if subscription.wants(event.type)]
+        its_types = {event_type for event_type in types if subscription.wants(event_type)}
+        wanted = [event for event in events if event.type in its_types]
         if subscription.batch and wanted:
             subscription.handler(wanted)
         elif not subscription.batch:

@@ -1,66 +1,64 @@
 """A Kafka message on its way through the inbox: its bytes, and what could be read of them."""
 
 import hashlib
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
+
+import msgspec
 
 from common.events import Envelope, Event, InvalidEvent, Place, decode
 from common.inbox.subscriptions import contract_for
 
 
-@dataclass(frozen=True)
-class Message:
-    """One message as it lies in Kafka."""
+class Message(msgspec.Struct, frozen=True):
+    """One message as it lies in Kafka. It is read once, when it is made.
+
+    :param identity: event id and source; unreadable bytes are known by place and digest.
+    :param held_key: what later events wait behind if this one fails; empty for what has no order.
+    :param envelope: what was read, or None.
+    :param error: why it cannot be read, or None.
+    """
 
     place: Place
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes], ...]
+    identity: tuple[str, str]
+    held_key: str
+    envelope: Envelope | None
+    error: InvalidEvent | None
 
     @classmethod
     def of(cls, record: Any) -> "Message":
         """From a kafka-python ConsumerRecord."""
         place = Place(record.topic, record.partition, record.offset)
-        return cls(place, record.key, record.value, tuple(record.headers))
+        return cls.read(place, record.key, record.value, tuple(record.headers))
 
-    @cached_property
-    def _read(self) -> tuple[Envelope | None, InvalidEvent | None]:
+    @classmethod
+    def read(
+        cls,
+        place: Place,
+        key: bytes | None,
+        value: bytes | None,
+        headers: tuple[tuple[str, bytes], ...] = (),
+    ) -> "Message":
+        """From what is known of a message; whether it is an event shows in ``error``."""
         try:
-            return decode(self.value, self.headers), None
+            envelope = decode(value, headers)
         except InvalidEvent as error:
-            return None, error
-
-    @property
-    def envelope(self) -> Envelope | None:
-        return self._read[0]
-
-    @property
-    def error(self) -> InvalidEvent | None:
-        """Why it cannot be read, or None."""
-        return self._read[1]
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        """Event id and source. Unreadable bytes are known by their place and their digest."""
-        if self.envelope:
-            return self.envelope.id, self.envelope.source
-        digest = hashlib.sha256(self.value or b"").hexdigest()
-        return digest, "kafka:{}/{}/{}".format(*self.place)
-
-    @property
-    def held_key(self) -> str:
-        """What later events wait behind if this one fails; empty for what has no order.
-
-        What is no event has no place in the order of a product, so it holds nobody back.
-        """
-        if not self.envelope:
-            return ""
-        text = (self.key or b"").decode(errors="backslashreplace").replace("\x00", "\\x00")
-        return (text or self.envelope.partitionkey or "")[:255]
+            # What is no event has no place in the order of a product, so it holds nobody back.
+            identity = hashlib.sha256(value or b"").hexdigest(), "kafka:{}/{}/{}".format(*place)
+            return cls(place, key, value, headers, identity, "", None, error)
+        identity = envelope.id, envelope.source
+        held_key = _held_key(key, envelope)
+        return cls(place, key, value, headers, identity, held_key, envelope, None)
 
     def event(self) -> Event[Any]:
         """The event for the handlers. Only for a message that can be read."""
         assert self.envelope is not None  # noqa: S101  callers look at error first
         contract = contract_for(self.envelope.type)
         return Event(self.envelope, self.place, self.value or b"", self.headers, contract)
+
+
+def _held_key(key: bytes | None, envelope: Envelope) -> str:
+    text = (key or b"").decode(errors="backslashreplace").replace("\x00", "\\x00")
+    return (text or envelope.partitionkey or "")[:255]

@@ -31,10 +31,12 @@ def held_keys(consumer: str, messages: Iterable[Message]) -> set[Address]:
     Their rows are locked until the transaction ends: a retry that empties a key cannot slip
     in between this look and the parking of a follower.
     """
+    waiting = ParkedEvent.objects.exclude(state=State.HANDLED).filter(consumer=consumer)
+    if not waiting.exists():
+        return set()
     wanted = {address(message) for message in messages if message.held_key}
     rows = (
-        ParkedEvent.objects.exclude(state=State.HANDLED)
-        .filter(consumer=consumer, held_key__in={key for _, key in wanted})
+        waiting.filter(held_key__in={key for _, key in wanted})
         .order_by("id")
         .select_for_update()
         .values_list("topic", "held_key")
@@ -131,8 +133,8 @@ def _row(consumer: str, message: Message, state: ParkedEvent.State) -> ParkedEve
 
 
 def _message(row: ParkedEvent) -> Message:
-    return Message(
-        place=Place(row.topic, row.partition, row.offset),
+    return Message.read(
+        Place(row.topic, row.partition, row.offset),
         key=None if row.key is None else bytes(row.key),
         value=None if row.value is None else bytes(row.value),
         headers=headers_from_text(row.headers),

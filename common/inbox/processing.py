@@ -10,10 +10,10 @@ from django.db import transaction
 from django.db.utils import Error as DatabaseError
 
 from common.inbox import parking
+from common.inbox.claims import claim
 from common.inbox.database_errors import drop_broken_connection, passes
 from common.inbox.dispatch import run_handlers
 from common.inbox.message import Message
-from common.inbox.models import InboxMessage
 from common.inbox.subscriptions import subscriptions
 
 log = structlog.get_logger(__name__)
@@ -91,7 +91,7 @@ class Processor:
                     raise Stopping from error
 
     def _take(self, messages: Sequence[Message]) -> Outcome:
-        fresh = self._claim([m for m in messages if m.error or _is_wanted(m)])
+        fresh = self._claim(_wanted(messages))
         unreadable = [m for m in fresh if m.error]
         readable = [m for m in fresh if not m.error]
         held = parking.held_keys(self.consumer, readable)
@@ -110,27 +110,14 @@ class Processor:
         return Outcome(parked=1)
 
     def _claim(self, messages: Sequence[Message]) -> list[Message]:
-        """Write the inbox rows of what is new, and return it in its order.
-
-        A repeat within the batch is not new. Where two workers claim one event, the later fails.
-        """
-        ids = [message.identity[0] for message in messages]
-        known = set(
-            InboxMessage.objects.filter(consumer=self.consumer, event_id__in=ids).values_list(
-                "event_id", "source"
-            )
-        )
-        fresh: dict[tuple[str, str], Message] = {}
-        for message in messages:
-            if message.identity not in known:
-                fresh.setdefault(message.identity, message)
-        InboxMessage.objects.bulk_create(
-            InboxMessage(consumer=self.consumer, event_id=event_id, source=source)
-            for event_id, source in fresh
-        )
-        return list(fresh.values())
+        """Write the inbox rows of what is new, and return it in its order, each once."""
+        first = {message.identity: message for message in reversed(messages)}
+        fresh = claim(self.consumer, first.keys())
+        return [m for m in messages if m.identity in fresh and first[m.identity] is m]
 
 
-def _is_wanted(message: Message) -> bool:
-    envelope = message.envelope
-    return envelope is not None and any(s.wants(envelope.type) for s in subscriptions)
+def _wanted(messages: Sequence[Message]) -> list[Message]:
+    """Messages with a handler, and those that cannot be read: they are to be parked."""
+    types = {m.envelope.type for m in messages if m.envelope}
+    wanted = {t for t in types if any(s.wants(t) for s in subscriptions)}
+    return [m for m in messages if m.envelope is None or m.envelope.type in wanted]

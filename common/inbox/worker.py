@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
 
 import structlog
 from kafka import OffsetAndMetadata, TopicPartition
@@ -18,6 +20,9 @@ log = structlog.get_logger(__name__)
 POLL_MS = 500
 LEAVE_MS = 3_000
 RETRY_SECONDS = 1.0
+
+Batches = dict[TopicPartition, list[Any]]
+"""Records in offset order, by partition."""
 
 
 @dataclass
@@ -52,11 +57,11 @@ class Worker:
         self.consumer.subscribe(list(self.topics))
         try:
             while not self.stop.is_set() and not (self.drain and self._caught_up()):
-                if messages := self._poll():
-                    outcome = processor.process(messages)
+                if batches := self._poll():
+                    outcome = processor.process(list(map(Message.of, chain(*batches.values()))))
                     self.handled += outcome.handled
                     self.parked += outcome.parked
-                    self._commit(messages)
+                    self._commit(batches)
                 heartbeat.beat(self.consumer.assignment())
         except Stopping:
             pass
@@ -64,8 +69,8 @@ class Worker:
             self._leave()
             heartbeat.end()
 
-    def _poll(self) -> list[Message]:
-        """The next messages; none while Kafka is away, which is said once."""
+    def _poll(self) -> Batches:
+        """The next records; none while Kafka is away, which is said once."""
         try:
             batches = self.consumer.poll(timeout_ms=POLL_MS, max_records=self.batch_size)
         except KafkaError as error:
@@ -75,16 +80,16 @@ class Worker:
                 log.warning("waiting for Kafka", reason=str(error))
             self._kafka_is_away = True
             self.stop.wait(RETRY_SECONDS)
-            return []
+            return {}
         self._kafka_is_away = False
-        return [Message.of(record) for records in batches.values() for record in records]
+        return batches
 
-    def _commit(self, messages: Sequence[Message]) -> None:
+    def _commit(self, batches: Batches) -> None:
         """Commit behind the database. What fails to commit comes again, and the inbox drops it."""
-        ends: dict[TopicPartition, OffsetAndMetadata] = {}
-        for message in messages:
-            topic, partition, offset = message.place
-            ends[TopicPartition(topic, partition)] = OffsetAndMetadata(offset + 1, "", -1)
+        ends = {
+            partition: OffsetAndMetadata(records[-1].offset + 1, "", -1)
+            for partition, records in batches.items()
+        }
         try:
             self.consumer.commit(ends)
         except CommitFailedError:

@@ -101,3 +101,17 @@ def test_another_content_type_is_named():
 def test_any_header_bytes_survive_a_text_column():
     headers = (("trace", bytes(range(256))), ("naïve", b""))
     assert headers_from_text(headers_to_text(headers)) == headers
+
+
+@pytest.mark.parametrize("name", ["id", "subject", "actor", "correlationid"])
+def test_an_attribute_with_a_nul_is_refused_in_both_modes(name):
+    attributes = {"specversion": "1.0", "id": "1", "source": "/x", "type": "t", name: "a\x00b"}
+    headers = [(f"ce_{key}", value.encode()) for key, value in attributes.items()]
+    for value, given in [(msgspec.json.encode(attributes), []), (b"{}", headers)]:
+        with pytest.raises(InvalidEvent, match=f"{name} holds a NUL"):
+            decode(value, given)
+
+
+def test_a_nul_in_the_data_is_none_of_the_envelopes_business():
+    event = {"specversion": "1.0", "id": "1", "source": "/x", "type": "t", "data": "a\x00b"}
+    assert msgspec.json.decode(decode(msgspec.json.encode(event)).data) == "a\x00b"

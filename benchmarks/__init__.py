@@ -1,0 +1,1 @@
+"""What is claimed about speed, to be run again by anyone: ``make bench``."""

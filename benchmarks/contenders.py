@@ -1,0 +1,305 @@
+"""Ways to take the events of a topic into PostgreSQL: an audit row and an inbox row each.
+
+Run by ``benchmarks/consume.py``, each in a process of its own that prints its events a second.
+The clock runs from the first message to the last commit; joining the group does not count.
+"""
+
+import asyncio
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import django
+
+django.setup()
+
+from asgiref.sync import sync_to_async  # noqa: E402  Django must be set up first
+from django.conf import settings  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
+
+from audit_service.audit.handlers import FIELDS  # noqa: E402
+from audit_service.audit.models import AuditEntry  # noqa: E402
+from common.inbox.models import InboxMessage  # noqa: E402
+
+TOPIC = "product.events"
+BATCH = 500
+GROUP = f"benchmark-{uuid.uuid4()}"
+SERVERS = ",".join(settings.KAFKA["bootstrap_servers"])
+
+
+@dataclass
+class Clock:
+    """Counts committed events, from the first message on."""
+
+    wanted: int
+    counted: int = 0
+    started: float = field(default=0.0, init=False)
+
+    def start(self) -> None:
+        """The first message is here; later calls do nothing."""
+        self.started = self.started or time.perf_counter()
+
+    def committed(self, events: int) -> bool:
+        """So many more are committed.
+
+        :returns: whether these were the last.
+        """
+        self.counted += events
+        return self.counted >= self.wanted
+
+    def rate(self) -> float:
+        return self.counted / (time.perf_counter() - self.started)
+
+
+def entry(event: dict[str, Any], record: Any) -> AuditEntry:
+    """The audit row, as one writes it with Django and json."""
+    return AuditEntry(
+        event_id=event["id"],
+        source=event["source"],
+        type=event["type"],
+        subject=event["subject"],
+        sequence=event["sequence"],
+        time=datetime.fromisoformat(event["time"]),
+        actor=event["actor"],
+        correlation_id=event["correlationid"],
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        value=record.value,
+    )
+
+
+def inbox_row(event: dict[str, Any]) -> InboxMessage:
+    return InboxMessage(consumer=GROUP, event_id=event["id"], source=event["source"])
+
+
+def store_batch(records: Sequence[Any]) -> int:
+    """Two bulk_creates in one transaction, after a look at what the inbox knows."""
+    events = [json.loads(record.value) for record in records]
+    with transaction.atomic():
+        ids = [event["id"] for event in events]
+        known = set(
+            InboxMessage.objects.filter(consumer=GROUP, event_id__in=ids).values_list(
+                "event_id", flat=True
+            )
+        )
+        fresh = [(e, r) for e, r in zip(events, records, strict=True) if e["id"] not in known]
+        InboxMessage.objects.bulk_create(inbox_row(event) for event, _ in fresh)
+        AuditEntry.objects.bulk_create(entry(event, record) for event, record in fresh)
+    return len(records)
+
+
+def store_one(record: Any) -> int:
+    """Two inserts in a transaction."""
+    event = json.loads(record.value)
+    with transaction.atomic():
+        inbox_row(event).save(force_insert=True)
+        entry(event, record).save(force_insert=True)
+    return 1
+
+
+def worker(wanted: int) -> float:
+    """This project's worker, with the audit service's own handler."""
+    from common.inbox.worker import Worker
+    from common.kafka.clients import consumer
+
+    clock = Clock(wanted)
+
+    class Timed:
+        """The consumer, telling the clock."""
+
+        def __init__(self) -> None:
+            self._consumer = consumer(GROUP)
+            self._pending = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._consumer, name)
+
+        def poll(self, **options: Any) -> Any:
+            found = self._consumer.poll(**options)
+            if found:
+                clock.start()
+            self._pending = sum(map(len, found.values()))
+            return found
+
+        def commit(self, offsets: Any) -> None:
+            self._consumer.commit(offsets)
+            if clock.committed(self._pending):
+                member.stop.set()
+
+    member = Worker(Timed(), GROUP, [TOPIC], batch_size=BATCH)  # type: ignore[arg-type]
+    member.run()
+    return clock.rate()
+
+
+def worker_with_one_event_handler(wanted: int) -> float:
+    """The same worker, with a handler of one event that writes through the ORM."""
+    from common.events import AnyEvent, Event
+    from common.inbox.subscriptions import subscribe, subscriptions
+
+    subscriptions.clear()
+
+    @subscribe(AnyEvent)
+    def keep(event: Event[Any]) -> None:
+        AuditEntry.objects.create(
+            event_id=event.id,
+            source=event.source,
+            type=event.type,
+            subject=event.subject,
+            sequence=event.sequence,
+            time=event.time,
+            actor=event.actor,
+            correlation_id=event.envelope.correlationid,
+            topic=event.place.topic,
+            partition=event.place.partition,
+            offset=event.place.offset,
+            value=event.value,
+        )
+
+    return worker(wanted)
+
+
+def plain_loop(wanted: int) -> float:
+    """One event, one transaction, one commit: what one writes first."""
+    from kafka import KafkaConsumer
+
+    consumer = KafkaConsumer(
+        TOPIC,
+        bootstrap_servers=SERVERS,
+        group_id=GROUP,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    clock = Clock(wanted)
+    for record in consumer:
+        clock.start()
+        stored = store_one(record)
+        consumer.commit()
+        if clock.committed(stored):
+            break
+    rate = clock.rate()
+    consumer.close()
+    return rate
+
+
+def faststream_batch(wanted: int) -> float:
+    """FastStream's subscriber of batches, and bulk_create."""
+    options = {"batch": True, "max_records": BATCH}
+    return asyncio.run(_faststream(wanted, store_batch, options))
+
+
+def faststream_each(wanted: int) -> float:
+    """FastStream's subscriber of single messages, one transaction each."""
+    return asyncio.run(_faststream(wanted, store_one, {}))
+
+
+async def _faststream(wanted: int, store: Callable[[Any], int], options: dict[str, Any]) -> float:
+    from faststream import AckPolicy
+    from faststream.kafka import KafkaBroker
+    from faststream.kafka.annotations import KafkaMessage
+
+    broker = KafkaBroker(SERVERS, logger=None)
+    clock = Clock(wanted)
+    done = asyncio.Event()
+
+    @broker.subscriber(
+        TOPIC,
+        group_id=GROUP,
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.ACK,
+        **options,
+    )
+    async def handle(message: KafkaMessage) -> None:
+        clock.start()
+        stored = await sync_to_async(store)(message.raw_message)
+        if clock.committed(stored):
+            done.set()
+
+    await broker.start()
+    await done.wait()
+    rate = clock.rate()
+    await broker.stop()
+    return rate
+
+
+def confluent_copy(wanted: int) -> float:
+    """librdkafka's consumer, msgspec, and COPY into both tables."""
+    import msgspec
+    from confluent_kafka import Consumer
+
+    from common.events.envelope import Envelope
+
+    consumer = Consumer(
+        {
+            "bootstrap.servers": SERVERS,
+            "group.id": GROUP,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+    )
+    consumer.subscribe([TOPIC])
+    decoder = msgspec.json.Decoder(Envelope)
+    table = AuditEntry._meta.db_table
+    columns = ", ".join(f'"{name}"' for name in (*FIELDS, "recorded_at"))
+    clock = Clock(wanted)
+    while not clock.counted or clock.counted < wanted:
+        records = consumer.consume(BATCH, timeout=1)
+        if not records:
+            continue
+        clock.start()
+        now = datetime.now().astimezone()
+        with transaction.atomic(), connection.cursor() as cursor:
+            events = [decoder.decode(record.value()) for record in records]
+            with cursor.copy(
+                "COPY inbox_inboxmessage (consumer, event_id, source, received_at) FROM STDIN"
+            ) as copy:
+                for event in events:
+                    copy.write_row((GROUP, event.id, event.source, now))
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for event, record in zip(events, records, strict=True):
+                    copy.write_row(
+                        (
+                            event.id,
+                            event.source,
+                            event.type,
+                            event.subject,
+                            event.sequence,
+                            event.time,
+                            event.actor,
+                            event.correlationid,
+                            "",
+                            record.topic(),
+                            record.partition(),
+                            record.offset(),
+                            "[]",
+                            record.value(),
+                            now,
+                        )
+                    )
+        consumer.commit(asynchronous=False)
+        clock.committed(len(records))
+    rate = clock.rate()
+    consumer.close()
+    return rate
+
+
+CONTENDERS: dict[str, Callable[[int], float]] = {
+    function.__name__: function
+    for function in (
+        worker,
+        worker_with_one_event_handler,
+        plain_loop,
+        faststream_batch,
+        faststream_each,
+        confluent_copy,
+    )
+}
+
+if __name__ == "__main__":
+    name, events = sys.argv[1:]
+    sys.stdout.write(f"{CONTENDERS[name](int(events))}\n")
