@@ -1,5 +1,6 @@
 """The commands as people type them: what they print, and how they end."""
 
+import json
 import os
 import subprocess
 import sys
@@ -125,6 +126,53 @@ def test_drain_leaves_when_caught_up(small_stack: Stack) -> None:
     assert "10 handled, 0 parked" in stack.manage("audit", "consume_events", "--drain")
     assert stack.recorded(product) == list(range(1, 11))
     assert "0 handled, 0 parked" in stack.manage("audit", "consume_events", "--drain")
+
+
+def test_lag_tells_how_far_a_group_is_behind(small_stack: Stack) -> None:
+    stack = small_stack
+    lag = json.loads(stack.manage("audit", "lag", "--json"))
+    assert [(p["partition"], p["committed"], p["lag"]) for p in lag] == [
+        (number, None, 0) for number in range(6)
+    ]
+    relay = stack.start("product", "relay_events")
+    products = [stack.create_product(f"LAG-{number}") for number in range(3)]
+    eventually(lambda: lines_with("relayed", relay.output))
+    stack.manage("audit", "consume_events", "--drain")
+    for product in products:
+        stack.change(product, stock=9)
+        stack.change(product, stock=8)
+
+    def behind() -> int:
+        return sum(p["lag"] for p in json.loads(stack.manage("audit", "lag", "--json")))
+
+    eventually(lambda: behind() == 6)
+    [waiting, *_] = [p for p in json.loads(stack.manage("audit", "lag", "--json")) if p["lag"]]
+    assert waiting["end"] - waiting["committed"] == waiting["lag"]
+    assert 0 < waiting["seconds_behind"] < 60
+    assert "audit_service: 6 behind" in stack.manage("audit", "lag")
+    stack.manage("audit", "consume_events", "--drain")
+    assert behind() == 0
+
+
+def test_without_kafka_lag_says_so_and_fails() -> None:
+    done = manage("audit", "lag", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert done.returncode == 1
+    assert "Kafka at 127.0.0.1:1" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_workers_shows_who_works_and_fails_when_nobody_does(small_stack: Stack) -> None:
+    stack = small_stack
+    nobody = stack.start("audit", "workers")
+    assert nobody.wait() == 1
+    assert lines_with("No worker was seen in the last 20 seconds.", nobody.output)
+    worker = stack.consume("audit")
+    for words in (["workers"], ["workers", "--here"]):
+        output = stack.manage("audit", *words)
+        assert str(worker.pid) in output
+        assert "product.events/5" in output
+    assert worker.stop() == 0
+    assert stack.start("audit", "workers").wait() == 1
 
 
 def test_retry_parked_says_how_many_still_wait(stack: Stack) -> None:

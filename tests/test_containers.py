@@ -110,8 +110,13 @@ def test_what_compose_runs_works(
     eventually(lambda: ledger.stored() == 1)
     assert ledger.account().flawless
 
+    for name in ("notification-worker", "audit-worker"):
+        check = services[name]["healthcheck"]["test"][1:]
+        assert image.start(check, environments[name]).wait() == 0, name
+
     for name, process in running.items():
         assert process.stop(30) == 0, name
+    assert image.start(check, environments["audit-worker"]).wait() == 1
     assert image.healthcheck(environments["audit-web"]) == 1
     assert image.files() == files
 

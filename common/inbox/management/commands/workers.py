@@ -1,0 +1,45 @@
+import socket
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+from rich.console import Console
+from rich.table import Table
+
+from common.inbox.health import ALIVE
+from common.inbox.models import Worker
+
+
+class Command(BaseCommand):
+    help = (
+        "Show this service's workers that were seen in the last "
+        f"{ALIVE.seconds} seconds. Exits with 1 when there is none."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--here", action="store_true", help="those of this host only, for a health check"
+        )
+
+    def handle(self, *, here: bool, **options: Any) -> None:
+        alive = Worker.objects.filter(seen_at__gt=timezone.now() - ALIVE).order_by("host", "pid")
+        if here:
+            alive = alive.filter(host=socket.gethostname())
+        workers = list(alive)
+        if not workers:
+            self.stdout.write(f"No worker was seen in the last {ALIVE.seconds} seconds.")
+            sys.exit(1)
+        Console(file=self.stdout).print(_table(workers))  # type: ignore[arg-type]
+
+
+def _table(workers: list[Worker]) -> Table:
+    now = timezone.now()
+    table = Table("host", "pid", "group", "partitions", "running for", "seen")
+    for worker in workers:
+        running = (now - worker.started_at).total_seconds()
+        seen = (now - worker.seen_at).total_seconds()
+        partitions = ", ".join(worker.partitions) or "none"
+        times = (f"{running:,.0f} s", f"{seen:.0f} s ago")
+        table.add_row(worker.host, str(worker.pid), worker.consumer, partitions, *times)
+    return table

@@ -1,0 +1,97 @@
+"""Lag: how far a consumer group is behind the end of its topics."""
+
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from common.kafka.connecting import connect, unavailable
+
+PATIENCE_SECONDS = 10.0
+POLL_MS = 200
+
+
+class PartitionLag(msgspec.Struct, frozen=True):
+    """How far a group is behind in one partition.
+
+    :param committed: where the group goes on; None where it has never committed.
+    :param end: the offset that the next message will get.
+    :param lag: messages between the two.
+    :param seconds_behind: age of the first message that the group has not committed; 0 where there
+        is none.
+    """
+
+    topic: str
+    partition: int
+    committed: int | None
+    end: int
+    lag: int
+    seconds_behind: float
+
+
+def group_lag(group: str, topics: Iterable[str]) -> list[PartitionLag]:
+    """The lag of a group in each partition of the topics that exist, in their order.
+
+    It reads the first waiting message of each partition, without joining the group: that message
+    has the age, and the answer that brings it has the end as every broker tells it truly.
+
+    :raises KafkaUnavailable: when no broker answers.
+    :raises KafkaRefused: when log-in or certificate are refused.
+    """
+    options = {"enable_auto_commit": False, "allow_auto_create_topics": False}
+    reader = connect(KafkaConsumer, group_id=group, **options)
+    with closing(reader):
+        try:
+            return _read(reader, _partitions(reader, topics))
+        except KafkaError as error:
+            raise unavailable(error) from error
+
+
+def _partitions(reader: Any, topics: Iterable[str]) -> list[TopicPartition]:
+    found = [TopicPartition(t, p) for t in topics for p in reader.partitions_for_topic(t) or ()]
+    return sorted(found)
+
+
+def _read(reader: Any, partitions: list[TopicPartition]) -> list[PartitionLag]:
+    reader.assign(partitions)
+    committed = {partition: reader.committed(partition) for partition in partitions}
+    for partition, offset in committed.items():
+        if offset is None:
+            reader.seek_to_beginning(partition)
+        else:
+            reader.seek(partition, offset)
+    starts = {partition: reader.position(partition) for partition in partitions}
+    first = _first_waiting(reader, starts)
+    now = time.time()
+    return [
+        PartitionLag(
+            topic=partition.topic,
+            partition=partition.partition,
+            committed=committed[partition],
+            end=reader.highwater(partition),
+            lag=reader.highwater(partition) - start,
+            seconds_behind=round(now - first[partition] / 1000, 1) if partition in first else 0.0,
+        )
+        for partition, start in starts.items()
+    ]
+
+
+def _first_waiting(reader: Any, starts: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
+    """When the first waiting message of each partition was written, in ms since 1970."""
+    first: dict[TopicPartition, int] = {}
+    unknown = set(starts)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while unknown:
+        for partition, records in reader.poll(timeout_ms=POLL_MS).items():
+            first.setdefault(partition, records[0].timestamp)
+            reader.pause(partition)
+        ends = {partition: reader.highwater(partition) for partition in unknown}
+        unknown -= {p for p, end in ends.items() if end is not None and end <= starts[p]}
+        unknown -= first.keys()
+        if unknown and time.monotonic() > deadline:
+            raise unavailable(f"no answer about {len(unknown)} partitions")
+    return first
