@@ -32,6 +32,13 @@ class Environment(environ.Env):  # type: ignore[misc]
             raise ImproperlyConfigured(f"{var} must be 1 or more")
         return number
 
+    def not_negative(self, var: str, *, default: int) -> int:
+        """A whole number of at least 0."""
+        number: int = self.int(var, default=default)
+        if number < 0:
+            raise ImproperlyConfigured(f"{var} must be 0 or more")
+        return number
+
     def choice(self, var: str, choices: tuple[str, ...]) -> str:
         """One of these words; the first is the default."""
         word: str = self(var, default=choices[0])

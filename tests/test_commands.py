@@ -52,6 +52,7 @@ def test_migrations_are_complete(service: str) -> None:
         ("KAFKA_TOPIC_PARTITIONS", "many"),
         ("KAFKA_TOPIC_PARTITIONS", "0"),
         ("KAFKA_SSL_CAFILE", "/nowhere/ca.pem"),
+        ("INBOX_RETENTION_DAYS", "-1"),
         ("KAFKA_SESSION_TIMEOUT_MS", "-1"),
         ("DATABASE_URL", "somewhere"),
         ("DATABASE_URL", "postgres://user:secret-word@host:port/name"),

@@ -8,4 +8,6 @@ class InboxConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from common.inbox import checks  # noqa: F401  registers them
+
         autodiscover_modules("handlers")

@@ -13,6 +13,7 @@ from kafka.errors import CommitFailedError, KafkaError
 from common.inbox.heartbeat import Heartbeat
 from common.inbox.message import Message
 from common.inbox.processing import Processor, Stopping
+from common.inbox.pruning import Pruner
 from common.kafka.clients import Consumer
 
 log = structlog.get_logger(__name__)
@@ -54,6 +55,7 @@ class Worker:
         """
         processor = Processor(self.group, self.stop)
         heartbeat = Heartbeat(self.group)
+        pruner = Pruner(self.group)
         self.consumer.subscribe(list(self.topics))
         try:
             while not self.stop.is_set() and not (self.drain and self._caught_up()):
@@ -63,6 +65,7 @@ class Worker:
                     self.parked += outcome.parked
                     self._commit(batches)
                 heartbeat.beat(self.consumer.assignment())
+                pruner.prune()
         except Stopping:
             pass
         finally:

@@ -11,6 +11,8 @@ from kafka.errors import TopicAlreadyExistsError
 from common.kafka.clients import admin
 from common.kafka.connecting import KafkaUnavailable
 
+SEGMENT_MS = 24 * 3600 * 1000
+
 
 class Topic(NamedTuple):
     """A topic as it is, and whether it was made just now."""
@@ -53,7 +55,11 @@ def _create(client: KafkaAdminClient, name: str) -> Topic:
         name=name,
         num_partitions=settings.KAFKA_TOPIC_PARTITIONS,
         replication_factor=settings.KAFKA_TOPIC_REPLICATION_FACTOR,
-        topic_configs={"retention.ms": str(settings.KAFKA_TOPIC_RETENTION_MS)},
+        topic_configs={
+            "retention.ms": str(settings.KAFKA_TOPIC_RETENTION_MS),
+            # Kafka deletes whole segments, so an event outlives its retention by up to one.
+            "segment.ms": str(SEGMENT_MS),
+        },
     )
     try:
         client.create_topics([topic])

@@ -1,0 +1,76 @@
+"""What the inbox forgets, and when."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.checks import run_checks
+from django.utils import timezone
+
+from common import outbox
+from common.inbox.models import InboxMessage
+from common.inbox.pruning import Pruner
+from common.tests.conftest import product
+
+pytestmark = pytest.mark.django_db
+
+
+def remember(number: int, days: float, consumer: str = "bus_tests") -> None:
+    row = InboxMessage.objects.create(consumer=consumer, event_id=str(number), source="/x")
+    same = InboxMessage.objects.filter(consumer=consumer, event_id=row.event_id)
+    same.update(received_at=timezone.now() - timedelta(days=days))
+
+
+def remembered() -> list[str]:
+    return sorted(InboxMessage.objects.values_list("event_id", flat=True), key=int)
+
+
+def test_old_rows_go_a_piece_at_a_time_oldest_first(monkeypatch):
+    monkeypatch.setattr("common.inbox.pruning.PIECE", 2)
+    for number, days in enumerate([13.9, 15, 16, 17, 18, 19]):
+        remember(number, days)
+    pruner = Pruner("bus_tests")
+    pruner.prune()
+    assert remembered() == ["0", "1", "2", "3"]
+    pruner.prune()
+    pruner.prune()
+    assert remembered() == ["0"]
+
+
+def test_it_waits_when_there_is_no_more(settings):
+    pruner = Pruner("bus_tests")
+    pruner.prune()
+    remember(1, 15)
+    pruner.prune()
+    assert remembered() == ["1"]
+
+
+def test_other_consumers_rows_are_theirs_to_prune():
+    remember(1, 15, consumer="other")
+    Pruner("bus_tests").prune()
+    assert remembered() == ["1"]
+
+
+def test_a_retention_of_zero_forgets_nothing(settings):
+    settings.INBOX_RETENTION_DAYS = 0
+    remember(1, 10_000)
+    Pruner("bus_tests").prune()
+    assert remembered() == ["1"]
+
+
+def test_the_worker_prunes_while_it_works(bus):
+    remember(1, 15)
+    outbox.publish(product())
+    bus.run()
+    assert InboxMessage.objects.count() == 1
+    assert not InboxMessage.objects.filter(event_id="1").exists()
+
+
+@pytest.mark.parametrize(
+    ("days", "topic_days", "errors"),
+    [(14, 7, []), (7, 7, ["inbox.E001"]), (14, -1, ["inbox.E001"]), (0, -1, []), (0, 7, [])],
+)
+def test_an_inbox_that_forgets_before_kafka_does_is_refused(settings, days, topic_days, errors):
+    settings.INBOX_RETENTION_DAYS = days
+    settings.KAFKA_TOPIC_RETENTION_MS = topic_days * 24 * 3600 * 1000 if topic_days > 0 else -1
+    found = [message.id for message in run_checks() if message.id.startswith("inbox")]
+    assert found == errors
