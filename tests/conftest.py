@@ -7,7 +7,16 @@ import pytest
 from demo.broker import EmbeddedBroker
 from tests.rig.kafka import KafkaCluster
 from tests.rig.postgres import Postgres, PostgresDatabases
-from tests.stack import SERVICES, Broker, Databases, SqliteDatabases, Stack, free_port, stopping
+from tests.stack import (
+    SERVICES,
+    Broker,
+    Databases,
+    SqliteDatabases,
+    Stack,
+    free_port,
+    running,
+    stopping,
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,7 +53,8 @@ def real(request: pytest.FixtureRequest) -> bool:
 def kafka(real: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``host:port`` of a broker that runs as long as the tests do."""
     directory = tmp_path_factory.mktemp("kafka")
-    with KafkaCluster(directory) if real else EmbeddedBroker(free_port()) as broker:
+    broker: Broker = KafkaCluster(directory) if real else EmbeddedBroker(free_port())
+    with running(broker):
         yield broker.server
 
 
@@ -62,7 +72,7 @@ def consumer_postgres() -> Iterator[Postgres]:
 
 def postgres_server() -> Iterator[Postgres]:
     """A server in a directory that its own user can enter, as he cannot enter pytest's."""
-    with TemporaryDirectory(prefix="postgres-") as directory, Postgres(Path(directory)) as server:
+    with TemporaryDirectory(prefix="postgres-") as home, running(Postgres(Path(home))) as server:
         yield server
 
 
@@ -83,14 +93,14 @@ def stack(
 ) -> Iterator[Stack]:
     """Everything runs: three services, the relay, both workers."""
     stack = Stack(tmp_path_factory.mktemp("stack"), databases, kafka)
-    for running in stopping(stack):
-        running.manage("product", "create_topics")
+    for started in stopping(stack):
+        started.manage("product", "create_topics")
         for service in SERVICES:
-            running.serve(service)
-        running.start("product", "relay_events")
+            started.serve(service)
+        started.start("product", "relay_events")
         for service in ("notification", "audit"):
-            running.consume(service)
-        yield running
+            started.consume(service)
+        yield started
 
 
 @pytest.fixture

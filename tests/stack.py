@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -109,6 +110,24 @@ class Broker(Protocol):
 
     def stop(self) -> None:
         """Kill it. Its topics may or may not be there after the next start."""
+
+
+class Startable(Protocol):
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+S = TypeVar("S", bound=Startable)
+
+
+@contextmanager
+def running(server: S) -> Iterator[S]:
+    """A server for the length of a ``with`` block."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 class Databases(Protocol):

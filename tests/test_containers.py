@@ -14,7 +14,7 @@ from tests.rig import compose
 from tests.rig.kafka import KafkaCluster
 from tests.rig.ledger import Ledger
 from tests.rig.postgres import Postgres, program
-from tests.stack import SERVICES, Process, eventually, free_port
+from tests.stack import SERVICES, Process, eventually, free_port, running
 
 CREATE_PRODUCT = """
 from product_service.products.models import Product
@@ -60,14 +60,14 @@ def image(tmp_path: Path) -> compose.Image:
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
     """With the roles and databases that the containers' PostgreSQL makes at its first start."""
-    with TemporaryDirectory(prefix="postgres-") as directory, Postgres(Path(directory)) as server:
+    with TemporaryDirectory(prefix="postgres-") as home, running(Postgres(Path(home))) as server:
         server.create_databases()
         yield server
 
 
 @pytest.fixture
 def kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
-    with KafkaCluster(tmp_path / "kafka") as cluster:
+    with running(KafkaCluster(tmp_path / "kafka")) as cluster:
         yield cluster
 
 
@@ -93,13 +93,13 @@ def test_what_compose_runs_works(
         variables["KAFKA_BOOTSTRAP_SERVERS"] = kafka.server
         environments[name] = {**variables, "WEB_PORT": ports.get(name, "8000")}
 
-    running: dict[str, Process] = {}
+    started: dict[str, Process] = {}
     for name, service in services.items():
         process = image.start(service["command"], environments[name], name)
         if service["restart"] == "on-failure":
             assert process.wait() == 0, process.output
         else:
-            running[name] = process
+            started[name] = process
     for name in ports:
         eventually(lambda name=name: image.healthcheck(environments[name]) == 0)
 
@@ -114,7 +114,7 @@ def test_what_compose_runs_works(
         check = services[name]["healthcheck"]["test"][1:]
         assert image.start(check, environments[name]).wait() == 0, name
 
-    for name, process in running.items():
+    for name, process in started.items():
         assert process.stop(30) == 0, name
     assert image.start(check, environments["audit-worker"]).wait() == 1
     assert image.healthcheck(environments["audit-web"]) == 1

@@ -8,7 +8,7 @@ import trustme
 
 from tests.rig.kafka import KafkaCluster
 from tests.rig.security import MECHANISM, add_user, listener
-from tests.stack import Databases, Process, Stack, eventually, lines_with, stopping
+from tests.stack import Databases, Process, Stack, eventually, lines_with, running, stopping
 
 pytestmark = pytest.mark.real
 
@@ -27,7 +27,8 @@ def guarded_kafka(
     authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KafkaCluster]:
     directory = tmp_path_factory.mktemp("guarded")
-    with KafkaCluster(directory / "kafka", sasl_ssl=listener(authority, directory)) as cluster:
+    kafka = KafkaCluster(directory / "kafka", sasl_ssl=listener(authority, directory))
+    with running(kafka) as cluster:
         add_user(cluster.server, USER, PASSWORD)
         yield cluster
 

@@ -10,7 +10,7 @@ from tests.faults.conftest import Settle
 from tests.rig.experiment import Experiment
 from tests.rig.kafka import KafkaCluster
 from tests.rig.messages import TOPIC
-from tests.stack import Broker, Databases, Stack, stopping
+from tests.stack import Broker, Databases, Stack, running, stopping
 
 pytestmark = pytest.mark.real
 
@@ -34,7 +34,7 @@ def test_kafka_is_away_for_a_minute(
 
 @pytest.fixture
 def three_brokers(tmp_path: Path) -> Iterator[KafkaCluster]:
-    with KafkaCluster(tmp_path / "kafka", brokers=3) as cluster:
+    with running(KafkaCluster(tmp_path / "kafka", brokers=3)) as cluster:
         yield cluster
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.conftest import Settle
 from tests.rig.experiment import Experiment
 from tests.rig.postgres import Postgres, PostgresDatabases
-from tests.stack import Broker, Databases, Stack, eventually, lines_with, stopping
+from tests.stack import Broker, Databases, Stack, eventually, lines_with, running, stopping
 
 pytestmark = pytest.mark.real
 
@@ -60,7 +60,7 @@ def small_disk() -> Iterator[Path]:
 @pytest.fixture
 def small_postgres(small_disk: Path) -> Iterator[Postgres]:
     """A server with its data there."""
-    with Postgres(small_disk) as server:
+    with running(Postgres(small_disk)) as server:
         yield server
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
@@ -86,18 +85,6 @@ class KafkaCluster:
             p["leader_id"] for p in description["partitions"] if p["partition_index"] == partition
         ]
         return int(leader)
-
-    def __enter__(self) -> "KafkaCluster":
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _start(self, node: int) -> None:
         home = self._directory / str(node)

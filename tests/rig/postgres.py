@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import psycopg
@@ -61,8 +60,8 @@ class Postgres:
         """Stop it in immediate mode: no checkpoint, and every session is cut."""
         self._end(signal.SIGQUIT)
 
-    def remove(self) -> None:
-        """Stop it, and delete its data."""
+    def stop(self) -> None:
+        """Stop it for good, and delete its data."""
         self._end(signal.SIGQUIT)
         shutil.rmtree(self._data)
 
@@ -85,18 +84,6 @@ class Postgres:
         """Run one statement as the superuser, outside a transaction."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(sql.SQL(statement) if isinstance(statement, str) else statement)
-
-    def __enter__(self) -> "Postgres":
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.remove()
 
     @property
     def _data(self) -> str:
