@@ -2,12 +2,17 @@
 
 import os
 import sys
-import urllib.request
+from http.client import HTTPConnection
 
 TIMEOUT_SECONDS = 4
-url = f"http://127.0.0.1:{os.environ.get('WEB_PORT', '8000')}/readyz"
+port = int(os.environ.get("WEB_PORT", "8000"))
+# Django answers hosts that it knows, and 127.0.0.1 need not be among them.
+host = os.environ.get("ALLOWED_HOSTS", "").split(",")[0].lstrip("*.") or "localhost"
+connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
 try:
-    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS):
-        pass
+    connection.request("GET", "/readyz", headers={"Host": host})
+    answer = connection.getresponse()
 except OSError as error:
-    sys.exit(f"{url}: {error}")
+    sys.exit(f"No answer on port {port}: {error}")
+if answer.status != 200:
+    sys.exit(f"/readyz answers {answer.status} {answer.reason}")

@@ -39,6 +39,12 @@ def test_every_dependency_is_a_service_that_can_meet_its_condition() -> None:
                 assert services[other]["restart"] == "on-failure", (name, other)
 
 
+def test_one_service_builds_the_image_and_the_others_use_it() -> None:
+    ours = [s for s in compose.services().values() if s["image"] == "django-events"]
+    [build] = [service["build"] for service in ours if "build" in service]
+    assert (compose.DOCKER / build["context"] / build["dockerfile"]).is_file()
+
+
 def test_kafka_is_the_same_version_in_tests_and_containers() -> None:
     pom = (compose.DOCKER / "kafka" / "pom.xml").read_text()
     [version] = re.findall(r"<artifactId>kafka_2.13</artifactId>\s*<version>(.*)</version>", pom)
@@ -91,6 +97,7 @@ def test_what_compose_runs_works(
         assert variables["KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092"
         variables["DATABASE_URL"] = postgres.url(owner, role=owner)
         variables["KAFKA_BOOTSTRAP_SERVERS"] = kafka.server
+        variables["ALLOWED_HOSTS"] = "shop.example.com"
         environments[name] = {**variables, "WEB_PORT": ports.get(name, "8000")}
 
     started: dict[str, Process] = {}
