@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from tests.stack import ROOT, Broker, Stack, eventually, lines_with
 
@@ -80,6 +83,20 @@ def test_topics_are_created_once(bare_stack: Stack, own_kafka: Broker) -> None:
     own_kafka.start()
     assert "product.events: created, 6 partitions" in bare_stack.manage("product", "create_topics")
     assert "product.events: exists, 6 partitions" in bare_stack.manage("product", "create_topics")
+
+
+@pytest.mark.real  # the embedded broker does not tell a topic's settings
+def test_a_topic_keeps_events_for_its_retention_and_a_day_at_the_most(
+    bare_stack: Stack, own_kafka: Broker
+) -> None:
+    own_kafka.start()
+    bare_stack.manage("product", "create_topics")
+    topic = ConfigResource(ConfigResourceType.TOPIC, "product.events")
+    with closing(KafkaAdminClient(bootstrap_servers=own_kafka.server)) as admin:
+        settings = admin.describe_configs([topic])["topic"]["product.events"]
+    day = 24 * 3600 * 1000
+    values = [int(settings[name]["value"]) for name in ("retention.ms", "segment.ms")]
+    assert values == [7 * day, day]
 
 
 @pytest.mark.parametrize(
