@@ -5,7 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
 from audit_service.audit.api import EntryViewSet
-from common.inbox.health import parked, workers
+from common.inbox.health import dead, parked, workers
 from common.observability.health import healthz, readyz
 
 router = DefaultRouter()
@@ -21,5 +21,5 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz(workers=workers, parked=parked)),
+    path("readyz", readyz(workers=workers, parked=parked, dead=dead)),
 ]

@@ -1,6 +1,8 @@
 """The life of a command that runs for years: it waits for what it needs, and stops when asked."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -16,8 +18,12 @@ log = structlog.get_logger(__name__)
 ASK_AGAIN_SECONDS = 1.0
 
 
-def stop_on_signals() -> threading.Event:
+def stop_on_signals(cold: Callable[[], None] = lambda: None) -> threading.Event:
     """An event that is set by the first SIGTERM or SIGINT; the second ends the process at once.
+
+    The exit code is then 128 and the number of the signal, as shells have it.
+
+    :param cold: called before that, from the signal handler.
 
     A thread of its own sets it. ``Event.set()`` takes a lock that the interrupted code may hold,
     in the middle of ``Event.wait()``; a SimpleQueue may be put to from a signal handler.
@@ -28,7 +34,9 @@ def stop_on_signals() -> threading.Event:
 
     def handle(signum: int, frame: FrameType | None) -> None:
         if not next(first, False):
-            raise SystemExit(128 + signum)
+            cold()
+            os.write(sys.stderr.fileno(), b"Stopped at once, at the second signal.\n")
+            os._exit(128 + signum)
         signals.put(signum)
 
     def set_when_asked() -> None:

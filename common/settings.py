@@ -107,6 +107,7 @@ KAFKA_TOPIC_REPLICATION_FACTOR = env.positive("KAFKA_TOPIC_REPLICATION_FACTOR", 
 KAFKA_TOPIC_RETENTION_MS = env.int("KAFKA_TOPIC_RETENTION_MS", default=7 * 24 * 3600 * 1000)
 INBOX_RETENTION_DAYS = env.not_negative("INBOX_RETENTION_DAYS", default=14)
 EVENT_SCHEMA_URL = env("EVENT_SCHEMA_URL", default="http://localhost:8001/api/events/schema/")
+CONSUMER_CONCURRENCY = env.positive("CONSUMER_CONCURRENCY", default=1)
 CONSUMER_TOPICS = env.list("CONSUMER_TOPICS", default=[])
 
 LOGGING = logging_config(

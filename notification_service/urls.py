@@ -3,7 +3,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
-from common.inbox.health import parked, workers
+from common.inbox.health import dead, parked, workers
 from common.observability.health import healthz, readyz
 from notification_service.notifications.api import NotificationViewSet
 from notification_service.notifications.views import inbox, mark_all_read
@@ -22,5 +22,5 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz(workers=workers, parked=parked)),
+    path("readyz", readyz(workers=workers, parked=parked, dead=dead)),
 ]

@@ -32,6 +32,7 @@ class Event(Generic[D]):
     :param headers: the Kafka headers of the message.
     :param contract: the class that ``data`` is read as; None for a type that nobody subscribed
         to by name, whose data is read as plain dicts and lists.
+    :param replayed: whether ``replay_events`` brings it, perhaps not for the first time.
     """
 
     envelope: Envelope
@@ -39,6 +40,7 @@ class Event(Generic[D]):
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
     contract: type[D] | None = None
+    replayed: bool = False
 
     @property
     def id(self) -> str:

@@ -1,10 +1,17 @@
 """System checks of the consuming side."""
 
+import inspect
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError, connection
+
+from common.events import AnyEvent
+from common.inbox import health
+from common.inbox.subscriptions import Subscription, subscriptions
 
 
 @register()
@@ -22,3 +29,103 @@ def inbox_outlives_the_topic(**_: Any) -> list[CheckMessage]:
             id="inbox.E001",
         )
     ]
+
+
+@register()
+def handlers_can_be_called(**_: Any) -> list[CheckMessage]:
+    """A handler is called with one event, or one list of them, and must return when it is done."""
+    return [
+        Error(
+            f"The handler {subscription.name} {problem}.",
+            hint="A handler is a function of one argument: an event, or a list with batch=True.",
+            obj=subscription.handler,
+            id="inbox.E002",
+        )
+        for subscription in subscriptions
+        if (problem := _problem_with(subscription))
+    ]
+
+
+@register()
+def handlers_have_names_of_their_own(**_: Any) -> list[CheckMessage]:
+    """Replays and parked events name their handler; and one of the two was overwritten."""
+    counted = Counter(subscription.name for subscription in subscriptions)
+    return [
+        Error(
+            f"There are {count} handlers of the name {name}.",
+            hint="Rename one. If one function is to handle several types, name them in one "
+            "@subscribe(A, B).",
+            id="inbox.E003",
+        )
+        for name, count in counted.items()
+        if count > 1
+    ]
+
+
+@register()
+def events_are_on_a_topic_that_is_read(**_: Any) -> list[CheckMessage]:
+    """An event class needs a topic, and this service must read it."""
+    found: list[CheckMessage] = []
+    for subscription in subscriptions:
+        for contract in subscription.contracts:
+            topic = getattr(contract, "topic", None)
+            if contract is AnyEvent:
+                continue
+            if topic is None:
+                problem, hint = "has no topic", "Decorate the class with @event(type, topic=...)."
+            elif settings.CONSUMER_TOPICS and topic not in settings.CONSUMER_TOPICS:
+                problem = f"is on the topic {topic}, which this service does not read"
+                hint = "Add the topic to CONSUMER_TOPICS."
+            else:
+                continue
+            text = f"{contract.__qualname__}, which {subscription.name} handles, {problem}."
+            found.append(Error(text, hint=hint, obj=subscription.handler, id="inbox.E004"))
+    return found
+
+
+@register()
+def one_worker_on_sqlite(**_: Any) -> list[CheckMessage]:
+    """Workers would only wait for each other."""
+    problem = too_many_workers(settings.CONSUMER_CONCURRENCY)
+    return [Error(problem, id="inbox.E005")] if problem else []
+
+
+@register(Tags.database)
+def nobody_waits_for_a_person(**options: Any) -> list[CheckMessage]:
+    """Run by ``check --database default`` and by ``migrate``."""
+    if not options["databases"]:
+        return []
+    try:
+        dead = health.dead()
+    except DatabaseError:  # not migrated yet, or away: other checks say so
+        return []
+    if not dead:
+        return []
+    return [
+        Warning(
+            f"{dead} parked {'key waits' if dead == 1 else 'keys wait'} for a person.",
+            hint="Look at them with the command `parked list` or in the admin.",
+            id="inbox.W001",
+        )
+    ]
+
+
+def too_many_workers(concurrency: int) -> str:
+    """Why so many workers cannot share the database; empty where they can."""
+    if concurrency > 1 and connection.vendor == "sqlite":
+        return (
+            "SQLite lets one process write at a time: "
+            "use PostgreSQL for a concurrency above 1 (--concurrency, CONSUMER_CONCURRENCY)."
+        )
+    return ""
+
+
+def _problem_with(subscription: Subscription) -> str:
+    handler = subscription.handler
+    if inspect.iscoroutinefunction(handler) or inspect.isgeneratorfunction(handler):
+        return "would do nothing when it is called: it is asynchronous or a generator"
+    try:
+        inspect.signature(handler).bind("an event")
+    except TypeError as error:
+        return f"cannot be called with one argument: {error}"
+    return ""

@@ -22,8 +22,10 @@ PASSING_SQLITE_CODES = frozenset(
 )
 
 
-def passes(error: Error) -> bool:
+def passes(error: Exception) -> bool:
     """Whether the same work may well succeed later: connection lost, deadlock, disk full."""
+    if not isinstance(error, Error):
+        return False
     cause: Any = error.__cause__
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF in PASSING_SQLITE_CODES

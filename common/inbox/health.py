@@ -5,17 +5,22 @@ from typing import Any
 
 from django.utils import timezone
 
-from common.inbox.models import ParkedEvent, Worker
+from common.inbox.models import ParkedEvent, ParkedKey, Worker
 
 ALIVE = timedelta(seconds=20)
 
 
 def workers() -> list[Any]:
-    """The workers that were seen in the last 20 seconds, with their partitions."""
+    """The workers that were seen in the last 20 seconds, with their partitions and their lag."""
     alive = Worker.objects.filter(seen_at__gt=timezone.now() - ALIVE)
-    return list(alive.values("consumer", "host", "pid", "partitions"))
+    return list(alive.values("consumer", "host", "pid", "partitions", "lag", "rate"))
 
 
 def parked() -> int:
     """How many events wait for a retry or a person."""
-    return ParkedEvent.objects.exclude(state=ParkedEvent.State.HANDLED).count()
+    return ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN).count()
+
+
+def dead() -> int:
+    """How many keys wait for a person."""
+    return ParkedKey.objects.filter(state=ParkedKey.State.DEAD).count()

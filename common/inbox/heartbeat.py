@@ -1,17 +1,17 @@
-"""The heartbeat: a row that tells a health check that this worker lives, and what it reads."""
+"""The heartbeat: a row that tells people and health checks what this worker is at."""
 
 import os
 import socket
 import time
-from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
 from django.db import DatabaseError, connection
 from django.utils import timezone
-from kafka import TopicPartition
 
 from common.inbox.models import Worker
+from common.inbox.stream import Stream
+from common.inbox.tally import Tally
 
 log = structlog.get_logger(__name__)
 
@@ -27,23 +27,22 @@ class Heartbeat:
 
     def __init__(self, group: str) -> None:
         self._row = Worker(consumer=group, host=socket.gethostname(), pid=os.getpid())
-        self._next = 0.0
-        self._partitions: list[str] = []
+        self._last = time.monotonic()
+        self._partitions: list[str] | None = None
 
-    def beat(self, partitions: Iterable[TopicPartition]) -> None:
+    def beat(self, stream: Stream, tally: Tally) -> None:
         """Write the row, if it is time to or if the partitions are others than before."""
-        names = sorted(f"{p.topic}/{p.partition}" for p in partitions)
-        if time.monotonic() < self._next and names == self._partitions:
+        names = sorted(f"{p.topic}/{p.partition}" for p in stream.assignment())
+        if self._partitions == names and time.monotonic() - self._last < BEAT_SECONDS:
             return
-        self._next = time.monotonic() + BEAT_SECONDS
-        if names != self._partitions:
+        if names != (self._partitions or []):
             log.info("partitions assigned", partitions=names)
+        self._partitions = names
+        self._fill(stream, tally)
         try:
             if self._row.pk is None:
                 Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
-            self._row.partitions = names
             self._row.save()
-            self._partitions = names
         except DatabaseError as error:
             log.warning("no heartbeat: the database is away", reason=" ".join(str(error).split()))
             connection.close()
@@ -55,3 +54,17 @@ class Heartbeat:
                 self._row.delete()
         except DatabaseError as error:
             log.warning("heartbeat row stays", reason=" ".join(str(error).split()))
+
+    def _fill(self, stream: Stream, tally: Tally) -> None:
+        row = self._row
+        now = time.monotonic()
+        row.rate = round((tally.handled - row.handled) / max(now - self._last, 0.001), 1)
+        self._last = now
+        row.partitions = self._partitions
+        row.lag = stream.lag()
+        row.handled, row.failed, row.parked = tally.handled, tally.failed, tally.parked
+        row.last_event_at = tally.last_at
+        if tally.last:
+            envelope, place = tally.last.envelope, "{}/{}/{}".format(*tally.last.place)
+            what = f"{envelope.type} {envelope.id}" if envelope else "unreadable"
+            row.last_event = f"{what} at {place}"

@@ -52,11 +52,12 @@ class Message(msgspec.Struct, frozen=True):
         held_key = _held_key(key, envelope)
         return cls(place, key, value, headers, identity, held_key, envelope, None)
 
-    def event(self) -> Event[Any]:
+    def event(self, *, replayed: bool = False) -> Event[Any]:
         """The event for the handlers. Only for a message that can be read."""
         assert self.envelope is not None  # noqa: S101  callers look at error first
         contract = contract_for(self.envelope.type)
-        return Event(self.envelope, self.place, self.value or b"", self.headers, contract)
+        value = self.value or b""
+        return Event(self.envelope, self.place, value, self.headers, contract, replayed)
 
 
 def _held_key(key: bytes | None, envelope: Envelope) -> str:

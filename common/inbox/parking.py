@@ -1,18 +1,14 @@
 """Parking: what fails waits in a table, and later events of its key wait behind it, in order."""
 
-import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
-from django.db import transaction
-from django.db.models import F
-from django.utils import timezone
 
 from common.events import Place
 from common.events.codec import headers_from_text, headers_to_text
-from common.inbox.dispatch import run_handlers
+from common.inbox.failures import Failure
 from common.inbox.message import Message
-from common.inbox.models import ParkedEvent
+from common.inbox.models import ParkedEvent, ParkedKey
 
 log = structlog.get_logger(__name__)
 
@@ -25,100 +21,71 @@ def address(message: Message) -> Address:
     return message.place.topic, message.held_key
 
 
-def held_keys(consumer: str, messages: Iterable[Message]) -> set[Address]:
-    """The keys among these that have parked events.
+def held_keys(consumer: str, messages: Iterable[Message]) -> dict[Address, int]:
+    """The keys among these whose events wait, with the ids of their rows.
 
-    Their rows are locked until the transaction ends: a retry that empties a key cannot slip
-    in between this look and the parking of a follower.
+    The rows are locked until the transaction ends: a retry that empties a line cannot slip in
+    between this look and the parking of a follower.
     """
-    waiting = ParkedEvent.objects.exclude(state=State.HANDLED).filter(consumer=consumer)
-    if not waiting.exists():
-        return set()
+    held = ParkedKey.objects.exclude(state=ParkedKey.State.CLEAR).filter(consumer=consumer)
+    if not held.exists():
+        return {}
     wanted = {address(message) for message in messages if message.held_key}
     rows = (
-        waiting.filter(held_key__in={key for _, key in wanted})
+        held.filter(key__in={key for _, key in wanted})
         .order_by("id")
         .select_for_update()
-        .values_list("topic", "held_key")
+        .values_list("topic", "key", "id")
     )
-    return set(rows) & wanted
+    return {(topic, key): pk for topic, key, pk in rows if (topic, key) in wanted}
 
 
-def park(consumer: str, message: Message, error: Exception | None, attempts: int = 1) -> None:
-    """Keep a message that failed, with the error and its traceback."""
-    row = _row(consumer, message, State.FAILED)
-    row.error, row.traceback = _describe(error)
-    row.attempts = attempts
+def park(consumer: str, message: Message, failure: Failure) -> ParkedEvent:
+    """Keep a message that failed at its first try, and hold its key, which is not held yet."""
+    topic, key = address(message)
+    parked_key = ParkedKey(consumer=consumer, topic=topic, key=key)
+    if key:
+        known = ParkedKey.objects.filter(consumer=consumer, topic=topic, key=key)
+        parked_key = known.select_for_update().first() or parked_key
+    parked_key.hold(failure.wait(attempts=1))
+    parked_key.save()
+    row = _row(message, parked_key.pk, State.FAILED)
+    blame(row, failure)
     row.save()
-    log.error("parked", event_type=row.type, place=tuple(message.place), error=row.error)
+    log.error("parked", id=row.pk, event_type=row.type, place=row.place, error=row.error)
+    return row
 
 
-def park_behind(consumer: str, messages: Sequence[Message]) -> None:
-    """Keep messages whose key is held, in their order."""
-    ParkedEvent.objects.bulk_create(_row(consumer, m, State.BEHIND) for m in messages)
+def blame(row: ParkedEvent, failure: Failure) -> None:
+    """Enter one more failed try."""
+    row.state = State.FAILED
+    row.attempts += 1
+    row.handler, row.error, row.traceback = failure.handler, failure.text, failure.traceback
+
+
+def park_behind(messages: Sequence[Message], held: Mapping[Address, int]) -> None:
+    """Keep messages whose key is held, in their order.
+
+    :param held: what :func:`held_keys` returned, in the same transaction.
+    """
+    ParkedEvent.objects.bulk_create(_row(m, held[address(m)], State.BEHIND) for m in messages)
     if messages:
         log.warning("parked behind events that failed", events=len(messages))
 
 
-def retry(consumer: str) -> tuple[int, int]:
-    """Run what is parked again, each key in order until one of its events fails.
-
-    :returns: how many were handled, and how many still wait.
-    """
-    waiting = ParkedEvent.objects.exclude(state=State.HANDLED).filter(consumer=consumer)
-    handled = 0
-    failed: set[tuple[str, str]] = set()
-    last = 0
-    while row := waiting.filter(id__gt=last).order_by("id").first():
-        last = row.pk
-        if (row.topic, row.held_key) in failed:
-            continue
-        if _retry_one(row):
-            handled += 1
-        elif row.held_key:
-            failed.add((row.topic, row.held_key))
-    return handled, waiting.count()
+def parked_message(row: ParkedEvent) -> Message:
+    """The message that was parked, as it came from Kafka."""
+    return Message.read(
+        Place(row.topic, row.partition, row.offset),
+        key=None if row.key is None else bytes(row.key),
+        value=None if row.value is None else bytes(row.value),
+        headers=headers_from_text(row.headers),
+    )
 
 
-def _retry_one(row: ParkedEvent) -> bool:
-    try:
-        with transaction.atomic():
-            locked = (
-                ParkedEvent.objects.select_for_update().exclude(state=State.HANDLED).get(pk=row.pk)
-            )
-            message = _message(locked)
-            if message.error:
-                raise message.error
-            run_handlers([message])
-            locked.state = State.HANDLED
-            locked.handled_at = timezone.now()
-            locked.attempts += 1
-            locked.save(update_fields=["state", "handled_at", "attempts"])
-    except ParkedEvent.DoesNotExist:
-        return True  # somebody else's retry handled it
-    except Exception as error:
-        text, trace = _describe(error)
-        still_parked = ParkedEvent.objects.filter(pk=row.pk).exclude(state=State.HANDLED)
-        return not still_parked.update(
-            state=State.FAILED, error=text, traceback=trace, attempts=F("attempts") + 1
-        )
-    return True
-
-
-def _describe(error: Exception | None) -> tuple[str, str]:
-    """Error and traceback, without what a text column refuses."""
-    shown = f"{type(error).__name__}: {error}"
-    return storable(shown), storable("".join(traceback.format_exception(error)))
-
-
-def storable(text: str) -> str:
-    """Text that every database stores: NULs and lone surrogates are escaped."""
-    return text.encode(errors="backslashreplace").decode().replace("\x00", "\\x00")
-
-
-def _row(consumer: str, message: Message, state: ParkedEvent.State) -> ParkedEvent:
+def _row(message: Message, parked_key: int, state: State) -> ParkedEvent:
     return ParkedEvent(
-        consumer=consumer,
+        parked_key_id=parked_key,
         state=state,
         topic=message.place.topic,
         partition=message.place.partition,
@@ -126,16 +93,6 @@ def _row(consumer: str, message: Message, state: ParkedEvent.State) -> ParkedEve
         key=message.key,
         value=message.value,
         headers=headers_to_text(message.headers),
-        held_key=message.held_key,
         event_id=message.envelope.id if message.envelope else "",
         type=message.envelope.type if message.envelope else "",
-    )
-
-
-def _message(row: ParkedEvent) -> Message:
-    return Message.read(
-        Place(row.topic, row.partition, row.offset),
-        key=None if row.key is None else bytes(row.key),
-        value=None if row.value is None else bytes(row.value),
-        headers=headers_from_text(row.headers),
     )

@@ -1,36 +1,34 @@
 """The one transaction: inbox rows and what the handlers write, all or nothing."""
 
-import random
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from django.db import transaction
-from django.db.utils import Error as DatabaseError
 
-from common.inbox import parking
+from common.inbox import parking, signals
 from common.inbox.claims import claim
-from common.inbox.database_errors import drop_broken_connection, passes
+from common.inbox.database_errors import passes
 from common.inbox.dispatch import run_handlers
+from common.inbox.failures import Failure
 from common.inbox.message import Message
 from common.inbox.subscriptions import subscriptions
 
 log = structlog.get_logger(__name__)
 
-RETRIES = 3
-BACKOFF_SECONDS = 0.1
-DATABASE_RETRY_SECONDS = 1.0
-
-
-class Stopping(Exception):
-    """The worker is to stop; what is not committed yet is read again by the next one."""
-
 
 @dataclass
 class Outcome:
-    handled: int = 0
-    parked: int = 0
+    """What became of messages. A parked one failed, or waits behind one that did."""
+
+    handled: list[Message] = field(default_factory=list)
+    parked: list[Message] = field(default_factory=list)
+    failures: int = 0
+
+    def add(self, other: "Outcome") -> None:
+        self.handled += other.handled
+        self.parked += other.parked
+        self.failures += other.failures
 
 
 @dataclass
@@ -38,76 +36,58 @@ class Processor:
     """Takes messages into the database, exactly once in effect and in order within a key.
 
     :param consumer: the consumer group, whose inbox it is.
-    :param stop: cuts the pauses between retries short.
     """
 
     consumer: str
-    stop: threading.Event
 
     def process(self, messages: Sequence[Message]) -> Outcome:
         """Handle or park every message that the inbox does not know.
 
-        :raises Stopping: when told to stop before all are done.
+        :raises django.db.Error: when the database is at fault, in a way that passes. What is done
+            by then stays done; to process all of them again is right.
         """
         try:
-            return self._whole(lambda: self._take(messages))
-        except Stopping:
-            raise
+            return self._take(messages)
         except Exception as error:
-            log.warning("batch failed; taking it event by event", error=repr(error))
+            if passes(error):
+                raise
+            if len(messages) == 1:
+                return self._park(messages[0], error)
+            log.warning("batch failed; taking it event by event", error=Failure.of(error).text)
         outcome = Outcome()
         for message in messages:
-            one = self._alone(message)
-            outcome.handled += one.handled
-            outcome.parked += one.parked
+            outcome.add(self.process([message]))
         return outcome
 
-    def _alone(self, message: Message) -> Outcome:
-        for attempt in range(RETRIES + 1):
-            if attempt:
-                pause = BACKOFF_SECONDS * 4 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-                if self.stop.wait(pause):
-                    raise Stopping
-            try:
-                return self._whole(lambda: self._take([message]))
-            except Stopping:
-                raise
-            except Exception as error:
-                failure = error
-        return self._whole(lambda: self._park(message, failure))
-
-    def _whole(self, work: Callable[[], Outcome]) -> Outcome:
-        """Run in one transaction; where the database is at fault, again until it works."""
-        while True:
-            try:
-                with transaction.atomic():
-                    return work()
-            except DatabaseError as error:
-                if not passes(error):
-                    raise
-                drop_broken_connection()
-                log.warning("waiting for the database", reason=" ".join(str(error).split()))
-                if self.stop.wait(DATABASE_RETRY_SECONDS):
-                    raise Stopping from error
-
     def _take(self, messages: Sequence[Message]) -> Outcome:
-        fresh = self._claim(_wanted(messages))
-        unreadable = [m for m in fresh if m.error]
-        readable = [m for m in fresh if not m.error]
-        held = parking.held_keys(self.consumer, readable)
-        behind = [m for m in readable if parking.address(m) in held]
-        runnable = [m for m in readable if parking.address(m) not in held]
-        for message in unreadable:
-            parking.park(self.consumer, message, message.error)
-        parking.park_behind(self.consumer, behind)
-        run_handlers(runnable)
-        return Outcome(handled=len(runnable), parked=len(unreadable) + len(behind))
+        with transaction.atomic():
+            fresh = self._claim(_wanted(messages))
+            unreadable = [m for m in fresh if m.error]
+            readable = [m for m in fresh if not m.error]
+            held = parking.held_keys(self.consumer, readable)
+            behind = [m for m in readable if parking.address(m) in held]
+            runnable = [m for m in readable if parking.address(m) not in held]
+            for message in unreadable:
+                parking.park(self.consumer, message, Failure.to_read(message))
+            parking.park_behind(behind, held)
+            signals.send(signals.event_received, self.consumer, runnable)
+            run_handlers(runnable)
+        signals.send(signals.event_handled, self.consumer, runnable)
+        signals.send(signals.event_parked, self.consumer, unreadable + behind)
+        return Outcome(runnable, unreadable + behind, len(unreadable))
 
     def _park(self, message: Message, error: Exception) -> Outcome:
-        if not self._claim([message]):
-            return Outcome()
-        parking.park(self.consumer, message, error, attempts=RETRIES + 1)
-        return Outcome(parked=1)
+        failure = Failure.of(error)
+        with transaction.atomic():
+            if not self._claim([message]):
+                return Outcome()
+            if held := parking.held_keys(self.consumer, [message]):
+                parking.park_behind([message], held)
+            else:
+                parking.park(self.consumer, message, failure)
+        signals.failed(self.consumer, message, failure)
+        signals.send(signals.event_parked, self.consumer, [message])
+        return Outcome(parked=[message], failures=1)
 
     def _claim(self, messages: Sequence[Message]) -> list[Message]:
         """Write the inbox rows of what is new, and return it in its order, each once."""

@@ -5,41 +5,50 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from common.events import AnyEvent, Contract
+from common.inbox.retry import Retry
 
 Handler = TypeVar("Handler", bound=Callable[..., None])
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """A handler and the contracts that it asked for."""
+    """A handler, the contracts that it asked for, and what is done when it fails."""
 
     handler: Callable[[Any], None]
     contracts: tuple[type[Contract], ...]
     batch: bool
+    retry: Retry
+
+    @property
+    def name(self) -> str:
+        """Module and function, as in ``audit_service.audit.handlers.record``."""
+        return f"{self.handler.__module__}.{self.handler.__qualname__}"
 
     def wants(self, event_type: str) -> bool:
         return any(c is AnyEvent or c.event_type == event_type for c in self.contracts)
 
     def __str__(self) -> str:
         types = ", ".join("*" if c is AnyEvent else c.event_type for c in self.contracts)
-        batch = " (batch)" if self.batch else ""
-        return f"{self.handler.__module__}.{self.handler.__qualname__}{batch}  <-  {types}"
+        return f"{self.name}{' (batch)' if self.batch else ''}  <-  {types}"
 
 
 subscriptions: list[Subscription] = []
 
 
-def subscribe(*contracts: type[Contract], batch: bool = False) -> Callable[[Handler], Handler]:
+def subscribe(
+    *contracts: type[Contract], batch: bool = False, retry: Retry | None = None
+) -> Callable[[Handler], Handler]:
     """Run the function for each event of these contracts, in the inbox's transaction.
 
     :param contracts: contract classes, or ``AnyEvent`` for all, known or not.
     :param batch: hand the function a list of events instead of one event.
+    :param retry: what happens when it raises; left out, :class:`Retry` with its defaults.
     """
     if not contracts:
         raise TypeError("subscribe() needs an event class: @subscribe(ProductUpdated)")
 
     def enter(handler: Handler) -> Handler:
-        subscriptions.append(Subscription(handler, contracts, batch))
+        subscriptions.append(Subscription(handler, contracts, batch, retry or Retry()))
         return handler
 
     return enter

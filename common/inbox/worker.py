@@ -1,29 +1,44 @@
 """The worker: poll, process, commit the offsets, until told to stop."""
 
+import resource
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 import structlog
-from kafka import OffsetAndMetadata, TopicPartition
-from kafka.errors import CommitFailedError, KafkaError
+from django.db import Error as DatabaseError
 
+from common.inbox.database_errors import drop_broken_connection, passes
 from common.inbox.heartbeat import Heartbeat
 from common.inbox.message import Message
-from common.inbox.processing import Processor, Stopping
+from common.inbox.processing import Processor
 from common.inbox.pruning import Pruner
+from common.inbox.retrying import Retries
+from common.inbox.stream import Stream
+from common.inbox.tally import Tally
 from common.kafka.clients import Consumer
 
 log = structlog.get_logger(__name__)
 
 POLL_MS = 500
-LEAVE_MS = 3_000
-RETRY_SECONDS = 1.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
 
-Batches = dict[TopicPartition, list[Any]]
-"""Records in offset order, by partition."""
+
+@dataclass(frozen=True)
+class Limits:
+    """When a worker leaves without being told to.
+
+    :param drain: once everything that is there has been read, and nothing parked is due.
+    :param max_events: after so many messages; None for no limit.
+    :param max_memory_kib: when it has used more memory than that, in KiB; None for no limit.
+    """
+
+    drain: bool = False
+    max_events: int | None = None
+    max_memory_kib: int | None = None
 
 
 @dataclass
@@ -35,7 +50,6 @@ class Worker:
     :param topics: what to subscribe to.
     :param stop: set it, and the worker finishes its batch and leaves.
     :param batch_size: the most messages in one transaction.
-    :param drain: leave when everything that is there has been read.
     """
 
     consumer: Consumer
@@ -43,75 +57,88 @@ class Worker:
     topics: Sequence[str]
     stop: threading.Event = field(default_factory=threading.Event)
     batch_size: int = 500
-    drain: bool = False
-    handled: int = field(default=0, init=False)
-    parked: int = field(default=0, init=False)
-    _kafka_is_away: bool = field(default=False, init=False)
+    limits: Limits = field(default_factory=Limits)
+    tally: Tally = field(default_factory=Tally, init=False)
+
+    def __post_init__(self) -> None:
+        self._stream = Stream(self.consumer, self.stop)
+        self._processor = Processor(self.group)
+        self._retries = Retries(self.group)
+        self._heartbeat = Heartbeat(self.group)
+        self._pruner = Pruner(self.group)
+        self._pause = FIRST_PAUSE_SECONDS
+        self._parked_may_be_due = True
 
     def run(self) -> None:
-        """Consume until told to stop, or until caught up when draining.
+        """Consume until told to stop, or until a limit is reached.
 
         :raises KafkaError: when Kafka refuses this member for good, as with a wrong password.
         """
-        processor = Processor(self.group, self.stop)
-        heartbeat = Heartbeat(self.group)
-        pruner = Pruner(self.group)
-        self.consumer.subscribe(list(self.topics))
+        self._stream.join(self.topics)
         try:
-            while not self.stop.is_set() and not (self.drain and self._caught_up()):
-                if batches := self._poll():
-                    outcome = processor.process(list(map(Message.of, chain(*batches.values()))))
-                    self.handled += outcome.handled
-                    self.parked += outcome.parked
-                    self._commit(batches)
-                heartbeat.beat(self.consumer.assignment())
-                pruner.prune()
-        except Stopping:
-            pass
+            while not self._is_done():
+                try:
+                    self._step()
+                    self._pause = FIRST_PAUSE_SECONDS
+                except DatabaseError as error:
+                    if not passes(error):
+                        raise
+                    self._wait_for_the_database(error)
         finally:
-            self._leave()
-            heartbeat.end()
+            self._stream.leave()
+            self._heartbeat.end()
 
-    def _poll(self) -> Batches:
-        """The next records; none while Kafka is away, which is said once."""
-        try:
-            batches = self.consumer.poll(timeout_ms=POLL_MS, max_records=self.batch_size)
-        except KafkaError as error:
-            if not error.retriable:
-                raise
-            if not self._kafka_is_away:
-                log.warning("waiting for Kafka", reason=str(error))
-            self._kafka_is_away = True
-            self.stop.wait(RETRY_SECONDS)
-            return {}
-        self._kafka_is_away = False
-        return batches
+    @property
+    def used_too_much_memory(self) -> bool:
+        """Whether the limit on memory is exceeded."""
+        limit = self.limits.max_memory_kib
+        return limit is not None and used_memory_kib() > limit
 
-    def _commit(self, batches: Batches) -> None:
-        """Commit behind the database. What fails to commit comes again, and the inbox drops it."""
-        ends = {
-            partition: OffsetAndMetadata(records[-1].offset + 1, "", -1)
-            for partition, records in batches.items()
-        }
-        try:
-            self.consumer.commit(ends)
-        except CommitFailedError:
-            log.warning("the group rebalanced; another worker goes on from the last commit")
-        except KafkaError as error:
-            log.warning("offsets not committed; the next commit will do", reason=str(error))
-
-    def _leave(self) -> None:
-        """Leave the group. Where Kafka is away, it notices by itself when the session ends."""
-        try:
-            self.consumer.close(timeout_ms=LEAVE_MS)
-        except KafkaError as error:
-            log.warning("could not leave the group", reason=str(error))
-
-    def _caught_up(self) -> bool:
-        """By the high watermark of the last fetch, which every broker tells truly."""
-        partitions = self.consumer.assignment()
-        return bool(partitions) and all(
-            self.consumer.highwater(p) is not None
-            and self.consumer.position(p) == self.consumer.highwater(p)
-            for p in partitions
+    def _is_done(self) -> bool:
+        most = self.limits.max_events
+        return (
+            self.stop.is_set()
+            or (most is not None and self.tally.read >= most)
+            or self.used_too_much_memory
+            or (self.limits.drain and not self._parked_may_be_due and self._stream.caught_up())
         )
+
+    def _step(self) -> None:
+        self._take_batch()
+        retried = self._retries.run_due()
+        self._parked_may_be_due = bool(retried.handled)
+        self.tally.add(retried)
+        self._heartbeat.beat(self._stream, self.tally)
+        self._pruner.prune()
+
+    def _take_batch(self) -> None:
+        batches = self._stream.poll(0 if self._parked_may_be_due else POLL_MS, self._next_size())
+        if not batches:
+            return
+        messages = list(map(Message.of, chain(*batches.values())))
+        try:
+            outcome = self._processor.process(messages)
+        except DatabaseError:
+            self._stream.rewind(batches)
+            raise
+        self._stream.commit(batches)
+        self.tally.take(messages)
+        self.tally.add(outcome)
+
+    def _next_size(self) -> int:
+        if self.limits.max_events is None:
+            return self.batch_size
+        return min(self.batch_size, self.limits.max_events - self.tally.read)
+
+    def _wait_for_the_database(self, error: Exception) -> None:
+        """Pause, and stay in the group; nothing counts against the events meanwhile."""
+        drop_broken_connection()
+        log.warning("waiting for the database", reason=" ".join(str(error).split()))
+        self._stream.idle(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+
+
+def used_memory_kib() -> int:
+    """The most memory that this process has used so far, in KiB."""
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used // 1024 if sys.platform == "darwin" else used  # in bytes on macOS alone

@@ -12,23 +12,28 @@ and in a test::
         outbox.publish(ProductCreated(...))
         bus.run()
         assert AuditEntry.objects.get().type == "product.created"
+
+What fails is parked, and tried again as its handler's ``Retry`` says; no test waits for that::
+
+        bus.travel(minutes=10)
 """
 
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from django.apps import apps
 from django.conf import settings
+from django.db.models import F
 
 from common.events.codec import structured_headers
 from common.events.contract import topics
 from common.testing.kafka import InMemoryKafka
 
 if TYPE_CHECKING:
-    from common.inbox.worker import Worker
+    from common.inbox.tally import Tally
 
 # Relay and worker are imported where they are used: a service may have one of them alone.
 
@@ -65,45 +70,56 @@ class Bus:
 
         return Relay(self.kafka.producer, threading.Event()).relay_batch()
 
-    def consume(self, batch_size: int = 500) -> "Worker":
-        """Run this service's handlers until the worker has caught up.
+    def consume(self, batch_size: int = 500) -> "Tally":
+        """Run this service's handlers until the worker has caught up and no parked event is due.
 
         :param batch_size: the most messages in one transaction.
-        :returns: the worker, which counts what it handled and parked.
+        :returns: what the worker counted.
         """
-        from common.inbox.worker import Worker
+        from common.inbox.worker import Limits, Worker
 
         topics = sorted({partition.topic for partition in self.kafka.logs})
         member = self.kafka.consumer(self.group)
-        worker = Worker(member, self.group, topics, batch_size=batch_size, drain=True)
+        limits = Limits(drain=True)
+        worker = Worker(member, self.group, topics, batch_size=batch_size, limits=limits)
         worker.run()
-        return worker
+        return worker.tally
 
-    def consume_again(self) -> "Worker":
+    def consume_again(self) -> "Tally":
         """As after a crash before the offsets were committed: everything is delivered again."""
         self.kafka.forget_offsets(self.group)
         return self.consume()
 
-    def run(self) -> "Worker":
+    def run(self) -> "Tally":
         """Relay, then consume: what happens after a commit, at once."""
         self.relay()
         return self.consume()
 
-    def retry_parked(self) -> tuple[int, int]:
-        """Run parked events again.
+    def travel(self, **time: float) -> "Tally":
+        """Consume as if so much time had passed: parked events that are due by then are tried.
 
-        :returns: how many were handled, and how many still wait.
+        :param time: as for a ``timedelta``, such as ``minutes=10``.
         """
-        from common.inbox import parking
+        from common.inbox.models import ParkedKey
 
-        return parking.retry(self.group)
+        waiting = ParkedKey.objects.filter(consumer=self.group, next_try_at__isnull=False)
+        waiting.update(next_try_at=F("next_try_at") - timedelta(**time))
+        return self.consume()
+
+    def retry_parked(self) -> "Tally":
+        """Consume as after somebody chose *retry now* for every parked event, dead or not."""
+        from common.inbox.decisions import retry_now
+        from common.inbox.models import ParkedEvent
+
+        line = ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN)
+        for event in line.values_list("id", flat=True):
+            retry_now(event, by="a test")
+        return self.consume()
 
 
 @pytest.fixture
-def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
-    """A bus of its own for each test; a worker's retries do not pause."""
-    if apps.is_installed("common.inbox"):
-        monkeypatch.setattr("common.inbox.processing.BACKOFF_SECONDS", 0)
+def bus() -> Bus:
+    """A bus of its own for each test."""
     kafka = InMemoryKafka()
     for topic in topics():
         kafka.create_topic(topic, partitions=3)

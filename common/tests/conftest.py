@@ -37,6 +37,11 @@ def poison(product_id: int, version: int) -> ProductCreated:
     return product(product_id, version, price=handlers.BROKEN)
 
 
+def hopeless(product_id: int, version: int) -> ProductCreated:
+    """The same, with an error that the handler's policy does not try again."""
+    return product(product_id, version, price=handlers.HOPELESS)
+
+
 def written() -> list[str]:
     """What the handler wrote, as ``product.version``, in its order."""
     return [str(row) for row in Written.objects.order_by("id")]

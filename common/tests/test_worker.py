@@ -7,7 +7,7 @@ from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from common import outbox
 from common.contracts.product import TOPIC
 from common.inbox.models import Worker as HeartbeatRow
-from common.inbox.worker import Worker
+from common.inbox.worker import Limits, Worker
 from common.testing.kafka import InMemoryConsumer
 from common.tests.app import handlers
 from common.tests.conftest import product, written
@@ -33,12 +33,12 @@ class Failing(InMemoryConsumer):
 
 
 def test_it_outlives_an_outage_and_says_so_once(bus, monkeypatch):
-    monkeypatch.setattr("common.inbox.worker.RETRY_SECONDS", 0)
+    monkeypatch.setattr("common.inbox.stream.RETRY_SECONDS", 0)
     outbox.publish(product())
     bus.relay()
     consumer = Failing(bus.kafka, [KafkaConnectionError("refused")] * 5)
     with structlog.testing.capture_logs() as logs:
-        Worker(consumer, "bus_tests", [TOPIC], drain=True).run()
+        Worker(consumer, "bus_tests", [TOPIC], limits=Limits(drain=True)).run()
     assert written() == ["1.1"]
     warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
     assert warnings == ["waiting for Kafka", "could not leave the group"]

@@ -2,17 +2,21 @@ from decimal import Decimal
 
 from common.contracts.product import ProductCreated, ProductUpdated
 from common.events import Event
-from common.inbox import subscribe
+from common.inbox import Retry, subscribe
 from common.tests.app.models import Written
 
 BROKEN = Decimal(666)
-broken_prices = {BROKEN}
+HOPELESS = Decimal(667)
+broken_prices = {BROKEN, HOPELESS}
+
+policy = Retry(attempts=4, backoff=10, max_backoff=30, jitter=False, on=(ValueError,))
 
 
-@subscribe(ProductCreated, ProductUpdated)
+@subscribe(ProductCreated, ProductUpdated, retry=policy)
 def write(event: Event[ProductCreated | ProductUpdated]) -> None:
     """Write a row, and only then fail for a product of a broken price."""
     price = event.data.price
     Written.objects.create(subject=event.subject, sequence=event.sequence, price=str(price))
     if price in broken_prices:
-        raise ValueError(f"cannot stand the price {price}")
+        error = LookupError if price == HOPELESS else ValueError
+        raise error(f"cannot stand the price {price}")

@@ -1,59 +1,177 @@
-import time
+import argparse
+import atexit
+import logging
+import sys
+import threading
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
+from django.utils import autoreload
 from kafka.errors import KafkaError
 
+from common.inbox.checks import too_many_workers
 from common.inbox.subscriptions import subscribed_topics, subscriptions
-from common.inbox.worker import Worker
+from common.inbox.supervisor import OUT_OF_MEMORY, REFUSED, Supervisor
+from common.inbox.worker import Limits, Worker
 from common.kafka.clients import consumer
 from common.kafka.connecting import KafkaRefused, KafkaUnavailable
 from common.kafka.topics import missing_topics
 from common.lifecycle import missing_migrations, stop_on_signals, wait_until_ready
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LEAVE_SECONDS = 5.0
 
 
 class Command(BaseCommand):
     help = "Consume events and run this service's handlers until stopped (SIGTERM, Ctrl-C)."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "-c",
+            "--concurrency",
+            type=positive,
+            default=settings.CONSUMER_CONCURRENCY,
+            metavar="N",
+            help="worker processes; one that dies is replaced (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--batch-size",
+            type=positive,
+            default=500,
+            metavar="N",
+            help="messages a transaction (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--topics", type=words, metavar="A,B", help="read these instead of the handlers'"
+        )
+        parser.add_argument(
+            "--group",
+            default=settings.CONSUMER_GROUP,
+            help="consumer group, whose offsets, inbox and parked events count "
+            "(default: %(default)s)",
+        )
         parser.add_argument("--drain", action="store_true", help="leave when caught up")
         parser.add_argument(
-            "--batch-size", type=int, default=500, help="messages a transaction (default: 500)"
+            "--max-events", type=positive, metavar="N", help="leave after N messages (each process)"
         )
+        parser.add_argument(
+            "--max-memory-per-child",
+            type=positive,
+            metavar="KIB",
+            help="replace a process that has used more memory than that, after its batch",
+        )
+        parser.add_argument(
+            "-l", "--loglevel", type=str.upper, choices=LEVELS, help="instead of LOG_LEVEL"
+        )
+        parser.add_argument(
+            "--reload", action="store_true", help="start anew when code changes (development)"
+        )
+        parser.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
 
-    def handle(self, *, drain: bool, batch_size: int, **options: Any) -> None:
-        topics = settings.CONSUMER_TOPICS or subscribed_topics()
+    def handle(self, **options: Any) -> None:
+        topics = options["topics"] or settings.CONSUMER_TOPICS or subscribed_topics()
         if not topics or not subscriptions:
             raise CommandError("No handlers: declare one with @subscribe in an app's handlers.py")
-        if batch_size < 1:
-            raise CommandError("--batch-size must be at least 1")
-        group = settings.CONSUMER_GROUP
-        self._banner(group, topics)
-        stop = stop_on_signals()
+        concurrency: int = options["concurrency"]
+        if problem := too_many_workers(concurrency):
+            raise CommandError(problem, returncode=REFUSED)
+        if level := options["loglevel"]:
+            logging.getLogger().setLevel(level)
+        supervise = concurrency > 1 or options["max_memory_per_child"]
+        if options["supervised"]:
+            self._consume(topics, options, stop_at_end_of_input(stop_on_signals()))
+        elif options["reload"]:
+            if supervise:
+                raise CommandError("--reload runs one process: leave out what asks for more")
+            self._reload(topics, options)
+        elif supervise:
+            self._banner(topics, options)
+            self._supervise(options)
+        else:
+            self._banner(topics, options)
+            self._consume(topics, options, stop_on_signals())
+
+    def _consume(self, topics: list[str], options: dict[str, Any], stop: threading.Event) -> None:
+        """Be one worker."""
+        group = options["group"]
+        limits = Limits(options["drain"], options["max_events"], options["max_memory_per_child"])
         try:
             if not wait_until_ready(lambda: missing_migrations() or missing_topics(topics), stop):
                 return
-            started = time.monotonic()
-            worker = Worker(consumer(group), group, topics, stop, batch_size, drain)
+            worker = Worker(consumer(group), group, topics, stop, options["batch_size"], limits)
             worker.run()
-        except (KafkaUnavailable, KafkaRefused) as error:
+        except KafkaUnavailable as error:
             raise CommandError(str(error)) from error
+        except KafkaRefused as error:
+            raise CommandError(str(error), returncode=REFUSED) from error
         except KafkaError as error:
-            raise CommandError(f"Kafka refuses: {error}") from error
-        seconds = time.monotonic() - started
-        self.stdout.write(
-            f"Stopped after {seconds:.0f} s: {worker.handled} handled, {worker.parked} parked."
-        )
+            raise CommandError(f"Kafka refuses: {error}", returncode=REFUSED) from error
+        self.stdout.write(f"Stopped: {worker.tally}.")
+        if worker.used_too_much_memory and not stop.is_set():
+            sys.exit(OUT_OF_MEMORY)
 
-    def _banner(self, group: str, topics: list[str]) -> None:
+    def _supervise(self, options: dict[str, Any]) -> None:
+        """Keep several workers."""
+        command = [*autoreload.get_child_arguments(), "--concurrency=1", "--supervised"]
+        ends = options["drain"] or options["max_events"] is not None
+        supervisor = Supervisor(command, options["concurrency"], ends_by_itself=ends)
+        stop = stop_on_signals(cold=supervisor.kill)
+        if code := supervisor.run(stop):
+            sys.exit(code)
+
+    def _reload(self, topics: list[str], options: dict[str, Any]) -> None:
+        """Be one worker, and begin anew when a file changes, after the batch."""
+        stop = threading.Event()
+
+        def consume() -> None:
+            atexit.register(leave, threading.current_thread())
+            self._banner(topics, options)
+            try:
+                self._consume(topics, options, stop)
+            except CommandError as error:
+                self.stderr.write(f"{error}\nWaiting for the code to change.")
+
+        def leave(worker: threading.Thread) -> None:
+            stop.set()
+            worker.join(LEAVE_SECONDS)
+
+        autoreload.run_with_reloader(consume)
+
+    def _banner(self, topics: list[str], options: dict[str, Any]) -> None:
         lines = [
             f"consume_events of {settings.SERVICE_NAME}",
-            f"  group     {group}",
-            f"  topics    {', '.join(topics)}",
-            f"  broker    {', '.join(settings.KAFKA['bootstrap_servers'])}",
-            f"  database  {connection.vendor} {connection.settings_dict['NAME']}",
-            *(f"  handler   {subscription}" for subscription in subscriptions),
+            f"  group        {options['group']}",
+            f"  topics       {', '.join(topics)}",
+            f"  broker       {', '.join(settings.KAFKA['bootstrap_servers'])}",
+            f"  database     {connection.vendor} {connection.settings_dict['NAME']}",
+            f"  concurrency  {options['concurrency']}, {options['batch_size']} messages a batch",
+            *(f"  handler      {subscription}" for subscription in subscriptions),
         ]
         self.stdout.write("\n".join(lines))
+        self.stdout.flush()
+
+
+def stop_at_end_of_input(stop: threading.Event) -> threading.Event:
+    """Stop as well when the supervisor closes the standard input, or dies."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        stop.set()
+
+    threading.Thread(target=watch, name="stop-at-end-of-input", daemon=True).start()
+    return stop
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def words(text: str) -> list[str]:
+    """What stands between commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]

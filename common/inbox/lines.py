@@ -1,0 +1,25 @@
+"""The lines of parked events, as the admin and the command show them."""
+
+from typing import Any
+
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
+
+from common.inbox.models import ParkedEvent, ParkedKey
+
+
+def waiting_keys() -> QuerySet[Any]:
+    """The keys whose events wait, each with what is to be said of its line.
+
+    ``head`` is the id of the first event, ``error`` and ``attempts`` are its own; ``waiting`` is
+    how many wait, and ``since`` when the first of them was parked.
+    """
+    line = ParkedEvent.objects.filter(parked_key=OuterRef("pk"), state__in=ParkedEvent.OPEN)
+    first = line.order_by("id")
+    is_open = Q(events__state__in=ParkedEvent.OPEN)
+    return ParkedKey.objects.exclude(state=ParkedKey.State.CLEAR).annotate(
+        head=Subquery(first.values("id")[:1]),
+        error=Subquery(first.values("error")[:1]),
+        attempts=Subquery(first.values("attempts")[:1]),
+        waiting=Count("events", filter=is_open),
+        since=Min("events__parked_at", filter=is_open),
+    )

@@ -1,0 +1,153 @@
+import getpass
+import sys
+from typing import Any
+
+import msgspec
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from django.utils.timesince import timesince, timeuntil
+from rich.console import Console
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+
+from common.inbox import decisions, retrying
+from common.inbox.lines import waiting_keys
+from common.inbox.models import ParkedEvent, ParkedKey
+from common.inbox.payload import pretty
+
+NOTHING = "Nothing is parked."
+
+
+class Command(BaseCommand):
+    help = "Show the events that could not be handled, and decide about them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+        show_all = commands.add_parser("list", help="the keys whose events wait")
+        show_all.add_argument("--dead", action="store_true", help="only those that need a person")
+        show_all.add_argument("--json", action="store_true", help="for machines")
+        show = commands.add_parser("show", help="one event: error, traceback, message, decisions")
+        show.add_argument("id", type=int)
+        retry = commands.add_parser(
+            "retry", help="run events now, here; exits with 1 while some still wait"
+        )
+        retry.add_argument("id", type=int, nargs="*", help="parked events")
+        retry.add_argument("--all", action="store_true", help="every key")
+        discard = commands.add_parser("discard", help="give events up")
+        discard.add_argument("id", type=int, nargs="+", help="parked events")
+        discard.add_argument(
+            "--release", action="store_true", help="let the events behind them be tried at once"
+        )
+        for deciding, needed in ((retry, False), (discard, True)):
+            deciding.add_argument("--reason", required=needed, default="", help="why; it is kept")
+            deciding.add_argument("--by", default=user(), help="who decides (default: %(default)s)")
+
+    def handle(self, *, command: str, **options: Any) -> None:
+        try:
+            getattr(self, f"_{command}")(**options)
+        except (decisions.NotOpen, ValueError) as error:
+            raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            raise CommandError(f"The database: {' '.join(str(error).split())}") from error
+
+    def _list(self, *, dead: bool, json: bool, **_: Any) -> None:
+        keys = waiting_keys().order_by(F("next_try_at").asc(nulls_first=True), "id")
+        if dead:
+            keys = keys.filter(state=ParkedKey.State.DEAD)
+        if json:
+            self.stdout.write(msgspec.json.encode(list(keys.values(*COLUMNS))).decode())
+        elif not keys:
+            self.stdout.write(NOTHING)
+        else:
+            self._print(_table(keys))
+
+    def _show(self, *, id: int, **_: Any) -> None:
+        event = ParkedEvent.objects.select_related("parked_key").filter(pk=id).first()
+        if event is None:
+            raise CommandError(f"There is no parked event {id}; `parked list` shows those that are")
+        self._print(_facts(event))
+        self._print(Panel(Syntax(pretty(event.value), "json", word_wrap=True), title="message"))
+        if event.traceback:
+            self._print(Panel(event.traceback.rstrip(), title="traceback"))
+
+    def _retry(self, *, id: list[int], all: bool, by: str, reason: str, **_: Any) -> None:
+        if bool(id) == all:
+            raise CommandError("Name the events to retry, or --all")
+        heads = [head for head in waiting_keys().values_list("head", flat=True) if head]
+        handled = 0
+        for event in heads if all else id:
+            key = decisions.retry_now(event, by, reason)
+            while outcome := retrying.advance(key).handled:
+                handled += len(outcome)
+        still = ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN).count()
+        self.stdout.write(f"{handled} handled, {still} still parked.")
+        if still:
+            sys.exit(1)
+
+    def _discard(self, *, id: list[int], release: bool, by: str, reason: str, **_: Any) -> None:
+        for event in id:
+            decisions.discard(event, by, reason, release=release)
+            self.stdout.write(f"Parked event {event} is discarded.")
+
+    def _print(self, what: Any) -> None:
+        Console(file=self.stdout).print(what)  # type: ignore[arg-type]
+
+
+COLUMNS = ("head", "topic", "key", "state", "waiting", "attempts", "next_try_at", "since", "error")
+
+
+def _table(keys: QuerySet[Any]) -> Table:
+    table = Table(title=f"{sum(key.waiting for key in keys):,} events are parked", expand=True)
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("key", overflow="fold", max_width=20)
+    table.add_column("waiting", justify="right", no_wrap=True)
+    table.add_column("for", no_wrap=True)
+    table.add_column("tries", justify="right", no_wrap=True)
+    table.add_column("next try", no_wrap=True)
+    table.add_column("error", ratio=1, no_wrap=True)
+    for key in keys:
+        waits = timesince(key.since, depth=1) if key.since else ""
+        row = (str(key.head), str(key), f"{key.waiting:,}", waits, str(key.attempts))
+        table.add_row(*row, _next_try(key), key.error or "not tried yet")
+    return table
+
+
+def _next_try(key: ParkedKey) -> str:
+    if key.next_try_at is None:
+        return "[bold red]needs a person"
+    if key.next_try_at <= timezone.now():
+        return "now"
+    return f"in {timeuntil(key.next_try_at, depth=1)}"
+
+
+def _facts(event: ParkedEvent) -> Table:
+    facts = {
+        "event": f"{event.type or 'unreadable'} {event.event_id}",
+        "key": str(event.parked_key),
+        "in Kafka": event.place,
+        "state": event.get_state_display(),
+        "parked at": f"{event.parked_at:%Y-%m-%d %H:%M:%S %Z}",
+        "tries": str(event.attempts),
+        "next try": _next_try(event.parked_key) if event.state == "failed" else "",
+        "handler": event.handler,
+        "error": event.error,
+    }
+    table = Table(title=f"Parked event {event.pk}", show_header=False)
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, value)
+    for decision in event.decisions.all():
+        why = f": {decision.reason}" if decision.reason else ""
+        table.add_row("decision", f"{decision.at:%Y-%m-%d %H:%M} {decision}{why}")
+    return table
+
+
+def user() -> str:
+    """Who is logged in to the shell."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return "somebody"

@@ -1,0 +1,144 @@
+"""What people decide about parked events, by hand and from the shell."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from common import outbox
+from common.inbox import decisions
+from common.inbox.models import ParkedDecision, ParkedEvent, ParkedKey
+from common.tests.conftest import hopeless, poison, product, written
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def line(bus):
+    """Three parked events of one key; the first of them is dead."""
+    for event in (hopeless(1, 1), product(1, 2), product(1, 3)):
+        outbox.publish(event)
+    bus.run()
+    return list(ParkedEvent.objects.values_list("id", flat=True))
+
+
+def decided():
+    return list(ParkedDecision.objects.values_list("event_id", "action", "by", "reason"))
+
+
+def parked(*words):
+    out = StringIO()
+    call_command("parked", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_discarding_leaves_the_followers_to_a_person(bus, line):
+    decisions.discard(line[0], "ann", "a test order")
+    assert bus.travel(days=1).handled == 0
+    assert ParkedKey.objects.get().state == "dead"
+    decisions.retry_now(line[1], "bob")
+    assert bus.consume().handled == 2
+    assert written() == ["1.2", "1.3"]
+    assert ParkedKey.objects.get().state == "clear"
+    assert decided() == [
+        (line[0], "discard", "ann", "a test order"),
+        (line[1], "retry", "bob", ""),
+    ]
+
+
+def test_discarding_can_release_the_followers(bus, line):
+    decisions.discard(line[0], "ann", "a test order", release=True)
+    assert bus.consume().handled == 2
+    assert written() == ["1.2", "1.3"]
+    assert bus.consume_again().handled == 0
+
+
+def test_discarding_a_follower_moves_nobody(bus, line):
+    decisions.discard(line[1], "ann", "a test order", release=True)
+    assert bus.travel(days=1).handled == 0
+    assert ParkedKey.objects.get().state == "dead"
+
+
+def test_discarding_the_only_one_clears_its_key(bus):
+    outbox.publish(hopeless(1, 1))
+    bus.run()
+    decisions.discard(ParkedEvent.objects.get().pk, "ann", "junk")
+    outbox.publish(product(1, 2))
+    assert bus.run().handled == 1
+
+
+@pytest.mark.parametrize("decide", [decisions.retry_now, decisions.discard])
+def test_what_does_not_wait_cannot_be_decided_about(bus, line, decide):
+    decisions.discard(line[0], "ann", "junk")
+    with pytest.raises(decisions.NotOpen, match="handled or discarded before"):
+        decide(line[0], "bob", "again")
+    with pytest.raises(decisions.NotOpen, match="no parked event 12345"):
+        decide(12345, "bob", "again")
+
+
+def test_a_reason_must_say_something(line):
+    with pytest.raises(ValueError, match="reason"):
+        decisions.discard(line[0], "ann", "  ")
+    assert decided() == []
+
+
+def test_the_list_says_who_waits_and_for_what(bus, line):
+    outbox.publish(poison(2, 1))
+    bus.run()
+    shown = parked("list")
+    assert "4 events are parked" in shown
+    assert "needs a person" in shown
+    assert "LookupError" in shown
+    listed = json.loads(parked("list", "--json"))
+    assert [(key["key"], key["waiting"], key["state"]) for key in listed] == [
+        ("1", 3, "dead"),
+        ("2", 1, "retrying"),
+    ]
+    assert len(json.loads(parked("list", "--dead", "--json"))) == 1
+
+
+def test_an_empty_list_says_so():
+    assert parked("list") == "Nothing is parked.\n"
+
+
+def test_an_event_is_shown_whole(line):
+    decisions.retry_now(line[0], "ann", "the shop is fixed")
+    shown = parked("show", str(line[0]))
+    for part in ('"name": "Kettle"', "cannot stand the price", "Traceback", "product.events/"):
+        assert part in shown
+    assert "by ann: the shop is fixed" in " ".join(shown.split())
+
+
+def test_events_are_retried_here_and_the_exit_code_tells(line, heal):
+    with pytest.raises(SystemExit, match="1"):
+        parked("retry", "--all", "--reason", "try")
+    assert written() == []
+    heal()
+    assert "3 handled, 0 still parked" in parked("retry", str(line[0]), "--by", "ann")
+    assert written() == ["1.1", "1.2", "1.3"]
+    assert [action for _, action, _, _ in decided()] == ["retry", "retry"]
+
+
+def test_events_are_discarded_with_a_reason(line):
+    shown = parked("discard", str(line[0]), "--release", "--reason", "junk", "--by", "ann")
+    assert "is discarded" in shown
+    assert decided() == [(line[0], "release", "ann", "junk")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "99"],
+        ["retry"],
+        ["retry", "99"],
+        ["discard", "99", "--reason", "junk"],
+        ["discard", "99"],
+        ["discard", "99", "--reason", " "],
+        [],
+    ],
+)
+def test_what_cannot_be_done_is_one_line(words):
+    with pytest.raises(CommandError) as refused:
+        parked(*words)
+    assert len(str(refused.value).splitlines()) == 1

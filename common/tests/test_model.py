@@ -1,0 +1,218 @@
+"""The worker's core against a model: whatever happens, nothing is lost, doubled or reordered.
+
+The model is one list of versions a product: what was published and not discarded, in its order.
+Hypothesis makes up histories of publishing, failures, crashes, rebalances, retries and decisions,
+and looks for the shortest one that breaks a promise.
+"""
+
+import threading
+from collections import defaultdict
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.db.models import F
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from common import outbox
+from common.contracts.product import TOPIC
+from common.inbox import decisions
+from common.inbox.models import ParkedEvent, ParkedKey
+from common.inbox.parking import parked_message
+from common.inbox.stream import Stream
+from common.inbox.worker import Worker
+from common.testing.bus import Bus
+from common.testing.kafka import InMemoryKafka
+from common.tests.app import handlers
+from common.tests.app.models import Written
+from common.tests.conftest import hopeless, poison, product
+
+GROUP = "bus_tests"
+PRODUCTS = st.integers(1, 3)
+MAKE = st.sampled_from([product, product, poison, hopeless])
+
+
+class Crash(BaseException):
+    """The process is killed here."""
+
+
+class Member(Worker):
+    """A worker that is run step by step, and that never leaves by itself."""
+
+    def join(self) -> "Member":
+        self._stream.join(self.topics)
+        return self
+
+    def step(self) -> None:
+        self._step()
+
+
+class History(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.atomic = transaction.atomic()
+        self.atomic.__enter__()
+        self.patch = pytest.MonkeyPatch()
+        self.broken = set(handlers.broken_prices)
+        self.patch.setattr(handlers, "broken_prices", self.broken)
+        self.patch.setattr("common.inbox.worker.POLL_MS", 0)
+        self.patch.setattr("common.inbox.retrying.LOOK_SECONDS", 0)
+        self.bus = Bus(InMemoryKafka(**{TOPIC: 2}), GROUP)
+        self.published: dict[int, list[int]] = defaultdict(list)
+        self.versions: dict[int, int] = defaultdict(int)
+        self.sent: list[tuple[bytes | None, bytes | None]] = []
+        self.members = [self._member()]
+
+    def _member(self) -> Member:
+        member = Member(self.bus.kafka.consumer(GROUP), GROUP, [TOPIC], threading.Event(), 4)
+        return member.join()
+
+    @rule(changes=st.lists(st.tuples(PRODUCTS, MAKE), min_size=1, max_size=6))
+    def publish(self, changes):
+        for product_id, make in changes:
+            self.versions[product_id] += 1
+            outbox.publish(make(product_id, self.versions[product_id]))
+            self.published[product_id].append(self.versions[product_id])
+        self.bus.relay()
+
+    @precondition(lambda self: self.versions)
+    @rule(data=st.data())
+    def a_message_comes_again(self, data):
+        record = data.draw(st.sampled_from(self.bus.kafka.records(TOPIC)))
+        self.bus.send(TOPIC, record.value, record.key, record.headers)
+
+    @rule(times=st.integers(1, 5))
+    def the_workers_work(self, times):
+        for _ in range(times):
+            for member in self.members:
+                member.step()
+
+    @rule(data=st.data())
+    def one_worker_works(self, data):
+        data.draw(st.sampled_from(self.members)).step()
+
+    @rule(data=st.data())
+    def a_worker_dies_before_it_commits_the_offsets(self, data):
+        member = data.draw(st.sampled_from(self.members))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Stream, "commit", self._crash)
+            with suppress(Crash):
+                member.step()
+        self._replace(member)
+
+    @rule(data=st.data())
+    def a_worker_dies_in_its_transaction(self, data):
+        member = data.draw(st.sampled_from(self.members))
+        before = Written.objects.count()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(handlers.Written.objects, "create", self._crash)
+            try:
+                member.step()
+            except Crash:
+                assert Written.objects.count() == before
+        self._replace(member)
+
+    @rule()
+    def a_worker_joins(self):
+        if len(self.members) < 3:
+            self.members.append(self._member())
+
+    @rule(data=st.data())
+    def a_worker_leaves(self, data):
+        if len(self.members) > 1:
+            member = data.draw(st.sampled_from(self.members))
+            self.members.remove(member)
+            member.consumer.close()
+
+    @rule(price=st.sampled_from([handlers.BROKEN, handlers.HOPELESS]))
+    def the_handler_breaks_or_heals(self, price):
+        self.broken ^= {price}
+
+    @rule(seconds=st.sampled_from([60, 10]))
+    def time_passes(self, seconds):
+        waiting = ParkedKey.objects.filter(next_try_at__isnull=False)
+        waiting.update(next_try_at=F("next_try_at") - timedelta(seconds=seconds))
+
+    @precondition(lambda self: ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN).exists())
+    @rule(data=st.data())
+    def somebody_retries(self, data):
+        decisions.retry_now(self._open(data).pk, "ann")
+
+    @precondition(lambda self: ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN).exists())
+    @rule(data=st.data(), release=st.booleans())
+    def somebody_discards(self, data, release):
+        event = self._open(data)
+        decisions.discard(event.pk, "ann", "junk", release=release)
+        discarded = parked_message(event).event()
+        self.published[int(discarded.subject)].remove(discarded.sequence)
+
+    @invariant()
+    def each_product_is_written_once_and_in_order(self):
+        for product_id, published in self.published.items():
+            written = self._written(product_id)
+            assert written == published[: len(written)]
+
+    @invariant()
+    def what_waits_is_in_line(self):
+        for key in ParkedKey.objects.all():
+            states = [event.state for event in key.line()]
+            assert bool(states) == (key.state != "clear")
+            assert states[1:] == ["behind"] * len(states[1:])
+
+    def teardown(self):
+        try:
+            self.broken.clear()
+            while ParkedKey.objects.exclude(state="clear").exists() or self._unread():
+                for head in ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN):
+                    decisions.retry_now(head.pk, "ann")
+                for member in self.members:
+                    member.step()
+            for product_id, published in self.published.items():
+                assert self._written(product_id) == published
+        finally:
+            self.patch.undo()
+            transaction.set_rollback(True)
+            self.atomic.__exit__(None, None, None)
+
+    def _replace(self, member: Member) -> None:
+        self.members.remove(member)
+        member.consumer.close()
+        self.members.append(self._member())
+
+    def _crash(self, *arguments, **values):
+        raise Crash
+
+    def _open(self, data) -> ParkedEvent:
+        line = ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN)
+        return data.draw(st.sampled_from(list(line)))
+
+    def _written(self, product_id: int) -> list[int]:
+        rows = Written.objects.filter(subject=str(product_id)).order_by("id")
+        return list(rows.values_list("sequence", flat=True))
+
+    def _unread(self) -> bool:
+        group = self.bus.kafka.groups[GROUP]
+        logs = self.bus.kafka.logs.items()
+        return any(group.committed.get(partition, 0) < len(log) for partition, log in logs)
+
+
+@pytest.mark.django_db
+def test_no_history_breaks_a_promise():
+    run_state_machine_as_test(
+        History,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
