@@ -17,6 +17,12 @@ log = structlog.get_logger(__name__)
 
 ASK_AGAIN_SECONDS = 1.0
 
+ENDED, REFUSED, OUT_OF_MEMORY = 0, 2, 3
+"""Exit codes: as asked; wrong option, setting or log-in; ``--max-memory-per-child`` reached.
+
+1 is any other error, 128 and the number of the signal a second signal.
+"""
+
 
 def stop_on_signals(cold: Callable[[], None] = lambda: None) -> threading.Event:
     """An event that is set by the first SIGTERM or SIGINT; the second ends the process at once.
@@ -41,6 +47,7 @@ def stop_on_signals(cold: Callable[[], None] = lambda: None) -> threading.Event:
 
     def set_when_asked() -> None:
         signals.get()
+        log.info("stopping after what is under way; a second signal stops at once")
         stop.set()
 
     threading.Thread(target=set_when_asked, name="stop-on-signals", daemon=True).start()

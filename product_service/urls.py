@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
 from common.observability.health import healthz, readyz
+from common.outbox.health import waiting
 from product_service.products.api import CategoryViewSet, ProductViewSet
 from product_service.products.views import event_schema
 
@@ -24,5 +25,5 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz()),
+    path("readyz", readyz(outbox=waiting)),
 ]

@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from demo.broker import EmbeddedBroker
+from tests.browser import browser, page
 from tests.rig.kafka import KafkaCluster
 from tests.rig.postgres import Postgres, PostgresDatabases
 from tests.stack import (
@@ -17,6 +18,8 @@ from tests.stack import (
     running,
     stopping,
 )
+
+__all__ = ["browser", "page"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

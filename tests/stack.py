@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -296,9 +296,16 @@ class Stack:
     def stop(self) -> None:
         for client in self._clients.values():
             client.close()
-        for process in self._processes:
-            if process.running:
-                process.stop()
+        _stop(self._processes)
+
+    @contextmanager
+    def visit(self) -> Iterator["Stack"]:
+        """The stack for one test of several: what is started meanwhile ends with it."""
+        before = len(self._processes)
+        try:
+            yield self
+        finally:
+            _stop(self._processes[before:])
 
     def _start(
         self, name: str, command: list[str], service: str, variables: dict[str, str]
@@ -314,6 +321,12 @@ class Stack:
             return self.ready(service)["status"] == "ok"
         except httpx.TransportError:
             return False
+
+
+def _stop(processes: Iterable[Process]) -> None:
+    for process in processes:
+        if process.running:
+            process.stop()
 
 
 def trouble(**files: Path) -> dict[str, str]:

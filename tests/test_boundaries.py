@@ -11,7 +11,10 @@ OWN_TABLES = {
     "notification": {"notifications_notification"},
     "audit": {"audit_auditentry"},
 }
-INBOX_TABLES = {"inbox_inboxmessage", "inbox_parkedevent", "inbox_worker"}
+INBOX_TABLES = {
+    f"inbox_{name}"
+    for name in ("inboxmessage", "parkedkey", "parkedevent", "parkeddecision", "worker")
+}
 LIST_TABLES = (
     "from django.db import connection; "
     "print('tables:', *connection.introspection.table_names()); "

@@ -86,5 +86,5 @@ def test_a_certificate_of_another_authority_is_refused(
 
 def refusal(process: Process) -> list[str]:
     """What a command says when it ends because there is no way to Kafka."""
-    assert process.wait() == 1, process.output
+    assert process.wait() == 2, process.output
     return lines_with("CommandError:", process.output)

@@ -10,8 +10,22 @@ from common.inbox import insert, subscribe
 
 @subscribe(AnyEvent, batch=True)
 def record(events: list[Event[Any]]) -> None:
-    """Keep each event, whole."""
-    insert(AuditEntry, FIELDS, map(values, events))
+    """Keep each event, whole. A replay fills gaps."""
+    insert(AuditEntry, FIELDS, map(values, without_those_recorded(events)))
+
+
+def without_those_recorded(events: list[Event[Any]]) -> list[Event[Any]]:
+    """What the inbox lets through is new; what is replayed may be there."""
+    if not any(event.replayed for event in events):
+        return events
+    entries = AuditEntry.objects.filter(event_id__in=[event.id for event in events])
+    recorded = set(entries.values_list("event_id", "source"))
+    missing = []
+    for event in events:
+        if (event.id, event.source) not in recorded:
+            recorded.add((event.id, event.source))
+            missing.append(event)
+    return missing
 
 
 FIELDS = (

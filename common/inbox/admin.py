@@ -1,10 +1,12 @@
 """The admin pages of the consuming side: what waits, what to do about it, and who is at work."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -17,6 +19,7 @@ from django.utils.timesince import timesince
 from common.admin import ReadOnlyAdmin
 from common.events.codec import headers_from_text
 from common.inbox import decisions, health
+from common.inbox.heartbeat import shown_partitions
 from common.inbox.lines import waiting_keys
 from common.inbox.models import ParkedDecision, ParkedEvent, ParkedKey, Worker
 from common.inbox.payload import pretty
@@ -118,7 +121,7 @@ class DecidingAdmin(ReadOnlyAdmin):
 
 @admin.register(ParkedKey)
 class ParkedKeyAdmin(DecidingAdmin):
-    list_display = ["__str__", "topic", "badge", "line", "first_error", "next_try_at", "age"]
+    list_display = ["__str__", "badge", "line", "first_error", "next_try", "parked"]
     list_display_links = None
     list_filter = ["state", "topic"]
     search_fields = ["key"]
@@ -147,9 +150,13 @@ class ParkedKeyAdmin(DecidingAdmin):
         text = Truncator(key.error).chars(80) or "not tried yet"
         return format_html('<a href="{}">{}</a>', url, text)
 
-    @admin.display(description="for", ordering="since")
-    def age(self, key: Any) -> str:
-        return timesince(key.since, depth=1) if key.since else ""
+    @admin.display(description="next try", ordering="next_try_at")
+    def next_try(self, key: ParkedKey) -> str:
+        return _when(key.next_try_at)
+
+    @admin.display(description="parked", ordering="since")
+    def parked(self, key: Any) -> str:
+        return _when(key.since)
 
 
 class DecisionInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -163,17 +170,17 @@ class DecisionInline(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(ParkedEvent)
 class ParkedEventAdmin(DecidingAdmin):
-    list_display = ["__str__", "badge", "key", "short_error", "attempts", "next_try", "parked_at"]
+    list_display = ["__str__", "badge", "line", "short_error", "attempts", "next_try", "parked_at"]
     list_filter = ["state", "type", "handler"]
     list_select_related = ["parked_key"]
     search_fields = ["parked_key__key", "event_id", "error"]
     inlines = [DecisionInline]
     fieldsets = (
         (None, {"fields": ["badge", "error", "handler", "attempts", "next_try", "trace"]}),
-        ("Event", {"fields": ["type", "event_id", "key", "payload", "shown_headers"]}),
+        ("Event", {"fields": ["type", "event_id", "line", "payload", "shown_headers"]}),
         ("In Kafka", {"fields": ["place", "parked_at", "handled_at"]}),
     )
-    readonly_fields = ["badge", "key", "next_try", "trace", "payload", "shown_headers", "place"]
+    readonly_fields = ["badge", "line", "next_try", "trace", "payload", "shown_headers", "place"]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         known = lookup == "parked_key__id__exact"
@@ -188,7 +195,7 @@ class ParkedEventAdmin(DecidingAdmin):
         return _badge("dead" if dead else event.state, _state(event, dead))
 
     @admin.display(description="key", ordering="parked_key__key")
-    def key(self, event: ParkedEvent) -> str:
+    def line(self, event: ParkedEvent) -> str:
         return str(event.parked_key)
 
     @admin.display(description="error")
@@ -196,8 +203,8 @@ class ParkedEventAdmin(DecidingAdmin):
         return Truncator(event.error).chars(80)
 
     @admin.display(description="next try")
-    def next_try(self, event: ParkedEvent) -> Any:
-        return event.parked_key.next_try_at if event.state == "failed" else None
+    def next_try(self, event: ParkedEvent) -> str:
+        return _when(event.parked_key.next_try_at if event.state == "failed" else None)
 
     @admin.display(description="traceback")
     def trace(self, event: ParkedEvent) -> str:
@@ -230,11 +237,11 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     @admin.display(description="partitions")
     def reads(self, worker: Worker) -> str:
-        return ", ".join(worker.partitions) or "none"
+        return shown_partitions(worker.partitions)
 
     @admin.display(description="seen", ordering="seen_at")
     def seen(self, worker: Worker) -> str:
-        return f"{(timezone.now() - worker.seen_at).total_seconds():.0f} s ago"
+        return _when(worker.seen_at)
 
     @admin.display(description="running for", ordering="started_at")
     def running(self, worker: Worker) -> str:
@@ -243,6 +250,10 @@ class WorkerAdmin(ReadOnlyAdmin):
 
 def _state(event: ParkedEvent, dead: bool) -> str:
     return "dead, waits for a person" if dead else event.get_state_display()
+
+
+def _when(moment: datetime | None) -> str:
+    return str(naturaltime(moment)) if moment else "-"
 
 
 def _badge(kind: str, text: str) -> str:

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -17,6 +18,19 @@ log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 5.0
 FORGET_AFTER = timedelta(days=1)
+
+
+def shown_partitions(names: Sequence[str]) -> str:
+    """The partitions by topic, for people.
+
+    >>> shown_partitions(["orders/0", "products/2", "products/5"])
+    'orders 0; products 2, 5'
+    """
+    topics: dict[str, list[str]] = {}
+    for name in names:
+        topic, _, number = name.rpartition("/")
+        topics.setdefault(topic, []).append(number)
+    return "; ".join(f"{topic} {', '.join(n)}" for topic, n in topics.items()) or "none"
 
 
 class Heartbeat:

@@ -8,10 +8,9 @@ from signal import Signals
 
 import structlog
 
-log = structlog.get_logger(__name__)
+from common.lifecycle import ENDED, OUT_OF_MEMORY, REFUSED
 
-ENDED, REFUSED, OUT_OF_MEMORY = 0, 2, 3
-"""Exit codes of a worker: as asked; wrong setting, option or log-in; ``--max-memory-per-child``."""
+log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0

@@ -99,7 +99,7 @@ class Worker:
         return (
             self.stop.is_set()
             or (most is not None and self.tally.read >= most)
-            or self.used_too_much_memory
+            or (self.tally.read > 0 and self.used_too_much_memory)
             or (self.limits.drain and not self._parked_may_be_due and self._stream.caught_up())
         )
 

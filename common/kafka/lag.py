@@ -46,12 +46,13 @@ def group_lag(group: str, topics: Iterable[str]) -> list[PartitionLag]:
     reader = connect(KafkaConsumer, group_id=group, **options)
     with closing(reader):
         try:
-            return _read(reader, _partitions(reader, topics))
+            return _read(reader, partitions_of(reader, topics))
         except KafkaError as error:
             raise unavailable(error) from error
 
 
-def _partitions(reader: Any, topics: Iterable[str]) -> list[TopicPartition]:
+def partitions_of(reader: Any, topics: Iterable[str]) -> list[TopicPartition]:
+    """The partitions of those topics that exist, sorted."""
     found = [TopicPartition(t, p) for t in topics for p in reader.partitions_for_topic(t) or ()]
     return sorted(found)
 
@@ -65,7 +66,7 @@ def _read(reader: Any, partitions: list[TopicPartition]) -> list[PartitionLag]:
         else:
             reader.seek(partition, offset)
     starts = {partition: reader.position(partition) for partition in partitions}
-    first = _first_waiting(reader, starts)
+    first = first_messages(reader, starts)
     now = time.time()
     return [
         PartitionLag(
@@ -74,24 +75,32 @@ def _read(reader: Any, partitions: list[TopicPartition]) -> list[PartitionLag]:
             committed=committed[partition],
             end=reader.highwater(partition),
             lag=reader.highwater(partition) - start,
-            seconds_behind=round(now - first[partition] / 1000, 1) if partition in first else 0.0,
+            seconds_behind=round(now - first[partition].timestamp / 1000, 1)
+            if partition in first
+            else 0.0,
         )
         for partition, start in starts.items()
     ]
 
 
-def _first_waiting(reader: Any, starts: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
-    """When the first waiting message of each partition was written, in ms since 1970."""
-    first: dict[TopicPartition, int] = {}
+def first_messages(reader: Any, starts: dict[TopicPartition, int]) -> dict[TopicPartition, Any]:
+    """The first message of each partition from its start on, where there is one.
+
+    After that the reader knows the high watermark of each, and all of them are paused.
+
+    :raises KafkaUnavailable: when a partition does not answer within ten seconds.
+    """
+    first: dict[TopicPartition, Any] = {}
     unknown = set(starts)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while unknown:
         for partition, records in reader.poll(timeout_ms=POLL_MS).items():
-            first.setdefault(partition, records[0].timestamp)
+            first.setdefault(partition, records[0])
             reader.pause(partition)
         ends = {partition: reader.highwater(partition) for partition in unknown}
         unknown -= {p for p, end in ends.items() if end is not None and end <= starts[p]}
         unknown -= first.keys()
         if unknown and time.monotonic() > deadline:
             raise unavailable(f"no answer about {len(unknown)} partitions")
+    reader.pause(*starts)
     return first

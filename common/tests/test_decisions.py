@@ -47,6 +47,15 @@ def test_discarding_leaves_the_followers_to_a_person(bus, line):
     ]
 
 
+def test_discarding_what_would_be_tried_again_leaves_its_followers_to_a_person_too(bus, heal):
+    for event in (poison(1, 1), product(1, 2)):
+        outbox.publish(event)
+    bus.run()
+    decisions.discard(ParkedEvent.objects.first().pk, "ann", "junk")
+    heal()
+    assert bus.travel(days=1).handled == 0
+
+
 def test_discarding_can_release_the_followers(bus, line):
     decisions.discard(line[0], "ann", "a test order", release=True)
     assert bus.consume().handled == 2

@@ -38,6 +38,7 @@ from common.tests.conftest import hopeless, poison, product
 
 GROUP = "bus_tests"
 PRODUCTS = st.integers(1, 3)
+MOST_ROUNDS = 200
 MAKE = st.sampled_from([product, product, poison, hopeless])
 
 
@@ -171,7 +172,9 @@ class History(RuleBasedStateMachine):
     def teardown(self):
         try:
             self.broken.clear()
-            while ParkedKey.objects.exclude(state="clear").exists() or self._unread():
+            for _ in range(MOST_ROUNDS):
+                if not (ParkedKey.objects.exclude(state="clear").exists() or self._unread()):
+                    break
                 for head in ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN):
                     decisions.retry_now(head.pk, "ann")
                 for member in self.members:

@@ -1,5 +1,7 @@
 """Which events people are told of, and in what words."""
 
+from decimal import Decimal
+
 from msgspec import UNSET
 
 from common.contracts.product import Product, ProductCreated, ProductDeleted, ProductUpdated
@@ -21,11 +23,10 @@ def product_updated(event: Event[ProductUpdated]) -> None:
     product, previous = event.data, event.data.previous
     if previous.price is not UNSET:
         verb = "fell" if product.price < previous.price else "rose"
-        Notification.objects.create(
-            event_id=event.id,
-            kind=Kind.PRICE_CHANGED,
-            product_id=event.subject,
-            text=f"The price of {product.name} {verb} from {previous.price} "
+        tell(
+            event,
+            Kind.PRICE_CHANGED,
+            f"The price of {product.name} {verb} from {previous.price} "
             f"to {product.price} {product.currency}.",
             old_price=previous.price,
             new_price=product.price,
@@ -41,5 +42,10 @@ def product_deleted(event: Event[ProductDeleted]) -> None:
     tell(event, Kind.DELETED, f"{event.data.name} was deleted.")
 
 
-def tell(event: Event[Product], kind: Notification.Kind, text: str) -> None:
-    Notification.objects.create(event_id=event.id, kind=kind, product_id=event.subject, text=text)
+def tell(event: Event[Product], kind: Notification.Kind, text: str, **prices: Decimal) -> None:
+    """Write a notification; a replay tells nobody twice."""
+    if event.replayed and Notification.objects.filter(event_id=event.id, kind=kind).exists():
+        return
+    Notification.objects.create(
+        event_id=event.id, kind=kind, product_id=event.subject, text=text, **prices
+    )

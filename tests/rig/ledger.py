@@ -19,7 +19,7 @@ class Account:
     :param invented: entries that tell of a change that was never committed.
     :param out_of_order: entries behind a later change of their product.
     :param waiting: outbox rows that Kafka has not acknowledged.
-    :param parked: events that wait in the inbox for a retry.
+    :param parked: events that wait in the inbox for a retry or a person.
     """
 
     sent: int
@@ -62,7 +62,7 @@ class Ledger:
         return self._number(self._product, f"SELECT count(*) {WAITING}")
 
     def parked(self) -> int:
-        """How many events wait in the inbox for a retry."""
+        """How many events wait in the inbox for a retry or a person."""
         return self._number(self._audit, f"SELECT count(*) {PARKED}")
 
     def entries(self) -> dict[str, list[int]]:
@@ -85,7 +85,7 @@ class Ledger:
 
 ENTRIES = "FROM audit_auditentry WHERE source = '/product_service'"
 WAITING = "FROM outbox_outboxevent WHERE published_at IS NULL"
-PARKED = "FROM inbox_parkedevent WHERE state <> 'handled'"
+PARKED = "FROM inbox_parkedevent WHERE state IN ('failed', 'behind')"
 
 
 def compare(

@@ -1,6 +1,7 @@
 import argparse
 import atexit
 import logging
+import os
 import sys
 import threading
 from typing import Any
@@ -13,12 +14,18 @@ from kafka.errors import KafkaError
 
 from common.inbox.checks import too_many_workers
 from common.inbox.subscriptions import subscribed_topics, subscriptions
-from common.inbox.supervisor import OUT_OF_MEMORY, REFUSED, Supervisor
+from common.inbox.supervisor import Supervisor
 from common.inbox.worker import Limits, Worker
 from common.kafka.clients import consumer
 from common.kafka.connecting import KafkaRefused, KafkaUnavailable
 from common.kafka.topics import missing_topics
-from common.lifecycle import missing_migrations, stop_on_signals, wait_until_ready
+from common.lifecycle import (
+    OUT_OF_MEMORY,
+    REFUSED,
+    missing_migrations,
+    stop_on_signals,
+    wait_until_ready,
+)
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LEAVE_SECONDS = 5.0
@@ -157,7 +164,9 @@ def stop_at_end_of_input(stop: threading.Event) -> threading.Event:
     """Stop as well when the supervisor closes the standard input, or dies."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        # Not through sys.stdin: its lock would still be held when the interpreter ends.
+        while os.read(0, 1):
+            pass
         stop.set()
 
     threading.Thread(target=watch, name="stop-at-end-of-input", daemon=True).start()

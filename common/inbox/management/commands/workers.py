@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.inbox.health import ALIVE
+from common.inbox.heartbeat import shown_partitions
 from common.inbox.models import Worker
 
 
@@ -35,11 +36,12 @@ class Command(BaseCommand):
 
 def _table(workers: list[Worker]) -> Table:
     now = timezone.now()
-    table = Table("host", "pid", "group", "partitions", "running for", "seen")
+    table = Table("host", "pid", "group", "partitions", "lag", "events/s", "running for", "seen")
     for worker in workers:
         running = (now - worker.started_at).total_seconds()
         seen = (now - worker.seen_at).total_seconds()
-        partitions = ", ".join(worker.partitions) or "none"
+        partitions = shown_partitions(worker.partitions)
+        pace = (f"{worker.lag:,}", f"{worker.rate:,.0f}")
         times = (f"{running:,.0f} s", f"{seen:.0f} s ago")
-        table.add_row(worker.host, str(worker.pid), worker.consumer, partitions, *times)
+        table.add_row(worker.host, str(worker.pid), worker.consumer, partitions, *pace, *times)
     return table

@@ -3,6 +3,7 @@ from django.core.management.base import BaseCommand, CommandError
 from common.events.contract import topics
 from common.kafka.connecting import KafkaRefused, KafkaUnavailable
 from common.kafka.topics import create_topics
+from common.lifecycle import REFUSED
 
 
 class Command(BaseCommand):
@@ -13,5 +14,7 @@ class Command(BaseCommand):
             for topic in create_topics(topics()):
                 done = "created" if topic.created else "exists"
                 self.stdout.write(f"{topic.name}: {done}, {topic.partitions} partitions")
-        except (KafkaUnavailable, KafkaRefused) as error:
+        except KafkaUnavailable as error:
             raise CommandError(str(error)) from error
+        except KafkaRefused as error:
+            raise CommandError(str(error), returncode=REFUSED) from error

@@ -4,7 +4,7 @@ from common.events.contract import topics
 from common.kafka.clients import producer
 from common.kafka.connecting import KafkaRefused
 from common.kafka.topics import missing_topics
-from common.lifecycle import missing_migrations, stop_on_signals, wait_until_ready
+from common.lifecycle import REFUSED, missing_migrations, stop_on_signals, wait_until_ready
 from common.outbox.relay import Relay
 
 
@@ -17,4 +17,4 @@ class Command(BaseCommand):
             if wait_until_ready(lambda: missing_migrations() or missing_topics(topics()), stop):
                 Relay(producer, stop).run()
         except KafkaRefused as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(str(error), returncode=REFUSED) from error

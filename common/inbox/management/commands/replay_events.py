@@ -1,0 +1,122 @@
+import sys
+from argparse import ArgumentTypeError
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.timezone import is_naive, make_aware
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+
+from common.inbox.replay import Replay
+from common.inbox.subscriptions import Subscription, subscribed_topics, subscriptions
+from common.kafka.connecting import KafkaRefused, KafkaUnavailable
+from common.kafka.history import History, history
+from common.lifecycle import stop_on_signals
+
+BATCH = 500
+
+
+class Command(BaseCommand):
+    help = (
+        "Feed events that Kafka still has through handlers again. They see event.replayed; the "
+        "inbox, parked events and the workers' offsets stay as they are."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        start = parser.add_mutually_exclusive_group(required=True)
+        start.add_argument("--since", type=moment, help="ISO 8601, such as 2026-11-01T00:00Z")
+        start.add_argument("--from-beginning", action="store_true", help="all that Kafka has")
+        parser.add_argument("--type", action="append", default=[], help="may be repeated")
+        parser.add_argument("--subject", action="append", default=[], help="may be repeated")
+        parser.add_argument(
+            "--handler",
+            action="append",
+            default=[],
+            help="dotted name, as consume_events shows it; may be repeated (default: all)",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="count, and call no handler")
+        parser.add_argument(
+            "--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask"
+        )
+
+    def handle(self, *, since: datetime | None, dry_run: bool, **options: Any) -> None:
+        handlers = chosen(options["handler"])
+        topics = settings.CONSUMER_TOPICS or subscribed_topics()
+        stop = stop_on_signals()
+        replay = Replay(handlers, options["type"], options["subject"], stop)
+        try:
+            with history(f"{settings.CONSUMER_GROUP}.replay", topics, since) as found:
+                self._describe(replay, found.count)
+                if not dry_run and options["interactive"]:
+                    confirm()
+                self._run(replay, found, dry_run=dry_run)
+        except (KafkaUnavailable, KafkaRefused) as error:
+            raise CommandError(str(error)) from error
+        self._summary(replay, dry_run=dry_run)
+        if stop.is_set():
+            raise CommandError("Stopped before the end. Run it again: replaying twice is allowed.")
+        if replay.failed:
+            sys.exit(1)
+
+    def _describe(self, replay: Replay, count: int) -> None:
+        self.stdout.write(f"{count:,} messages are to be read, for")
+        for handler in replay.handlers:
+            self.stdout.write(f"  {handler}")
+        for name, words in (("type", replay.types), ("subject", replay.subjects)):
+            if words:
+                self.stdout.write(f"  only of {name} {', '.join(words)}")
+        self.stdout.flush()
+
+    def _run(self, replay: Replay, found: History, *, dry_run: bool) -> None:
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            bar = progress.add_task("", total=found.count)
+            for records in found.batches(BATCH):
+                replay.take(records, dry_run=dry_run)
+                progress.advance(bar, len(records))
+                if replay.stop.is_set():
+                    break
+
+    def _summary(self, replay: Replay, *, dry_run: bool) -> None:
+        table = Table("type", "would be replayed" if dry_run else "replayed")
+        table.columns[1].justify = "right"
+        for event_type, count in sorted(replay.replayed.items()):
+            table.add_row(event_type, f"{count:,}")
+        if replay.replayed:
+            Console(file=self.stdout).print(table)  # type: ignore[arg-type]
+        total = replay.replayed.total()
+        done = "would be replayed" if dry_run else "replayed"
+        others = f"{replay.passed_over:,} passed over, {replay.failed:,} failed"
+        self.stdout.write(f"{total:,} events {done}, {others}.")
+
+
+def chosen(names: list[str]) -> list[Subscription]:
+    """The handlers of these names; all where none is named."""
+    known = {subscription.name: subscription for subscription in subscriptions}
+    if not known:
+        raise CommandError("No handlers: declare one with @subscribe in an app's handlers.py")
+    if unknown := set(names).difference(known):
+        raise CommandError(f"No handler {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return [known[name] for name in names or known]
+
+
+def confirm() -> None:
+    """Ask, as Django's commands do."""
+    try:
+        answer = input("Type 'yes' to continue, or 'no' to cancel: ")
+    except EOFError:
+        raise CommandError("Nobody is there to confirm; --noinput does not ask") from None
+    if answer != "yes":
+        raise CommandError("Cancelled.")
+
+
+def moment(text: str) -> datetime:
+    """A moment in ISO 8601; without an offset, in the time zone of the settings."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("not ISO 8601, such as 2026-11-01T00:00Z") from None
+    return make_aware(when) if is_naive(when) else when

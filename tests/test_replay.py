@@ -1,0 +1,89 @@
+"""Replaying history: what was lost downstream comes back, and nothing else changes."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.stack import Stack, eventually, lines_with
+
+pytestmark = pytest.mark.real_too
+
+FORGET = "from audit_service.audit.models import AuditEntry; AuditEntry.objects.filter({}).delete()"
+
+
+@pytest.fixture
+def product(stack: Stack) -> dict:
+    """A product with three changes on the record."""
+    product = stack.create_product(f"REPLAY-{datetime.now(UTC).timestamp()}")
+    for stock in (8, 9):
+        stack.change(product, stock=stock)
+    eventually(lambda: stack.recorded(product) == [1, 2, 3])
+    return product
+
+
+def forget(stack: Stack, product: dict, **where: object) -> None:
+    """Lose entries of the audit record, as no code of ours would."""
+    conditions = {"subject": str(product["id"]), **where}
+    words = ", ".join(f"{name}={value!r}" for name, value in conditions.items())
+    stack.manage("audit", "shell", "--command", FORGET.format(words))
+
+
+def test_a_replay_fills_gaps_and_doubles_nothing(stack: Stack, product: dict) -> None:
+    forget(stack, product, sequence=2)
+    before = stack.manage("audit", "lag", "--json")
+    output = stack.manage("audit", "replay_events", "--from-beginning", "--noinput")
+    assert sorted(stack.recorded(product)) == [1, 2, 3]
+    assert lines_with("audit_service.audit.handlers.record", output)
+    [counted] = re.findall(r"([\d,]+) messages are to be read", output)
+    assert int(counted.replace(",", "")) >= 3
+    assert " 0 failed." in output
+    committed = [p.split('"end"')[0] for p in before.split("{")]
+    after = stack.manage("audit", "lag", "--json")
+    assert [p.split('"end"')[0] for p in after.split("{")] == committed
+    stack.change(product, stock=1)
+    eventually(lambda: len(stack.recorded(product)) == 4)
+    assert stack.ready("audit")["parked"] == stack.ready("audit")["dead"]
+
+
+def test_a_replay_tells_nobody_twice(stack: Stack, product: dict) -> None:
+    told = stack.rows("notification", "/api/notifications/")
+    stack.manage("notification", "replay_events", "--from-beginning", "--no-input")
+    assert len(stack.rows("notification", "/api/notifications/")) == len(told)
+
+
+def test_what_is_replayed_can_be_chosen(stack: Stack, product: dict) -> None:
+    forget(stack, product)
+    words = ("replay_events", "--from-beginning", "--noinput", f"--subject={product['id']}")
+    output = stack.manage("audit", *words, "--dry-run")
+    assert "3 events would be replayed" in output
+    assert stack.recorded(product) == []
+    output = stack.manage("audit", *words, "--type=product.updated")
+    assert "2 events replayed" in output
+    assert sorted(stack.recorded(product)) == [2, 3]
+    handler = "--handler=audit_service.audit.handlers.record"
+    stack.manage("audit", *words, handler)
+    assert sorted(stack.recorded(product)) == [1, 2, 3]
+
+
+def test_a_replay_begins_when_it_is_told_to(stack: Stack, product: dict) -> None:
+    moment = datetime.now(UTC).isoformat()
+    stack.change(product, stock=50)
+    eventually(lambda: len(stack.recorded(product)) == 4)
+    words = ("replay_events", "--dry-run", f"--subject={product['id']}")
+    assert "1 events would be replayed" in stack.manage("audit", *words, f"--since={moment}")
+    assert "0 messages" in stack.manage("audit", *words, "--since=2999-01-01")
+
+
+def test_what_cannot_be_replayed_is_one_line(stack: Stack) -> None:
+    wrong = {
+        "--since=yesterday": "2026-11-01T00:00Z",
+        "--handler=nobody": "audit_service.audit.handlers.record",
+        "--subject=1": "--noinput",
+    }
+    for word, hint in wrong.items():
+        start = [] if "since" in word else ["--from-beginning"]
+        process = stack.start("audit", "replay_events", word, *start)
+        assert process.wait() != 0
+        assert lines_with(hint, process.output), process.output
+        assert "Traceback" not in process.output
