@@ -9,6 +9,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -24,7 +26,7 @@ EVENTS = 20_000
 SLOW_EVENTS = 2_000
 """For contenders that take one event at a time: the rate is the same, the wait is not."""
 ROUNDS = 5
-TABLES = "audit_auditentry, inbox_inboxmessage, inbox_parkedevent"
+TABLES = "audit_auditentry, inbox_inboxmessage"
 CONTENDERS = {
     "worker": EVENTS,
     "plain_loop": SLOW_EVENTS,
@@ -42,6 +44,14 @@ RATIOS = [
 
 
 def main() -> None:
+    with servers() as (postgres, environment):
+        python("benchmarks.fill", [str(EVENTS)], environment)
+        show(run_rounds(postgres, environment))
+
+
+@contextmanager
+def servers() -> Iterator[tuple[Postgres, dict[str, str]]]:
+    """Kafka and PostgreSQL with the audit service's database, and the environment for it."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         home = Path(directory)
         home.chmod(0o755)
@@ -53,16 +63,17 @@ def main() -> None:
             postgres.create_databases()
             url = postgres.url("audit", role="audit")
             prepare("audit", url)
-            environment = {
-                **os.environ,
-                "DATABASE_URL": url,
-                "KAFKA_BOOTSTRAP_SERVERS": kafka.server,
-                "DJANGO_SETTINGS_MODULE": "audit_service.settings",
-                "SECRET_KEY": "for-benchmarks-only",
-                "LOG_LEVEL": "WARNING",
-            }
-            python("benchmarks.fill", [str(EVENTS)], environment)
-            show(run_rounds(postgres, environment))
+            yield (
+                postgres,
+                {
+                    **os.environ,
+                    "DATABASE_URL": url,
+                    "KAFKA_BOOTSTRAP_SERVERS": kafka.server,
+                    "DJANGO_SETTINGS_MODULE": "audit_service.settings",
+                    "SECRET_KEY": "for-benchmarks-only",
+                    "LOG_LEVEL": "WARNING",
+                },
+            )
 
 
 def run_rounds(postgres: Postgres, environment: dict[str, str]) -> dict[str, list[float]]:

@@ -7,6 +7,7 @@ The clock runs from the first message to the last commit; joining the group does
 import asyncio
 import json
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -105,17 +106,20 @@ def store_one(record: Any) -> int:
 
 def worker(wanted: int) -> float:
     """This project's worker, with the audit service's own handler."""
+    from common.inbox.ahead import ReadAhead
+    from common.inbox.stream import Stream
     from common.inbox.worker import Worker
     from common.kafka.clients import consumer
 
     clock = Clock(wanted)
+    stop = threading.Event()
 
     class Timed:
         """The consumer, telling the clock."""
 
         def __init__(self) -> None:
             self._consumer = consumer(GROUP)
-            self._pending = 0
+            self._committed: dict[Any, int] = {}
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._consumer, name)
@@ -124,16 +128,17 @@ def worker(wanted: int) -> float:
             found = self._consumer.poll(**options)
             if found:
                 clock.start()
-            self._pending = sum(map(len, found.values()))
             return found
 
         def commit(self, offsets: Any) -> None:
             self._consumer.commit(offsets)
-            if clock.committed(self._pending):
-                member.stop.set()
+            before = sum(self._committed.values())
+            self._committed |= {partition: end.offset for partition, end in offsets.items()}
+            if clock.committed(sum(self._committed.values()) - before):
+                stop.set()
 
-    member = Worker(Timed(), GROUP, [TOPIC], batch_size=BATCH)  # type: ignore[arg-type]
-    member.run()
+    stream = Stream(Timed(), stop)  # type: ignore[arg-type]
+    Worker(ReadAhead(stream, BATCH, stop), GROUP, [TOPIC], stop, BATCH).run()
     return clock.rate()
 
 

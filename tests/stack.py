@@ -7,37 +7,26 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import httpx
-import pytest
+
+from common.testing.eventually import PATIENCE_SECONDS, eventually
+
+__all__ = ["eventually"]
 
 ROOT = Path(__file__).parent.parent
 SERVICES = ("product", "notification", "audit")
-PATIENCE_SECONDS = 30.0
 USER = PASSWORD = "admin"
-
-T = TypeVar("T")
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def eventually(what: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
-    """The first true answer; the test fails when none comes in time."""
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"nothing after {seconds:.0f} s; the last answer was {found!r}")
-        time.sleep(0.05)
-    return found
 
 
 class Process:

@@ -139,12 +139,12 @@ class ParkedKeyAdmin(DecidingAdmin):
     def badge(self, key: ParkedKey) -> str:
         return _badge(key.state, key.get_state_display())
 
-    @admin.display(description="events that wait", ordering="waiting")
+    @admin.display(description="waiting", ordering="waiting")
     def line(self, key: Any) -> str:
         url = reverse("admin:inbox_parkedevent_changelist")
         return format_html('<a href="{}?parked_key__id__exact={}">{}</a>', url, key.pk, key.waiting)
 
-    @admin.display(description="error of the first")
+    @admin.display(description="error")
     def first_error(self, key: Any) -> str:
         url = reverse("admin:inbox_parkedevent_change", args=[key.head])
         text = Truncator(key.error).chars(80) or "not tried yet"

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from common.events import EventError
 
-MOST_DOUBLINGS = 60
+MOST_DOUBLINGS = 1_000  # of a float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Retry:
         final = isinstance(error, EventError) or not isinstance(error, self.on)
         if final or attempts >= self.attempts:
             return None
-        seconds = min(self.max_backoff, self.backoff * 2 ** min(attempts - 1, MOST_DOUBLINGS))
+        seconds = min(self.max_backoff, self.backoff * 2.0 ** min(attempts - 1, MOST_DOUBLINGS))
         if self.jitter:
             seconds *= random.uniform(0.5, 1)  # noqa: S311
         return timedelta(seconds=seconds)

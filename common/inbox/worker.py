@@ -16,9 +16,8 @@ from common.inbox.message import Message
 from common.inbox.processing import Processor
 from common.inbox.pruning import Pruner
 from common.inbox.retrying import Retries
-from common.inbox.stream import Stream
+from common.inbox.stream import Source
 from common.inbox.tally import Tally
-from common.kafka.clients import Consumer
 
 log = structlog.get_logger(__name__)
 
@@ -45,14 +44,14 @@ class Limits:
 class Worker:
     """One member of a consumer group.
 
-    :param consumer: a Kafka consumer that commits nothing by itself.
+    :param source: where its messages come from.
     :param group: its consumer group.
     :param topics: what to subscribe to.
     :param stop: set it, and the worker finishes its batch and leaves.
     :param batch_size: the most messages in one transaction.
     """
 
-    consumer: Consumer
+    source: Source
     group: str
     topics: Sequence[str]
     stop: threading.Event = field(default_factory=threading.Event)
@@ -61,7 +60,6 @@ class Worker:
     tally: Tally = field(default_factory=Tally, init=False)
 
     def __post_init__(self) -> None:
-        self._stream = Stream(self.consumer, self.stop)
         self._processor = Processor(self.group)
         self._retries = Retries(self.group)
         self._heartbeat = Heartbeat(self.group)
@@ -74,7 +72,7 @@ class Worker:
 
         :raises KafkaError: when Kafka refuses this member for good, as with a wrong password.
         """
-        self._stream.join(self.topics)
+        self.source.join(self.topics)
         try:
             while not self._is_done():
                 try:
@@ -85,7 +83,7 @@ class Worker:
                         raise
                     self._wait_for_the_database(error)
         finally:
-            self._stream.leave()
+            self.source.leave()
             self._heartbeat.end()
 
     @property
@@ -100,7 +98,7 @@ class Worker:
             self.stop.is_set()
             or (most is not None and self.tally.read >= most)
             or (self.tally.read > 0 and self.used_too_much_memory)
-            or (self.limits.drain and not self._parked_may_be_due and self._stream.caught_up())
+            or (self.limits.drain and not self._parked_may_be_due and self.source.caught_up())
         )
 
     def _step(self) -> None:
@@ -108,20 +106,20 @@ class Worker:
         retried = self._retries.run_due()
         self._parked_may_be_due = bool(retried.handled)
         self.tally.add(retried)
-        self._heartbeat.beat(self._stream, self.tally)
+        self._heartbeat.beat(self.source, self.tally)
         self._pruner.prune()
 
     def _take_batch(self) -> None:
-        batches = self._stream.poll(0 if self._parked_may_be_due else POLL_MS, self._next_size())
+        batches = self.source.poll(0 if self._parked_may_be_due else POLL_MS, self._next_size())
         if not batches:
             return
         messages = list(map(Message.of, chain(*batches.values())))
         try:
             outcome = self._processor.process(messages)
         except DatabaseError:
-            self._stream.rewind(batches)
+            self.source.rewind(batches)
             raise
-        self._stream.commit(batches)
+        self.source.commit(batches)
         self.tally.take(messages)
         self.tally.add(outcome)
 
@@ -134,7 +132,7 @@ class Worker:
         """Pause, and stay in the group; nothing counts against the events meanwhile."""
         drop_broken_connection()
         log.warning("waiting for the database", reason=" ".join(str(error).split()))
-        self._stream.idle(self._pause)
+        self.source.idle(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
 

@@ -76,12 +76,13 @@ class Bus:
         :param batch_size: the most messages in one transaction.
         :returns: what the worker counted.
         """
+        from common.inbox.stream import Stream
         from common.inbox.worker import Limits, Worker
 
         topics = sorted({partition.topic for partition in self.kafka.logs})
-        member = self.kafka.consumer(self.group)
-        limits = Limits(drain=True)
-        worker = Worker(member, self.group, topics, batch_size=batch_size, limits=limits)
+        stop = threading.Event()
+        stream = Stream(self.kafka.consumer(self.group), stop)
+        worker = Worker(stream, self.group, topics, stop, batch_size, Limits(drain=True))
         worker.run()
         return worker.tally
 

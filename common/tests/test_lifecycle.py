@@ -6,7 +6,11 @@ import sys
 import threading
 
 ROUNDS = 300
-ASKED_OFTEN = f"""
+LOG_TO_STDERR = """
+import structlog, sys
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+"""
+ASKED_OFTEN = f"""{LOG_TO_STDERR}
 import os
 from common.lifecycle import stop_on_signals
 
@@ -17,7 +21,7 @@ for _ in range({ROUNDS}):
         pass
 """
 
-ASKED_TWICE = """
+ASKED_TWICE = f"""{LOG_TO_STDERR}
 import os, signal
 from common.lifecycle import stop_on_signals
 
@@ -31,7 +35,9 @@ print("not reached")
 
 
 def test_a_signal_in_the_middle_of_a_wait_does_not_hang():
-    with subprocess.Popen([sys.executable, "-c", ASKED_OFTEN], stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", ASKED_OFTEN], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
         watchdog = threading.Timer(30, child.kill)  # a hung child ends the reads below
         watchdog.start()
         for _ in range(ROUNDS):

@@ -50,7 +50,7 @@ class Member(Worker):
     """A worker that is run step by step, and that never leaves by itself."""
 
     def join(self) -> "Member":
-        self._stream.join(self.topics)
+        self.source.join(self.topics)
         return self
 
     def step(self) -> None:
@@ -74,8 +74,9 @@ class History(RuleBasedStateMachine):
         self.members = [self._member()]
 
     def _member(self) -> Member:
-        member = Member(self.bus.kafka.consumer(GROUP), GROUP, [TOPIC], threading.Event(), 4)
-        return member.join()
+        stop = threading.Event()
+        stream = Stream(self.bus.kafka.consumer(GROUP), stop)
+        return Member(stream, GROUP, [TOPIC], stop, batch_size=4).join()
 
     @rule(changes=st.lists(st.tuples(PRODUCTS, MAKE), min_size=1, max_size=6))
     def publish(self, changes):
@@ -132,7 +133,7 @@ class History(RuleBasedStateMachine):
         if len(self.members) > 1:
             member = data.draw(st.sampled_from(self.members))
             self.members.remove(member)
-            member.consumer.close()
+            member.source.leave()
 
     @rule(price=st.sampled_from([handlers.BROKEN, handlers.HOPELESS]))
     def the_handler_breaks_or_heals(self, price):
@@ -188,7 +189,7 @@ class History(RuleBasedStateMachine):
 
     def _replace(self, member: Member) -> None:
         self.members.remove(member)
-        member.consumer.close()
+        member.source.leave()
         self.members.append(self._member())
 
     def _crash(self, *arguments, **values):

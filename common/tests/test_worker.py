@@ -1,5 +1,7 @@
 """The worker's life: what it outlives, and what it ends for."""
 
+import threading
+
 import pytest
 import structlog
 from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
@@ -7,6 +9,7 @@ from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from common import outbox
 from common.contracts.product import TOPIC
 from common.inbox.models import Worker as HeartbeatRow
+from common.inbox.stream import Stream
 from common.inbox.worker import Limits, Worker
 from common.testing.kafka import InMemoryConsumer
 from common.tests.app import handlers
@@ -32,13 +35,18 @@ class Failing(InMemoryConsumer):
         raise KafkaConnectionError("gone")
 
 
+def work(consumer):
+    stop = threading.Event()
+    Worker(Stream(consumer, stop), "bus_tests", [TOPIC], stop, limits=Limits(drain=True)).run()
+
+
 def test_it_outlives_an_outage_and_says_so_once(bus, monkeypatch):
     monkeypatch.setattr("common.inbox.stream.RETRY_SECONDS", 0)
     outbox.publish(product())
     bus.relay()
     consumer = Failing(bus.kafka, [KafkaConnectionError("refused")] * 5)
     with structlog.testing.capture_logs() as logs:
-        Worker(consumer, "bus_tests", [TOPIC], limits=Limits(drain=True)).run()
+        work(consumer)
     assert written() == ["1.1"]
     warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
     assert warnings == ["waiting for Kafka", "could not leave the group"]
@@ -47,7 +55,7 @@ def test_it_outlives_an_outage_and_says_so_once(bus, monkeypatch):
 def test_it_ends_when_kafka_refuses_it_for_good(bus):
     consumer = Failing(bus.kafka, [TopicAuthorizationFailedError(TOPIC)])
     with pytest.raises(TopicAuthorizationFailedError):
-        Worker(consumer, "bus_tests", [TOPIC]).run()
+        work(consumer)
     assert not HeartbeatRow.objects.exists()
 
 
