@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from common.inbox.models import Worker
-from common.inbox.stream import Source
+from common.inbox.stream import Stream
 from common.inbox.tally import Tally
 
 log = structlog.get_logger(__name__)
@@ -44,15 +44,15 @@ class Heartbeat:
         self._last = time.monotonic()
         self._partitions: list[str] | None = None
 
-    def beat(self, source: Source, tally: Tally) -> None:
+    def beat(self, stream: Stream, tally: Tally) -> None:
         """Write the row, if it is time to or if the partitions are others than before."""
-        names = sorted(f"{p.topic}/{p.partition}" for p in source.assignment())
+        names = sorted(f"{p.topic}/{p.partition}" for p in stream.assignment())
         if self._partitions == names and time.monotonic() - self._last < BEAT_SECONDS:
             return
         if names != (self._partitions or []):
             log.info("partitions assigned", partitions=names)
         self._partitions = names
-        self._fill(source, tally)
+        self._fill(stream, tally)
         try:
             if self._row.pk is None:
                 Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
@@ -69,13 +69,13 @@ class Heartbeat:
         except DatabaseError as error:
             log.warning("heartbeat row stays", reason=" ".join(str(error).split()))
 
-    def _fill(self, source: Source, tally: Tally) -> None:
+    def _fill(self, stream: Stream, tally: Tally) -> None:
         row = self._row
         now = time.monotonic()
         row.rate = round((tally.handled - row.handled) / max(now - self._last, 0.001), 1)
         self._last = now
         row.partitions = self._partitions
-        row.lag = source.lag()
+        row.lag = stream.lag()
         row.handled, row.failed, row.parked = tally.handled, tally.failed, tally.parked
         row.last_event_at = tally.last_at
         if tally.last:

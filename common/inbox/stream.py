@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from kafka import OffsetAndMetadata, TopicPartition
@@ -21,43 +21,6 @@ Batches = dict[TopicPartition, list[Any]]
 """Records in offset order, by partition."""
 
 
-class Source(Protocol):
-    """Where a worker's messages come from, and where it says that it is done with them.
-
-    All of it is called from one thread.
-    """
-
-    def join(self, topics: Iterable[str]) -> None:
-        """Share these topics with the other members of the group."""
-
-    def poll(self, timeout_ms: int, max_records: int) -> Batches:
-        """The next records; none at the time-out, or while Kafka is away.
-
-        :raises KafkaError: when Kafka refuses this member for good, as with a wrong password.
-        """
-
-    def commit(self, batches: Batches) -> None:
-        """Let the group go on behind these records, which the database has."""
-
-    def rewind(self, batches: Batches) -> None:
-        """Let :meth:`poll` return these records again, which it returned last."""
-
-    def idle(self, seconds: float) -> None:
-        """Wait, and stay in the group."""
-
-    def caught_up(self) -> bool:
-        """Whether everything that was there at the last look has been polled."""
-
-    def lag(self) -> int:
-        """Messages that are not read yet in this member's partitions, as of the last look."""
-
-    def assignment(self) -> set[TopicPartition]:
-        """The partitions that this member reads now."""
-
-    def leave(self) -> None:
-        """Leave the group."""
-
-
 class Stream:
     """What a worker reads, as a member of a consumer group.
 
@@ -71,10 +34,14 @@ class Stream:
         self._kafka_is_away = False
 
     def join(self, topics: Iterable[str]) -> None:
+        """Share these topics with the other members of the group."""
         self._consumer.subscribe(list(topics))
 
     def poll(self, timeout_ms: int, max_records: int) -> Batches:
-        """The next records; that Kafka is away is said once."""
+        """The next records; none while Kafka is away, which is said once.
+
+        :raises KafkaError: when Kafka refuses this member for good, as with a wrong password.
+        """
         try:
             batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
         except KafkaError as error:
@@ -111,22 +78,15 @@ class Stream:
             self._consumer.seek(partition, batches[partition][0].offset)
 
     def idle(self, seconds: float) -> None:
+        """Read nothing for a while, and stay in the group: it throws out who does not poll.
+
+        That is ``max.poll.interval.ms`` of KIP-62, five minutes.
+        """
         end = time.monotonic() + seconds
         while not self._stop.is_set() and (left := end - time.monotonic()) > 0:
-            self.stay(min(IDLE_POLL_MS, int(left * 1000) + 1))
-        self.go_on()
-
-    def stay(self, timeout_ms: int) -> None:
-        """Stay in the group and read nothing, until :meth:`go_on`; to be called now and then.
-
-        A group throws out who does not poll: ``max.poll.interval.ms`` of KIP-62, five minutes.
-        """
-        self._consumer.pause(*self._consumer.assignment())
-        # A rebalance in the poll may bring partitions that are not paused yet.
-        self.rewind(self.poll(timeout_ms, max_records=1))
-
-    def go_on(self) -> None:
-        """Read again."""
+            self._consumer.pause(*self._consumer.assignment())
+            # A rebalance in the poll may bring partitions that are not paused yet.
+            self.rewind(self.poll(min(IDLE_POLL_MS, int(left * 1000) + 1), max_records=1))
         self._consumer.resume(*self._consumer.paused())
 
     def caught_up(self) -> bool:
@@ -137,6 +97,7 @@ class Stream:
         )
 
     def lag(self) -> int:
+        """Messages that are not read yet in this member's partitions, as of the last fetch."""
         ends = {p: self._consumer.highwater(p) for p in self.assignment()}
         return sum(
             max(0, end - (self._consumer.position(p) or 0))
@@ -145,6 +106,7 @@ class Stream:
         )
 
     def assignment(self) -> set[TopicPartition]:
+        """The partitions that this member reads now."""
         return self._consumer.assignment()
 
     def leave(self) -> None:

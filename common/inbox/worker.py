@@ -16,7 +16,7 @@ from common.inbox.message import Message
 from common.inbox.processing import Processor
 from common.inbox.pruning import Pruner
 from common.inbox.retrying import Retries
-from common.inbox.stream import Source
+from common.inbox.stream import Stream
 from common.inbox.tally import Tally
 
 log = structlog.get_logger(__name__)
@@ -44,14 +44,14 @@ class Limits:
 class Worker:
     """One member of a consumer group.
 
-    :param source: where its messages come from.
+    :param stream: where its messages come from.
     :param group: its consumer group.
     :param topics: what to subscribe to.
     :param stop: set it, and the worker finishes its batch and leaves.
     :param batch_size: the most messages in one transaction.
     """
 
-    source: Source
+    stream: Stream
     group: str
     topics: Sequence[str]
     stop: threading.Event = field(default_factory=threading.Event)
@@ -72,7 +72,7 @@ class Worker:
 
         :raises KafkaError: when Kafka refuses this member for good, as with a wrong password.
         """
-        self.source.join(self.topics)
+        self.stream.join(self.topics)
         try:
             while not self._is_done():
                 try:
@@ -83,7 +83,7 @@ class Worker:
                         raise
                     self._wait_for_the_database(error)
         finally:
-            self.source.leave()
+            self.stream.leave()
             self._heartbeat.end()
 
     @property
@@ -98,7 +98,7 @@ class Worker:
             self.stop.is_set()
             or (most is not None and self.tally.read >= most)
             or (self.tally.read > 0 and self.used_too_much_memory)
-            or (self.limits.drain and not self._parked_may_be_due and self.source.caught_up())
+            or (self.limits.drain and not self._parked_may_be_due and self.stream.caught_up())
         )
 
     def _step(self) -> None:
@@ -106,20 +106,20 @@ class Worker:
         retried = self._retries.run_due()
         self._parked_may_be_due = bool(retried.handled)
         self.tally.add(retried)
-        self._heartbeat.beat(self.source, self.tally)
+        self._heartbeat.beat(self.stream, self.tally)
         self._pruner.prune()
 
     def _take_batch(self) -> None:
-        batches = self.source.poll(0 if self._parked_may_be_due else POLL_MS, self._next_size())
+        batches = self.stream.poll(0 if self._parked_may_be_due else POLL_MS, self._next_size())
         if not batches:
             return
         messages = list(map(Message.of, chain(*batches.values())))
         try:
             outcome = self._processor.process(messages)
         except DatabaseError:
-            self.source.rewind(batches)
+            self.stream.rewind(batches)
             raise
-        self.source.commit(batches)
+        self.stream.commit(batches)
         self.tally.take(messages)
         self.tally.add(outcome)
 
@@ -132,7 +132,7 @@ class Worker:
         """Pause, and stay in the group; nothing counts against the events meanwhile."""
         drop_broken_connection()
         log.warning("waiting for the database", reason=" ".join(str(error).split()))
-        self.source.idle(self._pause)
+        self.stream.idle(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
 

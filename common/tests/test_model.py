@@ -50,7 +50,7 @@ class Member(Worker):
     """A worker that is run step by step, and that never leaves by itself."""
 
     def join(self) -> "Member":
-        self.source.join(self.topics)
+        self.stream.join(self.topics)
         return self
 
     def step(self) -> None:
@@ -133,7 +133,7 @@ class History(RuleBasedStateMachine):
         if len(self.members) > 1:
             member = data.draw(st.sampled_from(self.members))
             self.members.remove(member)
-            member.source.leave()
+            member.stream.leave()
 
     @rule(price=st.sampled_from([handlers.BROKEN, handlers.HOPELESS]))
     def the_handler_breaks_or_heals(self, price):
@@ -189,7 +189,7 @@ class History(RuleBasedStateMachine):
 
     def _replace(self, member: Member) -> None:
         self.members.remove(member)
-        member.source.leave()
+        member.stream.leave()
         self.members.append(self._member())
 
     def _crash(self, *arguments, **values):

@@ -12,9 +12,8 @@ from django.db import connection
 from django.utils import autoreload
 from kafka.errors import KafkaError
 
-from common.inbox.ahead import ReadAhead
 from common.inbox.checks import too_many_workers
-from common.inbox.stream import Source, Stream
+from common.inbox.stream import Stream
 from common.inbox.subscriptions import subscribed_topics, subscriptions
 from common.inbox.supervisor import Supervisor
 from common.inbox.worker import Limits, Worker
@@ -109,12 +108,8 @@ class Command(BaseCommand):
         try:
             if not wait_until_ready(lambda: missing_migrations() or missing_topics(topics), stop):
                 return
-            size = options["batch_size"]
             stream = Stream(consumer(group), stop)
-            source: Source = stream
-            if limits.max_events is None:
-                source = ReadAhead(stream, size, stop)
-            worker = Worker(source, group, topics, stop, size, limits)
+            worker = Worker(stream, group, topics, stop, options["batch_size"], limits)
             worker.run()
         except KafkaUnavailable as error:
             raise CommandError(str(error)) from error
