@@ -188,7 +188,7 @@ def test_workers_shows_who_works_and_fails_when_nobody_does(small_stack: Stack) 
     for words in (["workers"], ["workers", "--here"]):
         output = stack.manage("audit", *words)
         assert str(worker.pid) in output
-        assert "product.events 0, 1, 2, 3, 4, 5" in " ".join(output.split())
+        assert "0-5" in output
     assert worker.stop() == 0
     assert stack.start("audit", "workers").wait() == 1
 

@@ -114,7 +114,7 @@ def test_another_kafka_is_used_when_it_is_named(start, own_kafka: EmbeddedBroker
     own_kafka.start()
     demo = start(KAFKA_BOOTSTRAP_SERVERS=own_kafka.server)
     demo.until("Ctrl-C stops everything.")
-    assert f"broker    {own_kafka.server}" in demo.output
+    assert f"broker       {own_kafka.server}" in demo.output
     assert "tansu" not in demo.output
     assert demo.end(signal.SIGTERM) == 0
 

@@ -3,8 +3,9 @@
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import groupby
 
 import structlog
 from django.db import DatabaseError, connection
@@ -20,17 +21,25 @@ BEAT_SECONDS = 5.0
 FORGET_AFTER = timedelta(days=1)
 
 
-def shown_partitions(names: Sequence[str]) -> str:
+def shown_partitions(names: Iterable[str]) -> str:
     """The partitions by topic, for people.
 
-    >>> shown_partitions(["orders/0", "products/2", "products/5"])
-    'orders 0; products 2, 5'
+    >>> shown_partitions(["orders/0", "products/2", "products/3", "products/5"])
+    'orders 0; products 2-3, 5'
     """
-    topics: dict[str, list[str]] = {}
+    topics: dict[str, list[int]] = {}
     for name in names:
         topic, _, number = name.rpartition("/")
-        topics.setdefault(topic, []).append(number)
-    return "; ".join(f"{topic} {', '.join(n)}" for topic, n in topics.items()) or "none"
+        topics.setdefault(topic, []).append(int(number))
+    shown = (f"{topic} {', '.join(_ranges(sorted(found)))}" for topic, found in topics.items())
+    return "; ".join(shown) or "none"
+
+
+def _ranges(numbers: Sequence[int]) -> Iterator[str]:
+    # Within a run of consecutive numbers, the distance to their place in the list is the same.
+    for _, run in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
+        first, *_, last = [number for _, number in run] * 2
+        yield str(first) if first == last else f"{first}-{last}"
 
 
 class Heartbeat:

@@ -8,6 +8,7 @@ from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from common import outbox
 from common.contracts.product import TOPIC
+from common.inbox.heartbeat import shown_partitions
 from common.inbox.models import Worker as HeartbeatRow
 from common.inbox.stream import Stream
 from common.inbox.worker import Limits, Worker
@@ -72,3 +73,11 @@ def test_it_shows_its_partitions_while_it_lives(bus, monkeypatch):
     bus.consume(batch_size=1)
     assert shown == [[], [[f"{TOPIC}/{number}" for number in range(3)]]]
     assert not HeartbeatRow.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [([], "none"), ([3], "t 3"), ([0, 1, 2], "t 0-2"), ([5, 1, 2, 4, 8], "t 1-2, 4-5, 8")],
+)
+def test_partitions_are_shown_as_ranges(numbers, shown):
+    assert shown_partitions([f"t/{number}" for number in numbers]) == shown

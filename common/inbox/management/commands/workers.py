@@ -36,12 +36,13 @@ class Command(BaseCommand):
 
 def _table(workers: list[Worker]) -> Table:
     now = timezone.now()
-    table = Table("host", "pid", "group", "partitions", "lag", "events/s", "running for", "seen")
+    table = Table("worker", "group", "partitions")
+    for name in ("lag", "events/s", "up", "seen"):
+        table.add_column(name, justify="right", no_wrap=True)
     for worker in workers:
-        running = (now - worker.started_at).total_seconds()
+        up = (now - worker.started_at).total_seconds()
         seen = (now - worker.seen_at).total_seconds()
-        partitions = shown_partitions(worker.partitions)
-        pace = (f"{worker.lag:,}", f"{worker.rate:,.0f}")
-        times = (f"{running:,.0f} s", f"{seen:.0f} s ago")
-        table.add_row(worker.host, str(worker.pid), worker.consumer, partitions, *pace, *times)
+        what = (f"{worker.host}:{worker.pid}", worker.consumer, shown_partitions(worker.partitions))
+        pace = (f"{worker.lag:,}", f"{worker.rate:,.0f}", f"{up:,.0f} s", f"{seen:.0f} s ago")
+        table.add_row(*what, *pace)
     return table
