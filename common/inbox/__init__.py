@@ -1,6 +1,6 @@
 """The consuming side: handlers, the worker that runs them, and what it remembers."""
 
-from common.inbox.bulk import insert
+from common.database.bulk import insert
 from common.inbox.retry import Retry
 from common.inbox.subscriptions import subscribe
 

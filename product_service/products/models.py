@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from copy import copy
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.core.validators import MinValueValidator
 from django.db import models, router, transaction
 from django.utils import timezone
 from iso4217 import Currency
+
+from product_service.products.querysets import ProductQuerySet
 
 CENT = Decimal("0.01")
 CURRENCIES = frozenset(currency.value for currency in Currency)
@@ -21,11 +24,27 @@ def validate_currency(code: str) -> None:
         raise ValidationError(f"{code!r} is not an ISO 4217 currency code, such as EUR.")
 
 
+class CategoryQuerySet(models.QuerySet):
+    """Categories, whose products go with them and are told of all at once."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """As in Django."""
+        with transaction.atomic(using=self.db):
+            products, kinds = Product.objects.filter(category__in=self.order_by()).delete()
+            categories, other_kinds = super().delete()
+        return products + categories, {**kinds, **other_kinds}
+
+    delete.alters_data = True
+    delete.queryset_only = True
+
+
 class Category(models.Model):
     """A shelf. Its slug is what events and the API call it, so it is set once."""
 
     name = models.CharField(max_length=100, unique=True)
     slug = models.SlugField(max_length=100, unique=True)
+
+    objects = CategoryQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -40,6 +59,13 @@ class Category(models.Model):
         if self.pk is not None and stored.exists():
             raise ValidationError({"slug": "The slug of a category cannot be changed."})
         super().save(**options)
+
+    def delete(self, **options: Any) -> tuple[int, dict[str, int]]:
+        """Delete the category and its products, which are told of all at once."""
+        with transaction.atomic():
+            products, kinds = self.products.all().delete()
+            categories, other_kinds = super().delete(**options)
+        return products + categories, {**kinds, **other_kinds}
 
 
 class Product(models.Model):
@@ -74,7 +100,10 @@ class Product(models.Model):
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False, db_index=True)
 
+    objects = ProductQuerySet.as_manager()
+
     class Meta:
+        base_manager_name = "objects"  # category.products.add() takes this one
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=models.Q(price__gte=0), name="price_not_negative"),
@@ -88,13 +117,23 @@ class Product(models.Model):
         """Save under a lock of the row, so that version and previous values are true."""
         using = options.get("using") or router.db_for_write(type(self), instance=self)
         with transaction.atomic(using=using):
-            self.before = self._lock(using)
-            self.saved_fields = self._fields_to_save(options.get("update_fields"))
-            self._settle_values(using)
-            self._count_the_change()
+            self.prepare_to_save(using, options.get("update_fields"))
             if options.get("update_fields"):
                 options["update_fields"] = {*self.saved_fields, "version", "updated_at"}
             super().save(**options)
+
+    def prepare_to_save(self, using: str, update_fields: Iterable[str] | None = None) -> None:
+        """Lock the row, look what it holds, and count the change."""
+        self.before = self._lock(using)
+        self.saved_fields = self._fields_to_save(update_fields)
+        self._settle_values(using)
+        self._count_the_change()
+
+    def be_new(self, now: datetime) -> None:
+        """Become a first version, for what inserts without :meth:`save`."""
+        self.before, self.saved_fields = None, list(self.CHANGEABLE)
+        self._settle_values(router.db_for_write(type(self), instance=self))
+        self.version, self.created_at, self.updated_at = 1, now, now
 
     def changed_fields(self) -> list[str]:
         """The fields that this save writes and that differ from the row as it was before."""

@@ -1,0 +1,1 @@
+"""What Django's ORM does not do fast enough."""

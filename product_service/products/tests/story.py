@@ -1,0 +1,43 @@
+"""What the events say: an oracle that knows nothing of how they were published."""
+
+import json
+from typing import Any
+
+from common.outbox.models import OutboxEvent
+
+Told = dict[int, dict[str, Any]]
+COUNTED = {"version", "updated_at"}
+
+
+def told() -> Told:
+    """The products as the events tell of them, from the first event to the last.
+
+    Asserts on the way that each event fits the one before: versions grow by one, and ``previous``
+    holds the old values of what changed and of nothing else.
+    """
+    products: Told = {}
+    versions: dict[int, int] = {}
+    for row in OutboxEvent.objects.order_by("position"):
+        event = json.loads(row.payload)
+        data = event["data"]
+        product_id = data["id"]
+        assert event["subject"] == row.aggregateid == str(product_id)
+        assert event["sequence"] == versions.get(product_id, 0) + 1
+        versions[product_id] = event["sequence"]
+        previous = data.pop("previous", None)
+        if event["type"] == "product.created":
+            assert product_id not in products
+        else:
+            old = products[product_id]
+            differing = {name for name in old if data[name] != old[name]} - COUNTED
+            if event["type"] == "product.updated":
+                assert differing
+                assert previous == {name: old[name] for name in differing}
+            else:
+                assert event["type"] == "product.deleted"
+                assert not differing
+        if event["type"] == "product.deleted":
+            del products[product_id]
+        else:
+            products[product_id] = data
+    return products
