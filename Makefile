@@ -7,7 +7,7 @@ PYTEST := SECRET_KEY=for-tests-only $(BIN)/python -m pytest
 KAFKA  := var/kafka
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults kafka bench bench-memory lint format lock clean
+.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults kafka bench bench-publish bench-memory lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ $(KAFKA)/.installed: docker/kafka/pom.xml
 bench: setup kafka ## Measure how fast events are consumed, beside other ways to do it
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
 	$(BIN)/python -m benchmarks.consume
+
+bench-publish: setup ## Measure what publishing costs beside changing products without it
+	$(BIN)/python -m benchmarks.publish
 
 bench-memory: setup kafka ## Watch a worker's memory over a million events
 	$(BIN)/python -m benchmarks.memory

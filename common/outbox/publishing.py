@@ -46,8 +46,8 @@ def publish_all(events: Iterable[Contract]) -> list[uuid.UUID]:
     connection = connections[router.db_for_write(OutboxEvent)]
     if not connection.in_atomic_block:
         raise NoTransaction("outbox.publish() needs transaction.atomic() around change and event")
-    now = datetime.now(UTC)
-    rows = [_row(event, now) for event in events]
+    origin = _origin()
+    rows = [_row(event, origin) for event in events]
     if not rows:
         return []
     if len(rows) == 1:  # COPY takes a round trip more than an INSERT
@@ -64,32 +64,36 @@ COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "topic", "payload", "cr
 Row = tuple[uuid.UUID, str, str, str, str, str, datetime]
 
 
-def _row(event: Contract, now: datetime) -> Row:
+def _row(event: Contract, origin: dict[str, Any]) -> Row:
     event_id = uuid_utils.compat.uuid7()
-    payload = encode(_envelope(event, event_id, now)).decode()
-    about = (event.aggregate, event.subject, event.event_type, event.topic)
-    return (event_id, *about, payload, now)
-
-
-def _envelope(event: Contract, event_id: uuid.UUID, now: datetime) -> Envelope:
-    context = current()
-    return Envelope(
-        specversion="1.0",
+    subject = event.subject
+    envelope = Envelope(
+        **origin,
         id=str(event_id),
-        source=f"/{settings.SERVICE_NAME}",
         type=event.event_type,
-        subject=event.subject,
-        time=now,
-        datacontenttype="application/json",
+        subject=subject,
         dataschema=f"{settings.EVENT_SCHEMA_URL}{event.event_type}/v{event.major_version}/",
-        partitionkey=event.subject,
+        partitionkey=subject,
         sequence=event.sequence,
-        correlationid=context.correlation_id,
-        causationid=context.causation_id,
-        actor=context.actor(),
-        traceparent=context.traceparent,
         data=msgspec.Raw(_checked_json(event)),
     )
+    about = (event.aggregate, subject, event.event_type, event.topic)
+    return (event_id, *about, encode(envelope).decode(), origin["time"])
+
+
+def _origin() -> dict[str, Any]:
+    """What events that are published together have in common."""
+    context = current()
+    return {
+        "specversion": "1.0",
+        "source": f"/{settings.SERVICE_NAME}",
+        "time": datetime.now(UTC),
+        "datacontenttype": "application/json",
+        "correlationid": context.correlation_id,
+        "causationid": context.causation_id,
+        "actor": context.actor(),
+        "traceparent": context.traceparent,
+    }
 
 
 def _checked_json(event: Contract) -> bytes:

@@ -13,32 +13,31 @@ from common.contracts.product import (
 if TYPE_CHECKING:
     from product_service.products.models import Product
 
+Data = dict[str, Any]
+"""The fields of an event."""
+
 
 def created(product: "Product") -> ProductCreated:
     """A new product, as it is stored."""
     return ProductCreated(**product_data(product))
 
 
-def updated(before: "Product", after: "Product", changed: Iterable[str]) -> ProductUpdated:
+def updated(old: Data, new: Data, changed: Iterable[str]) -> ProductUpdated:
     """A product that changed.
 
-    :param changed: attribute names of the fields that differ, such as ``category_id``.
+    :param changed: names of the columns that differ, such as ``category_id``.
     """
-    old = product_data(before)
-    names = [field.removesuffix("_id") for field in changed]
+    names = (column.removesuffix("_id") for column in changed)
     previous = PreviousValues(**{name: old[name] for name in names})
-    return ProductUpdated(**product_data(after), previous=previous)
+    return ProductUpdated(**new, previous=previous)
 
 
-def deleted(last: "Product", product_id: int) -> ProductDeleted:
-    """A product that is gone.
-
-    :param last: the product as it was last; the row may be gone already, and the id with it.
-    """
-    return ProductDeleted(**{**product_data(last), "id": product_id})
+def deleted(last: Data) -> ProductDeleted:
+    """A product that is gone, as it was last."""
+    return ProductDeleted(**last)
 
 
-def product_data(product: "Product") -> dict[str, Any]:
+def product_data(product: "Product") -> Data:
     """The fields of an event, from a product."""
     return {
         "id": product.pk,

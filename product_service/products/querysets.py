@@ -5,7 +5,6 @@ Django sends no signals for most of this, so the events are published here, in t
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from copy import copy
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,12 +15,14 @@ from django.db.models.functions import Cast, Round
 from django.utils import timezone
 
 from common import outbox
+from common.contracts.product import ProductUpdated
 from product_service.products import events
 
 BATCH = 5_000
+KEPT = ("version", "created_at", "updated_at")
 
-Change = tuple["models.Model", "models.Model", list[str]]
-"""A product before and after, and the fields that differ."""
+Row = dict[str, Any]
+"""A product as its columns hold it, and what expressions come to, under the names ``new_...``."""
 
 
 class ProductQuerySet(models.QuerySet):
@@ -42,12 +43,13 @@ class ProductQuerySet(models.QuerySet):
         new = {name: _as_stored(self.model._meta.get_field(name), v) for name, v in new.items()}
         with transaction.atomic(using=self.db):
             rows = self._lock({n: v for n, v in new.items() if _is_expression(v)})
+            pairs = [(self._after(row, new), row) for row in rows]
+            changes = [(row, after) for after, row in pairs if after != row]
             now = timezone.now()
-            changes = [change for row in rows if (change := _change(row, new, now))]
-            self._write(changes, {**new, "version": F("version") + 1, "updated_at": now})
-            if "category_id" in new:
-                models.prefetch_related_objects([after for _, after, _ in changes], "category")
-            outbox.publish_all(events.updated(*change) for change in changes)
+            counting = {"version": F("version") + 1, "updated_at": now}
+            self._write([row["id"] for row, _ in changes], {**new, **counting})
+            slugs = self._slugs(row for change in changes for row in change)
+            outbox.publish_all(_updated(*change, slugs, now) for change in changes)
         return len(rows)
 
     update.alters_data = True
@@ -81,8 +83,9 @@ class ProductQuerySet(models.QuerySet):
         total: Counter[str] = Counter()
         with transaction.atomic(using=self.db):
             gone = self._lock({})
-            outbox.publish_all(events.deleted(product, product.pk) for product in gone)
-            for some in _batches([product.pk for product in gone]):
+            slugs = self._slugs(gone)
+            outbox.publish_all(events.deleted(_data(row, slugs)) for row in gone)
+            for some in _batches([row["id"] for row in gone]):
                 rows = self._plain().filter(pk__in=some)
                 rows.deletion_is_told = True  # to the signals, as their origin
                 total.update(rows.delete()[1])
@@ -91,21 +94,51 @@ class ProductQuerySet(models.QuerySet):
     delete.alters_data = True
     delete.queryset_only = True
 
-    def _lock(self, expressions: dict[str, Any]) -> list[Any]:
-        """The rows, locked until the transaction ends; expressions are evaluated as ``new_...``."""
-        rows = self
-        if self.query.distinct:  # PostgreSQL locks no such rows
-            rows = self.model.objects.using(self.db).filter(pk__in=self.order_by().values("pk"))
+    def _lock(self, expressions: dict[str, Any]) -> list[Row]:
+        """The rows, locked until the transaction ends, and what expressions come to in each."""
         computed = {f"new_{name}": expression for name, expression in expressions.items()}
-        locked = rows.annotate(**computed).select_for_update(of=["self"])
-        return list(locked.select_related("category").order_by("pk"))
+        rows = self.order_by("pk").annotate(**computed)
+        if self.query.distinct or self._has_joins():
+            rows = rows.filter(pk__in=self._lock_first())
+        else:
+            rows = rows.select_for_update()
+        return list(rows.values("id", *self.model.CHANGEABLE, *KEPT, *computed))
 
-    def _write(self, changes: Sequence[Change], values: dict[str, Any]) -> None:
+    def _lock_first(self) -> list[int]:
+        """Lock rows that PostgreSQL does not lock and return in the form we want.
+
+        Of joined rows Django locks the product alone only where it makes instances.
+        """
+        rows = self
+        if self.query.distinct:
+            rows = self._plain().filter(pk__in=self.order_by().values("pk"))
+        locked = rows.select_for_update(of=("self",)).only("pk").order_by("pk")
+        return [product.pk for product in locked]
+
+    def _has_joins(self) -> bool:
+        return sum(map(bool, self.query.alias_refcount.values())) > 1
+
+    def _after(self, row: Row, new: dict[str, Any]) -> Row:
+        """The row with its new values; what expressions came to is taken out of it."""
+        computed = {
+            name: _as_stored(self.model._meta.get_field(name), row.pop(f"new_{name}"))
+            for name, value in new.items()
+            if _is_expression(value)
+        }
+        return {**row, **new, **computed}
+
+    def _write(self, keys: Sequence[int], values: dict[str, Any]) -> None:
         # Annotations are kept, for expressions may name them; filters are not, for writing some of
         # the rows may change what they find.
         rows = self if self.query.annotations else self._plain()
-        for some in _batches([after.pk for _, after, _ in changes]):
+        for some in _batches(keys):
             models.QuerySet.update(rows.order_by().filter(pk__in=some), **values)
+
+    def _slugs(self, rows: Iterable[Row]) -> dict[int, str]:
+        """The slugs of the rows' categories by id."""
+        categories = self.model._meta.get_field("category").related_model.objects.using(self.db)
+        ids = {row["category_id"] for row in rows}.difference([None])
+        return dict(categories.filter(pk__in=ids).values_list("pk", "slug")) if ids else {}
 
     def _plain(self) -> models.QuerySet:
         """A queryset of Django's own, which tells nobody."""
@@ -116,24 +149,18 @@ class ProductQuerySet(models.QuerySet):
             raise TypeError(f"{what}() needs a queryset without limit, offset or union")
 
 
-def _change(before: Any, new: dict[str, Any], now: datetime) -> Change | None:
-    """What becomes of a row, or None if nothing does."""
-    values = {name: _computed(before, name, value) for name, value in new.items()}
-    changed = [name for name, value in values.items() if value != getattr(before, name)]
-    if not changed:
-        return None
-    after = copy(before)
-    for name in changed:
-        setattr(after, name, values[name])
-    after.version, after.updated_at = before.version + 1, now
-    return before, after, changed
+def _updated(before: Row, after: Row, slugs: dict[int, str], now: datetime) -> ProductUpdated:
+    """The event of a row that changed, which has ``after`` except for what counts changes."""
+    changed = [name for name, value in after.items() if value != before[name]]
+    old = _data(before, slugs)
+    new = {**_data(after, slugs), "version": before["version"] + 1, "updated_at": now}
+    return events.updated(old, new, changed)
 
 
-def _computed(row: Any, name: str, value: Any) -> Any:
-    """The value, or what the database made of the expression for it."""
-    if not _is_expression(value):
-        return value
-    return _as_stored(row._meta.get_field(name), getattr(row, f"new_{name}"))
+def _data(row: Row, slugs: dict[int, str]) -> events.Data:
+    data = row.copy()
+    data["category"] = slugs.get(data.pop("category_id"))
+    return data
 
 
 def _as_stored(field: models.Field, value: Any) -> Any:

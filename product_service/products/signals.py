@@ -26,7 +26,8 @@ def product_saved(instance: Product, created: bool, **_: Any) -> None:
     if created:
         outbox.publish(events.created(instance))
     elif changed := instance.changed_fields():
-        outbox.publish(events.updated(instance.before, instance.as_stored(), changed))
+        old, new = map(events.product_data, (instance.before, instance.as_stored()))
+        outbox.publish(events.updated(old, new, changed))
 
 
 @receiver(pre_delete, sender=Product)
@@ -36,11 +37,12 @@ def product_about_to_go(instance: Product, using: str, origin: Any, **_: Any) ->
     if getattr(origin, "deletion_is_told", False):
         return
     rows = Product.objects.using(using).select_for_update(of=["self"]).select_related("category")
-    instance.last = rows.filter(pk=instance.pk).first()
+    if row := rows.filter(pk=instance.pk).first():
+        instance.last = events.product_data(row)
 
 
 @receiver(post_delete, sender=Product)
 def product_gone(instance: Product, **_: Any) -> None:
     """Tell of the deletion, unless somebody else was first."""
     if instance.last is not None:
-        outbox.publish(events.deleted(instance.last, instance.last.pk))
+        outbox.publish(events.deleted(instance.last))
