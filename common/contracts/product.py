@@ -71,3 +71,12 @@ class ProductDeleted(Product, frozen=True, kw_only=True):
     def sequence(self) -> int:
         """One past the last version: the deletion is a change too."""
         return self.version + 1
+
+
+@event("product.snapshot", topic=TOPIC)
+class ProductSnapshot(Product, frozen=True, kw_only=True):
+    """The product as it is, though nothing changed: for readers that start late or missed some.
+
+    Its ``sequence`` is that of the last change. It says all that the changes up to there come to,
+    and replaces what a reader has of them.
+    """

@@ -7,6 +7,7 @@ from common.contracts.product import (
     PreviousValues,
     ProductCreated,
     ProductDeleted,
+    ProductSnapshot,
     ProductUpdated,
 )
 
@@ -35,6 +36,11 @@ def updated(old: Data, new: Data, changed: Iterable[str]) -> ProductUpdated:
 def deleted(last: Data) -> ProductDeleted:
     """A product that is gone, as it was last."""
     return ProductDeleted(**last)
+
+
+def snapshot(product: "Product") -> ProductSnapshot:
+    """A product as it is, though nothing changed."""
+    return ProductSnapshot(**product_data(product))
 
 
 def product_data(product: "Product") -> Data:

@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import autoreload
 from kafka.errors import KafkaError
 
+from common.command_line import positive, words
 from common.inbox.checks import too_many_workers
 from common.inbox.stream import Stream
 from common.inbox.subscriptions import subscribed_topics, subscriptions
@@ -173,16 +174,3 @@ def stop_at_end_of_input(stop: threading.Event) -> threading.Event:
 
     threading.Thread(target=watch, name="stop-at-end-of-input", daemon=True).start()
     return stop
-
-
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def words(text: str) -> list[str]:
-    """What stands between commas."""
-    return [word.strip() for word in text.split(",") if word.strip()]

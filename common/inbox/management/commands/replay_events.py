@@ -1,15 +1,13 @@
 import sys
-from argparse import ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.timezone import is_naive, make_aware
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
+from common.command_line import moment, progress
 from common.inbox.replay import Replay
 from common.inbox.subscriptions import Subscription, subscribed_topics, subscriptions
 from common.kafka.connecting import KafkaRefused, KafkaUnavailable
@@ -71,12 +69,11 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _run(self, replay: Replay, found: History, *, dry_run: bool) -> None:
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            bar = progress.add_task("", total=found.count)
+        with progress() as bars:
+            bar = bars.add_task("", total=found.count)
             for records in found.batches(BATCH):
                 replay.take(records, dry_run=dry_run)
-                progress.advance(bar, len(records))
+                bars.advance(bar, len(records))
                 if replay.stop.is_set():
                     break
 
@@ -111,12 +108,3 @@ def confirm() -> None:
         raise CommandError("Nobody is there to confirm; --noinput does not ask") from None
     if answer != "yes":
         raise CommandError("Cancelled.")
-
-
-def moment(text: str) -> datetime:
-    """A moment in ISO 8601; without an offset, in the time zone of the settings."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError("not ISO 8601, such as 2026-11-01T00:00Z") from None
-    return make_aware(when) if is_naive(when) else when

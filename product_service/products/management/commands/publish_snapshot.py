@@ -1,0 +1,44 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from common.command_line import moment, numbers, positive, progress
+from common.lifecycle import stop_on_signals
+from product_service.products.models import Product
+from product_service.products.snapshots import publish_snapshots
+
+
+class Command(BaseCommand):
+    help = (
+        "Publish the products as they are, as product.snapshot: for readers that start late, or "
+        "after changes by raw SQL. Writes may go on meanwhile."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--since", type=moment, help="only what changed since (ISO 8601)")
+        parser.add_argument("--ids", type=numbers, metavar="1,2", help="only these products")
+        parser.add_argument(
+            "--after", type=int, default=0, metavar="ID", help="go on behind this product"
+        )
+        parser.add_argument(
+            "--batch", type=positive, default=500, metavar="N", help="products a transaction"
+        )
+
+    def handle(self, *, batch: int, after: int, **options: Any) -> None:
+        products = Product.objects.all()
+        if options["since"]:
+            products = products.filter(updated_at__gte=options["since"])
+        if options["ids"]:
+            products = products.filter(pk__in=options["ids"])
+        stop = stop_on_signals()
+        published = 0
+        with progress() as bars:
+            bar = bars.add_task("", total=products.filter(pk__gt=after).count())
+            for number, last in publish_snapshots(products, after, batch):
+                published += number
+                bars.advance(bar, number)
+                if stop.is_set():
+                    raise CommandError(
+                        f"Stopped after {published:,} snapshots; go on with --after {last}"
+                    )
+        self.stdout.write(f"{published:,} snapshots published.")

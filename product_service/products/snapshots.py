@@ -1,0 +1,32 @@
+"""Telling of products as they are, though nothing changed."""
+
+from collections.abc import Iterator
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from common import outbox
+from product_service.products import events
+from product_service.products.models import Product
+
+
+def publish_snapshots(products: QuerySet, after: int, batch_size: int) -> Iterator[tuple[int, int]]:
+    """Publish a snapshot of each product, in the order of their ids, while others go on writing.
+
+    The rows of a batch are locked until its snapshots are in the outbox. So a snapshot comes
+    behind the change that it shows, and before the next one.
+
+    :param products: which; each has one snapshot, as it is when its batch is taken.
+    :param after: the id to begin behind; 0 begins at the first.
+    :param batch_size: how many products are locked and published in one transaction.
+    :returns: after each batch, how many it had and its last id, from which one can go on.
+    """
+    while True:
+        with transaction.atomic():
+            rows = products.filter(pk__gt=after).order_by("pk").select_related("category")
+            batch: list[Product] = list(rows.select_for_update(of=["self"])[:batch_size])
+            outbox.publish_all(map(events.snapshot, batch))
+        if not batch:
+            return
+        after = batch[-1].pk
+        yield len(batch), after
