@@ -1,0 +1,83 @@
+"""The admin of parked events: who may see, who may decide, and what is kept of a decision."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from common.inbox.models import ParkedDecision, ParkedEvent, ParkedKey
+
+pytestmark = pytest.mark.django_db
+
+EVENTS = "/admin/inbox/parkedevent/"
+KEYS = "/admin/inbox/parkedkey/"
+
+
+@pytest.fixture
+def parked(bus) -> ParkedEvent:
+    bus.send("product.events", b"<oops>", key=b"7")
+    bus.consume()
+    return ParkedEvent.objects.get()
+
+
+def staff(*permissions: str) -> Client:
+    """A client of somebody who has these permissions."""
+    user = User.objects.create_user("-".join(permissions), is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def decide(client: Client, path: str, pk: int, action: str, **reason: str):
+    form = {"action": action, "_selected_action": pk, **reason}
+    return client.post(path, form, follow=True)
+
+
+def test_pages_show_what_waits(admin_client, parked):
+    for path in (EVENTS, KEYS, f"{EVENTS}{parked.pk}/change/", "/admin/inbox/worker/"):
+        assert admin_client.get(path).status_code == 200
+    page = admin_client.get(f"{EVENTS}{parked.pk}/change/").content.decode()
+    assert "&lt;oops&gt;" in page
+    assert "InvalidEvent" in page
+
+
+def test_who_may_only_look_cannot_decide(parked):
+    viewer = staff("view_parkedevent", "view_parkedkey")
+    page = viewer.get(f"{EVENTS}{parked.pk}/change/").content.decode()
+    assert "InvalidEvent" in page
+    assert "Retry now" not in page
+    for path, pk in ((EVENTS, parked.pk), (KEYS, parked.parked_key_id)):
+        decide(viewer, path, pk, "discard", reason="junk")
+    assert not ParkedDecision.objects.exists()
+
+
+@pytest.mark.parametrize("path", [EVENTS, KEYS])
+def test_who_may_decide_gives_a_reason_that_is_kept(parked, path):
+    somebody = staff("view_parkedevent", "view_parkedkey", "resolve_parkedevent")
+    pk = parked.pk if path == EVENTS else parked.parked_key_id
+    asked = decide(somebody, path, pk, "discard").content.decode()
+    assert "Reason" in asked
+    assert "unreadable at product.events/0/0" in asked
+    assert (
+        "This field is required"
+        in decide(somebody, path, pk, "discard", reason=" ").content.decode()
+    )
+    assert not ParkedDecision.objects.exists()
+    done = decide(somebody, path, pk, "discard", reason="junk").content.decode()
+    assert "1 event: discard." in done
+    decision = ParkedDecision.objects.get()
+    assert (decision.action, decision.reason) == ("discard", "junk")
+    assert decision.by.startswith("view_parkedevent")
+    assert ParkedKey.objects.get().state == "clear"
+
+
+def test_retrying_without_a_worker_says_so(admin_client, parked):
+    done = decide(admin_client, EVENTS, parked.pk, "retry_now", reason="").content.decode()
+    assert "No worker is running" in done
+    assert ParkedKey.objects.get().state == "retrying"
+
+
+def test_deciding_twice_says_so(admin_client, parked):
+    decide(admin_client, EVENTS, parked.pk, "discard", reason="junk")
+    again = decide(admin_client, EVENTS, parked.pk, "discard", reason="junk").content.decode()
+    assert "was handled or discarded before" in again
