@@ -9,8 +9,6 @@ from playwright.sync_api import Page, expect
 from tests.browser import PHONE, log_in
 from tests.stack import Stack, eventually, trouble
 
-pytestmark = pytest.mark.real_too
-
 
 @pytest.fixture
 def poisoned(small_stack: Stack) -> Iterator[tuple[Stack, Path, dict]]:
@@ -27,6 +25,7 @@ def poisoned(small_stack: Stack) -> Iterator[tuple[Stack, Path, dict]]:
     return stack, poison, product
 
 
+@pytest.mark.real_too
 def test_the_worker_tries_again_until_it_works(poisoned: tuple[Stack, Path, dict]) -> None:
     stack, poison, product = poisoned
     other = stack.create_product("PARKED-2")

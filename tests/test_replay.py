@@ -7,8 +7,6 @@ import pytest
 
 from tests.stack import Stack, eventually, lines_with
 
-pytestmark = pytest.mark.real_too
-
 FORGET = "from audit_service.audit.models import AuditEntry; AuditEntry.objects.filter({}).delete()"
 
 
@@ -29,6 +27,7 @@ def forget(stack: Stack, product: dict, **where: object) -> None:
     stack.manage("audit", "shell", "--command", FORGET.format(words))
 
 
+@pytest.mark.real_too
 def test_a_replay_fills_gaps_and_doubles_nothing(stack: Stack, product: dict) -> None:
     forget(stack, product, sequence=2)
     before = stack.manage("audit", "lag", "--json")
@@ -66,6 +65,7 @@ def test_what_is_replayed_can_be_chosen(stack: Stack, product: dict) -> None:
     assert sorted(stack.recorded(product)) == [1, 2, 3]
 
 
+@pytest.mark.real_too
 def test_a_replay_begins_when_it_is_told_to(stack: Stack, product: dict) -> None:
     moment = datetime.now(UTC).isoformat()
     stack.change(product, stock=50)
