@@ -1,4 +1,8 @@
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.http import HttpRequest, HttpResponse
 
 from common.admin import ReadOnlyAdmin
 from common.outbox.models import OutboxEvent
@@ -11,3 +15,15 @@ class OutboxEventAdmin(ReadOnlyAdmin):
     list_display = ["position", "type", "aggregateid", "topic", "created_at", "published_at"]
     list_filter = ["type", ("published_at", admin.EmptyFieldListFilter)]
     search_fields = ["aggregateid", "id"]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, under a line that says how many events wait, and for how long."""
+        waiting = OutboxEvent.objects.filter(published_at=None)
+        oldest = waiting.order_by("position").first()
+        said = {
+            "waiting": waiting.count(),
+            "oldest": naturaltime(oldest.created_at) if oldest else "",
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **said})

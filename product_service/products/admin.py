@@ -1,9 +1,17 @@
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
+from common.outbox.models import OutboxEvent
 from product_service.products.models import Category, Product
+
+EVENTS_SHOWN = 100
 
 
 @admin.register(Category)
@@ -16,6 +24,30 @@ class CategoryAdmin(admin.ModelAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else {"slug": ["name"]}
+
+
+class PriceChange(forms.Form):
+    """By how much prices change."""
+
+    percent = forms.DecimalField(
+        min_value=-100,
+        max_value=1_000,
+        decimal_places=2,
+        help_text="10 makes 20.00 into 22.00, -10 makes it 18.00. Prices are rounded to cents.",
+    )
+
+    def change(self, products: QuerySet) -> int:
+        factor = 1 + self.cleaned_data["percent"] / Decimal(100)
+        return products.update(price=F("price") * factor)
+
+
+class NewStock(forms.Form):
+    """How many there are."""
+
+    stock = forms.IntegerField(min_value=0, max_value=2**31 - 1)
+
+    def change(self, products: QuerySet) -> int:
+        return products.update(stock=self.cleaned_data["stock"])
 
 
 @admin.register(Product)
@@ -38,3 +70,54 @@ class ProductAdmin(admin.ModelAdmin):
     readonly_fields = ["version", "created_at", "updated_at"]
     date_hierarchy = "created_at"
     list_per_page = 50
+    actions = ["activate", "deactivate", "change_prices", "set_stock"]
+
+    @admin.action(description="Activate selected products", permissions=["change"])
+    def activate(self, request: HttpRequest, products: QuerySet) -> None:
+        self._say(request, products.update(is_active=True))
+
+    @admin.action(description="Deactivate selected products", permissions=["change"])
+    def deactivate(self, request: HttpRequest, products: QuerySet) -> None:
+        self._say(request, products.update(is_active=False))
+
+    @admin.action(description="Change prices by percent…", permissions=["change"])
+    def change_prices(self, request: HttpRequest, products: QuerySet) -> HttpResponse | None:
+        return self._ask(request, products, PriceChange, "Change prices by percent")
+
+    @admin.action(description="Set stock…", permissions=["change"])
+    def set_stock(self, request: HttpRequest, products: QuerySet) -> HttpResponse | None:
+        return self._ask(request, products, NewStock, "Set stock")
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's history, and the events of this product with what became of them."""
+        told = OutboxEvent.objects.filter(aggregatetype="product", aggregateid=object_id)
+        events = told.order_by("-position")[:EVENTS_SHOWN]
+        return super().history_view(request, object_id, {**(extra_context or {}), "events": events})
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        products: QuerySet,
+        make_form: Callable[..., PriceChange | NewStock],
+        title: str,
+    ) -> HttpResponse | None:
+        """Ask for the value on a page of its own, then change all of them at once."""
+        form = make_form(request.POST if "answered" in request.POST else None)
+        if form.is_bound and form.is_valid():
+            self._say(request, form.change(products))
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "form": form,
+            "products": products,
+            "action": request.POST["action"],
+        }
+        return TemplateResponse(request, "admin/products/product/change_many.html", context)
+
+    def _say(self, request: HttpRequest, number: int) -> None:
+        counted = "1 product" if number == 1 else f"{number:,} products"
+        self.message_user(request, f"{counted} changed.", messages.SUCCESS)

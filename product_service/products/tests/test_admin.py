@@ -1,0 +1,90 @@
+"""The admin: changing many products at once, and what was told of one."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+
+from common.outbox.models import OutboxEvent
+from product_service.products.models import Product
+from product_service.products.tests.test_many import check, new
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/products/product/"
+
+
+@pytest.fixture
+def products() -> list[Product]:
+    return Product.objects.bulk_create(new(number, price=20) for number in range(3))
+
+
+def act(client, products, action: str, **answer: object) -> str:
+    form = {"action": action, "_selected_action": [p.pk for p in products[:2]], **answer}
+    return client.post(LIST, form, follow=True).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("action", "answer", "changed"),
+    [
+        ("deactivate", {}, {"is_active": [False, False, True]}),
+        ("change_prices", {"percent": "-12.5"}, {"price": ["17.50", "17.50", "20.00"]}),
+        ("set_stock", {"stock": "9"}, {"stock": [9, 9, 2]}),
+    ],
+)
+def test_many_are_changed_and_told_of(admin_client, products, action, answer, changed):
+    if answer:
+        assert "Cancel" in act(admin_client, products, action)
+        answer["answered"] = "yes"
+    assert "2 products changed." in act(admin_client, products, action, **answer)
+    [(field, expected)] = changed.items()
+    values = Product.objects.order_by("pk").values_list(field, flat=True)
+    assert [str(value) for value in values] == [str(value) for value in expected]
+    check()
+    told = OutboxEvent.objects.filter(type="product.updated")
+    assert [json.loads(row.payload)["actor"] for row in told] == ["admin", "admin"]
+    act(admin_client, products, "activate")
+    check()
+    assert set(Product.objects.values_list("is_active", flat=True)) == {True}
+
+
+@pytest.mark.parametrize(
+    ("action", "answer"),
+    [
+        ("change_prices", {"percent": "-101"}),
+        ("change_prices", {"percent": "much"}),
+        ("set_stock", {"stock": "-1"}),
+        ("set_stock", {"stock": ""}),
+    ],
+)
+def test_a_wrong_answer_is_asked_again_and_changes_nothing(admin_client, products, action, answer):
+    page = act(admin_client, products, action, answered="yes", **answer)
+    assert "errorlist" in page
+    check()
+    assert not OutboxEvent.objects.filter(type="product.updated").exists()
+
+
+def test_who_may_only_look_changes_nothing(client, products):
+    user = User.objects.create_user("viewer", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_product"))
+    client.force_login(user)
+    act(client, products, "deactivate")
+    assert Product.objects.filter(is_active=False).count() == 0
+
+
+def test_the_history_tells_what_was_published_and_relayed(admin_client, products):
+    products[0].stock = 77
+    products[0].save()
+    OutboxEvent.objects.filter(type="product.created").update(published_at=timezone.now())
+    page = admin_client.get(f"{LIST}{products[0].pk}/history/").content.decode()
+    assert page.index("product.updated") < page.index("product.created")
+    assert page.count("waits for the relay") == 1
+
+
+def test_the_outbox_says_how_many_wait(admin_client, products):
+    url = "/admin/outbox/outboxevent/"
+    page = " ".join(admin_client.get(url).content.decode().split())
+    assert "3 events wait for the relay; the oldest was published now." in page
+    OutboxEvent.objects.update(published_at=timezone.now())
+    assert "Nothing waits" in admin_client.get(url).content.decode()
