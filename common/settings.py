@@ -86,6 +86,8 @@ SPECTACULAR_DEFAULTS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+API_REQUIRE_IF_MATCH = env.bool("API_REQUIRE_IF_MATCH", default=False)
+
 KAFKA = {
     "bootstrap_servers": env.servers("KAFKA_BOOTSTRAP_SERVERS", default="localhost:9092"),
     "client_id": env("KAFKA_CLIENT_ID", default="django-events"),

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -50,8 +51,35 @@ class NewStock(forms.Form):
         return products.update(stock=self.cleaned_data["stock"])
 
 
+class ProductForm(forms.ModelForm):
+    """A product, with the version that its editor has seen."""
+
+    seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    class Meta:
+        model = Product
+        exclude: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen_version"] = self.instance.version
+
+    def clean_seen_version(self) -> int | None:
+        seen: int | None = self.cleaned_data["seen_version"]
+        if seen is not None and seen != self.instance.version:
+            raise forms.ValidationError(STALE)
+        return seen
+
+
+STALE = (
+    "Somebody else has changed this product since you opened it. Note what you have entered, "
+    "open it again and look at what it is now."
+)
+
+
 @admin.register(Product)
 class ProductAdmin(admin.ModelAdmin):
+    form = ProductForm
     list_display = [
         "name",
         "sku",
@@ -87,6 +115,15 @@ class ProductAdmin(admin.ModelAdmin):
     @admin.action(description="Set stock…", permissions=["change"])
     def set_stock(self, request: HttpRequest, products: QuerySet) -> HttpResponse | None:
         return self._ask(request, products, NewStock, "Set stock")
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Product | None:
+        """The product; locked until the transaction ends, where it is about to be changed."""
+        product: Product | None = super().get_object(request, object_id, from_field)
+        if product and request.method == "POST" and transaction.get_connection().in_atomic_block:
+            return Product.objects.select_for_update().filter(pk=product.pk).first()
+        return product
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

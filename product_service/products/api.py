@@ -9,7 +9,9 @@ from rest_framework import serializers, status, viewsets
 from rest_framework.exceptions import APIException
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.permissions import SAFE_METHODS, DjangoModelPermissionsOrAnonReadOnly
+from rest_framework.response import Response
 
+from common.api.preconditions import is_known, refuse_stale
 from product_service.products.models import Category, Product
 
 
@@ -113,8 +115,35 @@ class CategoryViewSet(WritingViewSet):
 
 
 class ProductViewSet(WritingViewSet):
+    """Products. Their ETag is their version; ``If-Match`` keeps one edit from undoing another."""
+
     queryset = Product.objects.select_related("category")
     serializer_class = ProductSerializer
     filterset_class = ProductFilter
     search_fields = ["name", "sku", "description"]
     ordering_fields = ["id", "name", "sku", "price", "stock", "created_at", "updated_at"]
+
+    def get_object(self) -> Product:
+        product: Product = super().get_object()
+        if self.request.method not in SAFE_METHODS:
+            refuse_stale(self.request, etag(product))
+        return product
+
+    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        product = self.get_object()
+        if is_known(request, etag(product)):
+            return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag(product)})
+        return Response(self.get_serializer(product).data)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Response:
+        """One product is answered with its ETag."""
+        data = getattr(response, "data", None)
+        if response.status_code < 300 and isinstance(data, dict) and "version" in data:
+            response["ETag"] = f'"{data["version"]}"'
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)
+        return answer
+
+
+def etag(product: Product) -> str:
+    """The strong entity tag of a product: each change of it grows its version."""
+    return f'"{product.version}"'

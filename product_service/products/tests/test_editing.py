@@ -1,0 +1,97 @@
+"""Two editors of one product: the second is told, and nothing is lost."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from product_service.products.models import Product
+from product_service.products.tests.test_many import new
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pan() -> Product:
+    [pan] = Product.objects.bulk_create([new(1)])
+    return pan
+
+
+@pytest.fixture
+def url(pan) -> str:
+    return reverse("product-detail", args=[pan.pk])
+
+
+@pytest.fixture
+def editor() -> APIClient:
+    user = User.objects.create_user("eve")
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="products"))
+    client = APIClient()
+    client.force_login(user)
+    return client
+
+
+def patch(editor, url, stock, **headers):
+    return editor.patch(url, {"stock": stock}, format="json", headers=headers)
+
+
+def test_the_etag_is_the_version(editor, url):
+    assert editor.get(url)["ETag"] == '"1"'
+    assert patch(editor, url, 8)["ETag"] == '"2"'
+    body = {"sku": "N1", "name": "New", "price": "1"}
+    assert editor.post("/api/products/", body, format="json")["ETag"] == '"1"'
+    assert not editor.get("/api/products/").has_header("ETag")
+
+
+def test_the_second_editor_is_refused(editor, url):
+    seen = editor.get(url)["ETag"]
+    assert patch(editor, url, 8, **{"If-Match": seen}).status_code == 200
+    refused = patch(editor, url, 9, **{"If-Match": seen})
+    assert refused.status_code == 412
+    assert "changed meanwhile" in refused.json()["detail"]
+    assert editor.delete(url, headers={"If-Match": seen}).status_code == 412
+    assert editor.put(url, {}, format="json", headers={"If-Match": seen}).status_code == 412
+    assert Product.objects.get().stock == 8
+    assert editor.delete(url, headers={"If-Match": '"2"'}).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("if_match", "status"),
+    [("*", 200), ('"7", "1"', 200), ('W/"1"', 412), ("1", 412), ("nonsense,,", 412), ("", 412)],
+)
+def test_if_match_as_the_rfc_has_it(editor, url, if_match, status):
+    assert patch(editor, url, 8, **{"If-Match": if_match}).status_code == status
+
+
+def test_it_can_be_required(editor, url, settings):
+    assert patch(editor, url, 8).status_code == 200
+    settings.API_REQUIRE_IF_MATCH = True
+    assert patch(editor, url, 9).status_code == 428
+    assert patch(editor, url, 9, **{"If-Match": '"2"'}).status_code == 200
+
+
+def test_what_is_known_is_not_sent_again(editor, url):
+    known = editor.get(url, headers={"If-None-Match": 'W/"1"'})
+    assert (known.status_code, known["ETag"], known.content) == (304, '"1"', b"")
+    patch(editor, url, 8)
+    assert editor.get(url, headers={"If-None-Match": '"1"'}).status_code == 200
+
+
+def test_the_second_editor_in_the_admin_is_told(admin_client, pan):
+    url = f"/admin/products/product/{pan.pk}/change/"
+    assert 'name="seen_version" value="1"' in admin_client.get(url).content.decode()
+    form = {"sku": "S1", "name": "Pan", "price": "12", "currency": "EUR", "seen_version": "1"}
+    assert admin_client.post(url, {**form, "stock": 5, "is_active": "on"}).status_code == 302
+    page = admin_client.post(url, {**form, "stock": 6, "is_active": "on"})
+    assert page.status_code == 200
+    assert "Somebody else has changed this product" in page.content.decode()
+    assert Product.objects.get().stock == 5
+
+
+@pytest.mark.parametrize("path", ["abc/change/", "12345/change/", "abc/history/"])
+def test_a_product_that_is_not_there_is_no_error_of_ours(admin_client, pan, path):
+    for answer in (
+        admin_client.get(f"/admin/products/product/{path}"),
+        admin_client.post(f"/admin/products/product/{path}", {}),
+    ):
+        assert answer.status_code in {302, 404}
