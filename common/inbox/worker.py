@@ -49,6 +49,7 @@ class Worker:
     :param topics: what to subscribe to.
     :param stop: set it, and the worker finishes its batch and leaves.
     :param batch_size: the most messages in one transaction.
+    :param limits: when to leave without being told to; left out, never.
     """
 
     stream: Stream
