@@ -12,8 +12,6 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from tests.stack import ROOT, Broker, Stack, eventually, lines_with
 
-pytestmark = pytest.mark.real_too
-
 
 def manage(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
@@ -79,6 +77,7 @@ def test_without_kafka_create_topics_says_so_and_fails() -> None:
     assert "Kafka at 127.0.0.1:1" in done.stderr
 
 
+@pytest.mark.real_too
 def test_topics_are_created_once(bare_stack: Stack, own_kafka: Broker) -> None:
     own_kafka.start()
     assert "product.events: created, 6 partitions" in bare_stack.manage("product", "create_topics")
@@ -99,6 +98,7 @@ def test_a_topic_keeps_events_for_its_retention_and_a_day_at_the_most(
     assert values == [7 * day, day]
 
 
+@pytest.mark.real_too
 @pytest.mark.parametrize(
     ("service", "command"), [("product", "relay_events"), ("audit", "consume_events")]
 )
@@ -122,6 +122,7 @@ def test_what_is_missing_is_said_once_and_waited_for(
     assert process.stop() == 0
 
 
+@pytest.mark.real_too
 def test_the_banner_names_what_a_worker_works_with(stack: Stack) -> None:
     output = stack.manage("audit", "consume_events", "--drain")
     for part in (
@@ -134,6 +135,7 @@ def test_the_banner_names_what_a_worker_works_with(stack: Stack) -> None:
         assert part in output
 
 
+@pytest.mark.real_too
 def test_drain_leaves_when_caught_up(small_stack: Stack) -> None:
     stack = small_stack
     product = stack.create_product("DRAIN-1")
@@ -146,6 +148,7 @@ def test_drain_leaves_when_caught_up(small_stack: Stack) -> None:
     assert "0 handled, 0 failed, 0 parked" in stack.manage("audit", "consume_events", "--drain")
 
 
+@pytest.mark.real_too
 def test_lag_tells_how_far_a_group_is_behind(small_stack: Stack) -> None:
     stack = small_stack
     lag = json.loads(stack.manage("audit", "lag", "--json"))
@@ -179,6 +182,7 @@ def test_without_kafka_lag_says_so_and_fails() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.real_too
 def test_workers_shows_who_works_and_fails_when_nobody_does(small_stack: Stack) -> None:
     stack = small_stack
     nobody = stack.start("audit", "workers")
