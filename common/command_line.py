@@ -2,6 +2,7 @@
 
 from argparse import ArgumentTypeError
 from datetime import datetime
+from typing import Any
 
 from django.utils.timezone import is_naive, make_aware
 from rich.console import Console
@@ -39,6 +40,14 @@ def moment(text: str) -> datetime:
     except ValueError:
         raise ArgumentTypeError("not ISO 8601, such as 2026-11-01T00:00Z") from None
     return make_aware(when) if is_naive(when) else when
+
+
+def console(file: Any) -> Console:
+    """What tables are printed on. Square brackets in what they show are just that, no markup.
+
+    :param file: such as a command's ``stdout``.
+    """
+    return Console(file=file, markup=False, emoji=False, highlight=False)
 
 
 def progress() -> Progress:

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from common import outbox
 from common.inbox import decisions
 from common.inbox.models import ParkedDecision, ParkedEvent, ParkedKey
+from common.tests.app import handlers
 from common.tests.conftest import hopeless, poison, product, written
 
 pytestmark = pytest.mark.django_db
@@ -96,7 +97,7 @@ def test_the_list_says_who_waits_and_for_what(bus, line):
     outbox.publish(poison(2, 1))
     bus.run()
     shown = parked("list")
-    assert "4 events are parked" in shown
+    assert "Parked events: 4" in shown
     assert "needs a person" in shown
     assert "LookupError" in shown
     listed = json.loads(parked("list", "--json"))
@@ -105,6 +106,18 @@ def test_the_list_says_who_waits_and_for_what(bus, line):
         ("2", 1, "retrying"),
     ]
     assert len(json.loads(parked("list", "--dead", "--json"))) == 1
+
+
+def test_brackets_in_an_error_are_shown_as_they_are(bus, monkeypatch):
+    def fail(**values):
+        raise ValueError("[/x]\nmore")
+
+    monkeypatch.setattr(handlers.Written.objects, "create", fail)
+    outbox.publish(product(1, 1))
+    bus.run()
+    [event] = ParkedEvent.objects.all()
+    assert "ValueError: [/x] more" in parked("list")
+    assert "ValueError: [/x]" in parked("show", str(event.pk))
 
 
 def test_an_empty_list_says_so():

@@ -3,9 +3,9 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
 from rich.table import Table
 
+from common.command_line import console
 from common.inbox.subscriptions import subscribed_topics
 from common.kafka.connecting import KafkaRefused, KafkaUnavailable
 from common.kafka.lag import PartitionLag, group_lag
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         if json:
             self.stdout.write(msgspec.json.encode(partitions).decode())
         elif partitions:
-            Console(file=self.stdout).print(_table(partitions))  # type: ignore[arg-type]
+            console(self.stdout).print(_table(partitions))
         else:
             self.stdout.write(f"Kafka has no topic {', '.join(topics)} yet: nothing to be behind.")
 

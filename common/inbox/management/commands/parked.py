@@ -8,11 +8,12 @@ from django.db import DatabaseError
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
-from rich.console import Console
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
+from common.command_line import console
 from common.inbox import decisions, retrying
 from common.inbox.lines import waiting_keys
 from common.inbox.models import ParkedEvent, ParkedKey
@@ -93,14 +94,14 @@ class Command(BaseCommand):
             self.stdout.write(f"Parked event {event} is discarded.")
 
     def _print(self, what: Any) -> None:
-        Console(file=self.stdout).print(what)  # type: ignore[arg-type]
+        console(self.stdout).print(what)
 
 
 COLUMNS = ("head", "topic", "key", "state", "waiting", "attempts", "next_try_at", "since", "error")
 
 
 def _table(keys: QuerySet[Any]) -> Table:
-    table = Table(title=f"{sum(key.waiting for key in keys):,} events are parked", expand=True)
+    table = Table(title=f"Parked events: {sum(key.waiting for key in keys):,}", expand=True)
     table.add_column("id", justify="right", no_wrap=True)
     table.add_column("key", overflow="fold", max_width=20)
     table.add_column("waiting", justify="right", no_wrap=True)
@@ -111,13 +112,14 @@ def _table(keys: QuerySet[Any]) -> Table:
     for key in keys:
         waits = timesince(key.since, depth=1) if key.since else ""
         row = (str(key.head), str(key), f"{key.waiting:,}", waits, str(key.attempts))
-        table.add_row(*row, _next_try(key), key.error or "not tried yet")
+        error = " ".join(key.error.split()) or "not tried yet"
+        table.add_row(*row, _next_try(key), error)
     return table
 
 
-def _next_try(key: ParkedKey) -> str:
+def _next_try(key: ParkedKey) -> str | Text:
     if key.next_try_at is None:
-        return "[bold red]needs a person"
+        return Text("needs a person", "bold red")
     if key.next_try_at <= timezone.now():
         return "now"
     return f"in {timeuntil(key.next_try_at, depth=1)}"

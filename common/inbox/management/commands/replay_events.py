@@ -4,10 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
 from rich.table import Table
 
-from common.command_line import moment, progress
+from common.command_line import console, moment, progress
 from common.inbox.replay import Replay
 from common.inbox.subscriptions import Subscription, subscribed_topics, subscriptions
 from common.kafka.connecting import KafkaRefused, KafkaUnavailable
@@ -83,7 +82,7 @@ class Command(BaseCommand):
         for event_type, count in sorted(replay.replayed.items()):
             table.add_row(event_type, f"{count:,}")
         if replay.replayed:
-            Console(file=self.stdout).print(table)  # type: ignore[arg-type]
+            console(self.stdout).print(table)
         total = replay.replayed.total()
         done = "would be replayed" if dry_run else "replayed"
         others = f"{replay.passed_over:,} passed over, {replay.failed:,} failed"

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
-from rich.console import Console
 from rich.table import Table
 
+from common.command_line import console
 from common.inbox.health import ALIVE
 from common.inbox.heartbeat import shown_partitions
 from common.inbox.models import Worker
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         if not workers:
             self.stdout.write(f"No worker was seen in the last {ALIVE.seconds} seconds.")
             sys.exit(1)
-        Console(file=self.stdout).print(_table(workers))  # type: ignore[arg-type]
+        console(self.stdout).print(_table(workers))
 
 
 def _table(workers: list[Worker]) -> Table:
