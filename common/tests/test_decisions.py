@@ -110,13 +110,13 @@ def test_the_list_says_who_waits_and_for_what(bus, line):
 
 def test_brackets_in_an_error_are_shown_as_they_are(bus, monkeypatch):
     def fail(**values):
-        raise ValueError("[/x]\nmore")
+        raise ValueError("[/x]\ny")
 
     monkeypatch.setattr(handlers.Written.objects, "create", fail)
     outbox.publish(product(1, 1))
     bus.run()
     [event] = ParkedEvent.objects.all()
-    assert "ValueError: [/x] more" in parked("list")
+    assert "ValueError: [/x] y" in parked("list")
     assert "ValueError: [/x]" in parked("show", str(event.pk))
 
 

@@ -112,7 +112,7 @@ def _table(keys: QuerySet[Any]) -> Table:
     for key in keys:
         waits = timesince(key.since, depth=1) if key.since else ""
         row = (str(key.head), str(key), f"{key.waiting:,}", waits, str(key.attempts))
-        error = " ".join(key.error.split()) or "not tried yet"
+        error = " ".join((key.error or "").split()) or "not tried yet"
         table.add_row(*row, _next_try(key), error)
     return table
 
