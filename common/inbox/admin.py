@@ -147,7 +147,7 @@ class ParkedKeyAdmin(DecidingAdmin):
     @admin.display(description="error")
     def first_error(self, key: Any) -> str:
         url = reverse("admin:inbox_parkedevent_change", args=[key.head])
-        text = Truncator(key.error).chars(80) or "not tried yet"
+        text = Truncator(key.error or "").chars(80) or "not tried yet"
         return format_html('<a href="{}">{}</a>', url, text)
 
     @admin.display(description="next try", ordering="next_try_at")
