@@ -27,6 +27,9 @@ from common.inbox.payload import pretty
 Action = ParkedDecision.Action
 Decide = Callable[[int, str, str], object]
 
+MOST_AT_ONCE = 500
+"""Django takes 1,000 form fields, and each event is a transaction within the request."""
+
 STYLES = {"all": ["inbox/admin.css"]}
 DECISIONS: dict[Action, Decide] = {
     Action.RETRY: decisions.retry_now,
@@ -75,11 +78,15 @@ class DecidingAdmin(ReadOnlyAdmin):
 
     def events(self, chosen: QuerySet[Any]) -> list[ParkedEvent]:
         """The events that a decision about the chosen rows is about."""
-        raise NotImplementedError
+        return list(chosen.select_related("parked_key"))
 
     def _decide(
         self, request: HttpRequest, chosen: QuerySet[Any], action: Action
     ) -> HttpResponse | None:
+        if chosen.count() > MOST_AT_ONCE:
+            text = f"Decide about {MOST_AT_ONCE} rows at once at the most; filter, or choose fewer."
+            self.message_user(request, text, messages.WARNING)
+            return None
         answered = "reason" in request.POST
         needed = action != Action.RETRY
         form = Reason(request.POST if answered else None, required=needed, label_suffix="")
@@ -185,9 +192,6 @@ class ParkedEventAdmin(DecidingAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         known = lookup == "parked_key__id__exact"
         return known or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
-
-    def events(self, chosen: QuerySet[Any]) -> list[ParkedEvent]:
-        return list(chosen.select_related("parked_key"))
 
     @admin.display(description="state", ordering="state")
     def badge(self, event: ParkedEvent) -> str:

@@ -1,8 +1,10 @@
+import sqlite3
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from common.contracts.product import ProductCreated
 from common.testing.bus import bus
@@ -40,6 +42,15 @@ def poison(product_id: int, version: int) -> ProductCreated:
 def hopeless(product_id: int, version: int) -> ProductCreated:
     """The same, with an error that the handler's policy does not try again."""
     return product(product_id, version, price=handlers.HOPELESS)
+
+
+def locked() -> OperationalError:
+    """What a busy SQLite file raises: trouble that passes."""
+    cause = sqlite3.OperationalError("database is locked")
+    cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    error = OperationalError("database is locked")
+    error.__cause__ = cause
+    return error
 
 
 def written() -> list[str]:

@@ -1,9 +1,7 @@
 """Consuming: exactly once in effect, in order within a key, and nothing skipped in silence."""
 
-import sqlite3
-
 import pytest
-from django.db import OperationalError, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +12,7 @@ from common.outbox.models import OutboxEvent
 from common.testing.bus import Bus
 from common.testing.kafka import InMemoryKafka
 from common.tests.app import handlers
-from common.tests.conftest import poison, product, written
+from common.tests.conftest import locked, poison, product, written
 
 pytestmark = pytest.mark.django_db
 
@@ -131,14 +129,6 @@ def test_an_error_with_any_text_is_parked(bus, monkeypatch):
     outbox.publish(product())
     assert bus.run().parked == 1
     assert ParkedEvent.objects.get().error == "ValueError: \\x00 and \\udc00"
-
-
-def locked() -> OperationalError:
-    cause = sqlite3.OperationalError("database is locked")
-    cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    error = OperationalError("database is locked")
-    error.__cause__ = cause
-    return error
 
 
 def test_an_error_that_passes_does_not_count_against_the_event(bus, monkeypatch):

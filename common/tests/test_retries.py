@@ -1,10 +1,8 @@
 """Parked events are tried again on schedule, in order, until they are handled or dead."""
 
-import sqlite3
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +12,7 @@ from common.events import ContractViolation
 from common.inbox import Retry, retrying
 from common.inbox.models import ParkedEvent, ParkedKey
 from common.tests.app import handlers
-from common.tests.conftest import hopeless, poison, product, written
+from common.tests.conftest import hopeless, locked, poison, product, written
 
 pytestmark = pytest.mark.django_db
 
@@ -129,14 +127,6 @@ def test_trouble_of_the_database_counts_against_no_parked_event(bus, heal, monke
     monkeypatch.setattr(handlers.Written.objects, "create", fail_at_first)
     assert bus.travel(seconds=10).handled == 1
     assert ParkedEvent.objects.get().attempts == 2
-
-
-def locked():
-    cause = sqlite3.OperationalError("database is locked")
-    cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    error = OperationalError("database is locked")
-    error.__cause__ = cause
-    return error
 
 
 @given(

@@ -151,6 +151,8 @@ class ProductAdmin(admin.ModelAdmin):
             "opts": self.opts,
             "form": form,
             "products": products,
+            "number": products.count(),
+            "all_found": request.POST.get("select_across") == "1",
             "action": request.POST["action"],
         }
         return TemplateResponse(request, "admin/products/product/change_many.html", context)

@@ -77,6 +77,17 @@ def test_retrying_without_a_worker_says_so(admin_client, parked):
     assert ParkedKey.objects.get().state == "retrying"
 
 
+def test_too_many_at_once_are_refused_in_words(admin_client, bus, monkeypatch):
+    monkeypatch.setattr("common.inbox.admin.MOST_AT_ONCE", 1)
+    for garbage in (b"<", b">"):
+        bus.send("product.events", garbage)
+    bus.consume()
+    form = {"action": "discard", "select_across": "1", "_selected_action": "1"}
+    page = admin_client.post(EVENTS, form, follow=True).content.decode()
+    assert "Decide about 1 rows at once at the most" in page
+    assert not ParkedDecision.objects.exists()
+
+
 def test_deciding_twice_says_so(admin_client, parked):
     decide(admin_client, EVENTS, parked.pk, "discard", reason="junk")
     again = decide(admin_client, EVENTS, parked.pk, "discard", reason="junk").content.decode()

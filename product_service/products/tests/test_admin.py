@@ -49,6 +49,19 @@ def test_many_are_changed_and_told_of(admin_client, products, action, answer, ch
     assert set(Product.objects.values_list("is_active", flat=True)) == {True}
 
 
+def test_all_that_a_filter_finds_can_be_changed_however_many(admin_client):
+    Product.objects.bulk_create(new(number, price=20) for number in range(1_100))
+    Product.objects.filter(stock__lt=10).update(is_active=False)
+    form = {"action": "set_stock", "select_across": "1", "_selected_action": "1"}
+    url = f"{LIST}?is_active__exact=1"
+    page = admin_client.post(url, form).content.decode()
+    assert "1090 products" in page
+    assert page.count('type="hidden"') < 10
+    admin_client.post(url, {**form, "answered": "yes", "stock": "5000"})
+    assert Product.objects.filter(stock=5000).count() == 1_090
+    check()
+
+
 @pytest.mark.parametrize(
     ("action", "answer"),
     [
