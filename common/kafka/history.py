@@ -1,23 +1,25 @@
 """History: what lies on topics between two points in time, read without disturbing any group."""
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from common.kafka.connecting import connect, unavailable
 from common.kafka.lag import first_messages, partitions_of
 
 POLL_MS = 500
+STALLED_SECONDS = 30.0
 
 
 class History:
     """The messages of some topics, from a moment on, up to now.
 
-    :param reader: a kafka-python consumer whose group nobody else uses.
+    :param reader: a kafka-python consumer without a group: it commits no offsets.
     :param topics: which to read.
     :param since: the time of the first message that counts; None for all that Kafka has.
     """
@@ -27,6 +29,7 @@ class History:
         partitions = partitions_of(reader, topics)
         reader.assign(partitions)
         self._starts = _starts(reader, partitions, since)
+        reader.assign(list(self._starts))  # a partition that has none to read would bring new ones
         for partition, start in self._starts.items():
             reader.seek(partition, start)
         first_messages(reader, self._starts)
@@ -40,15 +43,13 @@ class History:
     def batches(self, size: int) -> Iterator[list[Any]]:
         """The messages, so many at a time at the most, in order within each partition.
 
-        The group's offsets are committed when the next batch is asked for, so that others can see
-        how far it is.
-
-        :raises KafkaUnavailable: when Kafka goes away.
+        :raises KafkaUnavailable: when Kafka has sent nothing for ``STALLED_SECONDS``.
         """
         unfinished = {p for p, start in self._starts.items() if start < self._ends[p]}
         for partition in unfinished:
             self._reader.seek(partition, self._starts[partition])
             self._reader.resume(partition)
+        heard = time.monotonic()
         while unfinished:
             polled = self._poll(size)
             messages = [
@@ -59,9 +60,11 @@ class History:
             ]
             if messages:
                 yield messages
-            reached = {p: self._reader.position(p) for p in unfinished}
-            self._commit({p: min(at, self._ends[p]) for p, at in reached.items()})
-            finished = {p for p, at in reached.items() if at >= self._ends[p]}
+            if polled:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > STALLED_SECONDS:
+                raise unavailable(f"nothing came for {STALLED_SECONDS:.0f} s")
+            finished = {p for p in unfinished if self._reader.position(p) >= self._ends[p]}
             self._reader.pause(*finished)
             unfinished -= finished
 
@@ -72,24 +75,17 @@ class History:
             raise unavailable(error) from error
         return polled
 
-    def _commit(self, offsets: dict[TopicPartition, int]) -> None:
-        try:
-            self._reader.commit({p: OffsetAndMetadata(at, "", -1) for p, at in offsets.items()})
-        except KafkaError as error:
-            raise unavailable(error) from error
-
 
 @contextmanager
-def history(group: str, topics: Iterable[str], since: datetime | None) -> Iterator[History]:
+def history(topics: Iterable[str], since: datetime | None) -> Iterator[History]:
     """The history of topics, for the length of a ``with`` block.
 
-    :param group: a consumer group that nobody else uses.
     :param since: the time of the first message that counts; None for all that Kafka has.
     :raises KafkaUnavailable: when no broker answers.
     :raises KafkaRefused: when log-in or certificate are refused.
     """
     options = {"enable_auto_commit": False, "allow_auto_create_topics": False}
-    with closing(connect(KafkaConsumer, group_id=group, **options)) as reader:
+    with closing(connect(KafkaConsumer, **options)) as reader:
         try:
             found = History(reader, topics, since)
         except KafkaError as error:

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         stop = stop_on_signals()
         replay = Replay(handlers, options["type"], options["subject"], stop)
         try:
-            with history(f"{settings.CONSUMER_GROUP}.replay", topics, since) as found:
+            with history(topics, since) as found:
                 self._describe(replay, found.count)
                 if not dry_run and options["interactive"]:
                     confirm()
