@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCK   := requirements/dev.txt
 PYTEST := SECRET_KEY=for-tests-only $(BIN)/python -m pytest
+# Tests with processes of their own mostly wait for them.
+ACROSS := $(PYTEST) tests -p no:django -n 2 --dist loadfile
 KAFKA  := var/kafka
 
 .DEFAULT_GOAL := help
@@ -36,10 +38,10 @@ test-notification: setup
 test-audit: setup
 	$(PYTEST) audit_service --ds=audit_service.settings
 test-e2e: setup
-	$(PYTEST) tests -p no:django
+	$(ACROSS)
 
 test-real: setup kafka ## Test on Apache Kafka and PostgreSQL (needs Java 17, Maven, PostgreSQL)
-	$(PYTEST) tests -p no:django --real
+	$(ACROSS) --real
 faults: setup kafka ## Run the faults alone, and write their table into docs/reliability.md
 	$(PYTEST) tests/faults -p no:django --real --fault-table docs/reliability.md
 

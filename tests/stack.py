@@ -1,6 +1,7 @@
 """The three services as real processes, for the tests that cross them."""
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -21,12 +22,17 @@ __all__ = ["eventually"]
 ROOT = Path(__file__).parent.parent
 SERVICES = ("product", "notification", "audit")
 USER = PASSWORD = "admin"
+LISTENING_PORTS = range(12_000, 32_000)
+"""Below those that systems give to outgoing connections, one of which could take a port first."""
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, drawn by lot: two runs of the tests hardly draw the same."""
+    while True:
+        port = random.choice(LISTENING_PORTS)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:

@@ -12,26 +12,38 @@ from tests.rig.experiment import Experiment, Result
 from tests.rig.report import COLUMNS, cells, write_table
 from tests.stack import Broker, Databases, Stack, stopping
 
-RESULTS = pytest.StashKey[list[Result]]()
+ROW = "fault"
+"""The name of the test report's property that holds a row of the table."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[RESULTS] = []
+    config.pluginmanager.register(FaultTable(config.option.fault_table))
 
 
-def pytest_terminal_summary(config: pytest.Config) -> None:
-    results = sorted(config.stash[RESULTS], key=lambda result: result.number)
-    if not results:
-        return
-    Console(width=130).print(table(results))
-    if path := config.option.fault_table:
-        write_table(Path(path), results)
+class FaultTable:
+    """Takes the rows from the tests' reports, which also come from other processes."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._rows: dict[int, Sequence[str]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, row in report.user_properties:
+            if name == ROW and isinstance(row, list):
+                self._rows[int(row[0])] = row
+
+    def pytest_terminal_summary(self) -> None:
+        rows = [row for _, row in sorted(self._rows.items())]
+        if rows:
+            Console(width=130).print(table(rows))
+        if rows and self._path:
+            write_table(Path(self._path), rows)
 
 
-def table(results: Sequence[Result]) -> Table:
+def table(rows: Sequence[Sequence[str]]) -> Table:
     table = Table(*COLUMNS)
-    for result in results:
-        table.add_row(*cells(result))
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
@@ -42,14 +54,14 @@ class Settle(Protocol):
 
 
 @pytest.fixture
-def settle(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Settle:
+def settle(request: pytest.FixtureRequest) -> Settle:
     [number, fault] = request.node.get_closest_marker("fault").args
 
     def settle(experiment: Experiment, parked: int = 0) -> None:
         account = experiment.settle()
-        result = Result(number, fault, account, experiment.recovery_seconds)
-        pytestconfig.stash[RESULTS].append(result)
-        Console(width=130).print(table([result]))
+        row = cells(Result(number, fault, account, experiment.recovery_seconds))
+        request.node.user_properties.append((ROW, row))
+        Console(width=130).print(table([row]))
         assert account.flawless, account
         assert account.parked == parked
 

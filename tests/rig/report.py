@@ -38,7 +38,7 @@ def cells(result: Result) -> list[str]:
     ]
 
 
-def write_table(path: Path, results: Sequence[Result]) -> None:
+def write_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
     """Put the table between the two marks in a Markdown file."""
     before, _, rest = path.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -47,7 +47,7 @@ def write_table(path: Path, results: Sequence[Result]) -> None:
         "",
         _line(COLUMNS),
         _line(["---"] * 2 + ["---:"] * (len(COLUMNS) - 2)),
-        *(_line(cells(result)) for result in results),
+        *map(_line, rows),
     ]
     path.write_text("\n".join([f"{before}{BEGIN}", *lines, f"{END}{after}"]))
 
