@@ -13,6 +13,9 @@ router.register("events", EntryViewSet)
 
 admin.site.site_header = admin.site.site_title = "Audit service"
 
+handler404 = "common.api.exceptions.page_not_found"
+handler500 = "common.api.exceptions.server_error"
+
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/audit/auditentry/")),
     path("admin/", admin.site.urls),

@@ -9,6 +9,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 HOST_AND_PORT = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:,/]+)(?::\d{1,5})?")
+RATE = re.compile(r"[1-9]\d*/(?:s|sec|m|min|h|hour|d|day)")
 WANTED = {int: "a whole number", float: "a number", bool: "on or off"}
 TRUE = frozenset(environ.Env.BOOLEAN_TRUE_STRINGS)
 FALSE = frozenset({"false", "off", "no", "n", "0", ""})
@@ -38,6 +39,13 @@ class Environment(environ.Env):  # type: ignore[misc]
         if number < 0:
             raise ImproperlyConfigured(f"{var} must be 0 or more")
         return number
+
+    def rate(self, var: str, *, default: str) -> str | None:
+        """How many requests in which time, as ``600/min``; None where it is empty: any number."""
+        rate: str = self(var, default=default)
+        if rate and not RATE.fullmatch(rate):
+            raise ImproperlyConfigured(f"{var} must be like 10/sec, 600/min, 5000/hour or 9000/day")
+        return rate or None
 
     def choice(self, var: str, choices: tuple[str, ...]) -> str:
         """One of these words; the first is the default."""

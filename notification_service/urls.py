@@ -13,6 +13,9 @@ router.register("notifications", NotificationViewSet)
 
 admin.site.site_header = admin.site.site_title = "Notification service"
 
+handler404 = "common.api.exceptions.page_not_found"
+handler500 = "common.api.exceptions.server_error"
+
 urlpatterns = [
     path("", inbox, name="inbox"),
     path("mark-all-read/", mark_all_read, name="mark-all-read"),

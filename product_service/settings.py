@@ -1,10 +1,15 @@
 """Settings of the product service; what is shared is in common/settings.py."""
 
 from common.settings import *  # noqa: F403
-from common.settings import REST_FRAMEWORK, SHARED_APPS, SPECTACULAR_DEFAULTS, database
+from common.settings import SHARED_APPS, SPECTACULAR_DEFAULTS, database
 
 SERVICE_NAME = "product_service"
-INSTALLED_APPS = [*SHARED_APPS, "common.outbox", "product_service.products"]
+INSTALLED_APPS = [
+    *SHARED_APPS,
+    "common.outbox",
+    "common.idempotency",
+    "product_service.products",
+]
 ROOT_URLCONF = "product_service.urls"
 WSGI_APPLICATION = "product_service.wsgi.application"
 # Browsers keep cookies by host and not by port: a login here must not end one next door.
@@ -12,8 +17,3 @@ SESSION_COOKIE_NAME = "product_sessionid"
 CSRF_COOKIE_NAME = "product_csrftoken"
 DATABASES = {"default": database("product")}
 SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Product service"}
-REST_FRAMEWORK = {
-    **REST_FRAMEWORK,
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
-    "PAGE_SIZE": 50,
-}

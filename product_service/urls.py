@@ -6,7 +6,7 @@ from rest_framework.routers import DefaultRouter
 
 from common.observability.health import healthz, readyz
 from common.outbox.health import waiting
-from product_service.products.api import CategoryViewSet, ProductViewSet
+from product_service.products.api.views import CategoryViewSet, ProductViewSet
 from product_service.products.views import event_schema
 
 router = DefaultRouter()
@@ -14,6 +14,9 @@ router.register("products", ProductViewSet)
 router.register("categories", CategoryViewSet)
 
 admin.site.site_header = admin.site.site_title = "Product service"
+
+handler404 = "common.api.exceptions.page_not_found"
+handler500 = "common.api.exceptions.server_error"
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/api/products/")),

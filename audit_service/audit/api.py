@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 
 from audit_service.audit.models import AuditEntry
-from common.api.pagination import NewestFirst
+from common.api.pagination import KeysetPagination
 from common.api.permissions import ModelPermissions
 from common.events import decode
 from common.events.codec import headers_from_text
@@ -57,5 +57,5 @@ class EntryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     queryset = AuditEntry.objects.all()
     serializer_class = EntrySerializer
     permission_classes = [ModelPermissions]
-    pagination_class = NewestFirst
+    pagination_class = KeysetPagination
     filterset_class = EntryFilter

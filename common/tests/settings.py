@@ -4,7 +4,13 @@ from common.settings import *  # noqa: F403
 from common.settings import SHARED_APPS, env
 
 SERVICE_NAME = "bus_tests"
-INSTALLED_APPS = [*SHARED_APPS, "common.outbox", "common.inbox", "common.tests.app"]
+INSTALLED_APPS = [
+    *SHARED_APPS,
+    "common.outbox",
+    "common.inbox",
+    "common.idempotency",
+    "common.tests.app",
+]
 SECRET_KEY = "for-tests-only"
 ROOT_URLCONF = "common.tests.urls"
 DATABASES = {"default": env.db("DATABASE_URL", default="sqlite://:memory:")}

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django_filters import rest_framework as filters
 from rest_framework import mixins, serializers, viewsets
 
-from common.api.pagination import NewestFirst
+from common.api.pagination import KeysetPagination
 from common.api.permissions import ModelPermissions
 from notification_service.notifications.models import Notification
 
@@ -56,5 +56,5 @@ class NotificationViewSet(
     queryset = Notification.objects.all()
     serializer_class = NotificationSerializer
     permission_classes = [ModelPermissions]
-    pagination_class = NewestFirst
+    pagination_class = KeysetPagination
     filterset_class = NotificationFilter

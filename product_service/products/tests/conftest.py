@@ -1,3 +1,17 @@
+import pytest
+from django.contrib.auth.models import Permission, User
+from rest_framework.test import APIClient
+
 from common.testing.bus import bus
 
 __all__ = ["bus"]
+
+
+@pytest.fixture
+def editor() -> APIClient:
+    """Logged in as somebody who may do everything with products, and nothing else."""
+    user = User.objects.create_user("eve", password="pw")
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="products"))
+    client = APIClient()
+    client.force_login(user)
+    return client

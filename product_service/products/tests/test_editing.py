@@ -1,9 +1,7 @@
 """Two editors of one product: the second is told, and nothing is lost."""
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.urls import reverse
-from rest_framework.test import APIClient
 
 from product_service.products.models import Product
 from product_service.products.tests.test_many import new
@@ -20,15 +18,6 @@ def pan() -> Product:
 @pytest.fixture
 def url(pan) -> str:
     return reverse("product-detail", args=[pan.pk])
-
-
-@pytest.fixture
-def editor() -> APIClient:
-    user = User.objects.create_user("eve")
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="products"))
-    client = APIClient()
-    client.force_login(user)
-    return client
 
 
 def patch(editor, url, stock, **headers):

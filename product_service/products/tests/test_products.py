@@ -4,26 +4,16 @@ import json
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.urls import reverse
-from rest_framework.test import APIClient
 
 from common.outbox.models import OutboxEvent
 from product_service.products.models import Category, Product
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def editor() -> APIClient:
-    user = User.objects.create_user("eve", password="pw")
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="products"))
-    client = APIClient()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
@@ -174,7 +164,8 @@ def test_bad_input_names_the_field_and_changes_nothing(editor, kettle, field, va
     body = json.dumps({"sku": "K2", "name": "Pot", "price": "1", field: value})
     answer = editor.post("/api/products/", body, content_type="application/json")
     assert answer.status_code == 400
-    assert field in answer.json()
+    assert answer["Content-Type"] == "application/problem+json"
+    assert {error["pointer"] for error in answer.json()["errors"]} == {f"#/{field}"}
     assert Product.objects.count() == 1
     assert events() == []
 
@@ -184,7 +175,7 @@ def test_a_huge_body_is_refused(editor, form):
     body = {"sku": "K2", "price": "1", "name": "x" * 10_000_000}
     answer = editor.post("/api/products/", body, format=form)
     assert answer.status_code == 413
-    assert "too large" in answer.json()["body"][0]
+    assert "too large" in answer.json()["detail"]
     assert not Product.objects.exists()
 
 
@@ -196,7 +187,8 @@ def test_a_body_that_is_no_product_is_refused(editor, body):
 
 
 @pytest.mark.parametrize(
-    "query", ["price_min=cheap", "sku=%00", "search=%00", "page=0", "page=99999999999999999999"]
+    "query",
+    ["price_min=cheap", "sku=%00", "search=%00", "cursor=abc", "updated_since=now", "fields=abc"],
 )
 def test_a_bad_query_is_the_clients_error(client, query):
     assert client.get(f"/api/products/?{query}").status_code in (400, 404)
@@ -205,10 +197,9 @@ def test_a_bad_query_is_the_clients_error(client, query):
 def test_reading_is_open_and_writing_is_not(kettle, client):
     url = reverse("product-detail", args=[kettle.pk])
     assert client.get(url).json()["name"] == "Kettle"
-    assert (
-        client.get("/api/products/?search=kett&ordering=-price&in_stock=true").json()["count"] == 1
-    )
-    assert client.delete(url).status_code == 403
+    found = client.get("/api/products/?search=kett&ordering=-price&in_stock=true").json()
+    assert [product["name"] for product in found["results"]] == ["Kettle"]
+    assert client.delete(url).status_code == 401
     assert client.get("/api/products/" + "9" * 40 + "/").status_code == 404
     client.force_login(User.objects.create_user("bob"))
     assert client.post("/api/products/", {"sku": "K2", "name": "Pot"}).status_code == 403

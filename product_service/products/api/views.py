@@ -1,0 +1,165 @@
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
+from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.permissions import SAFE_METHODS, DjangoModelPermissionsOrAnonReadOnly
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.pagination import KeysetPagination
+from common.api.preconditions import is_known, refuse_stale
+from common.idempotency.answers import once
+from product_service.products.api.bulk import BulkChange, BulkResultSerializer, BulkSerializer
+from product_service.products.api.filters import ProductFilter
+from product_service.products.api.serializers import CategorySerializer, ProductSerializer
+from product_service.products.models import Category, Product
+
+FIELDS = OpenApiParameter("fields", str, description="Names of the fields to answer, as `id,sku`.")
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="A request that comes again with the same key gets the same answer.",
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description="The ETag of what you have seen."
+)
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of what you have."
+)
+
+
+class HasProducts(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "has_products"
+    default_detail = "The category has products. Move or delete them first."
+
+
+class WritingViewSet(viewsets.ModelViewSet):
+    """Reading is open; writing needs a login with the model's permission."""
+
+    permission_classes = [DjangoModelPermissionsOrAnonReadOnly]
+    filter_backends = [DjangoFilterBackend, SearchFilter, OrderingFilter]
+    pagination_class = KeysetPagination
+
+    def get_queryset(self) -> QuerySet:
+        """Rows that are about to be written are locked, so that no edit undoes another."""
+        queryset = super().get_queryset()
+        if self.request.method in SAFE_METHODS or self.request.method == "POST":
+            return queryset
+        return queryset.select_for_update(of=["self"])
+
+    @extend_schema(parameters=[FIELDS])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(parameters=[FIELDS])
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().retrieve(request, *args, **kwargs)
+
+    @extend_schema(parameters=[IDEMPOTENCY_KEY])
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        create = super().create
+        return once(request, lambda: create(request, *args, **kwargs))
+
+    @transaction.atomic
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().update(request, *args, **kwargs)
+
+    @transaction.atomic
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().destroy(request, *args, **kwargs)
+
+    def perform_create(self, serializer: serializers.BaseSerializer) -> None:
+        """A duplicate that came in between check and insert is the client's error too."""
+        try:
+            with transaction.atomic():
+                serializer.save()
+        except IntegrityError:
+            self.get_serializer(data=serializer.initial_data).is_valid(raise_exception=True)
+            raise
+
+
+class CategoryViewSet(WritingViewSet):
+    queryset = Category.objects.all()
+    serializer_class = CategorySerializer
+    search_fields = ["name", "slug"]
+    ordering_fields = ["name", "id"]
+
+    def perform_destroy(self, instance: Category) -> None:
+        if instance.products.exists():
+            raise HasProducts
+        instance.delete()
+
+
+class ProductViewSet(WritingViewSet):
+    """Products. Their ETag is their version; ``If-Match`` keeps one edit from undoing another."""
+
+    queryset = Product.objects.select_related("category")
+    serializer_class = ProductSerializer
+    filterset_class = ProductFilter
+    search_fields = ["name", "sku", "description"]
+    ordering_fields = ["id", "name", "sku", "price", "stock", "created_at", "updated_at"]
+
+    def get_object(self) -> Product:
+        product: Product = super().get_object()
+        if self.request.method not in SAFE_METHODS:
+            refuse_stale(self.request, etag(product.version))
+        return product
+
+    @extend_schema(
+        parameters=[FIELDS, IF_NONE_MATCH], responses={200: ProductSerializer, 304: None}
+    )
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        product = self.get_object()
+        tag = etag(product.version)
+        if is_known(request, tag):
+            return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": tag})
+        return Response(self.get_serializer(product).data, headers={"ETag": tag})
+
+    @extend_schema(parameters=[IDEMPOTENCY_KEY])
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return with_etag(super().create(request, *args, **kwargs))
+
+    @extend_schema(parameters=[IF_MATCH])
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return with_etag(super().update(request, *args, **kwargs))
+
+    @extend_schema(parameters=[IF_MATCH])
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().partial_update(request, *args, **kwargs)
+
+    @extend_schema(parameters=[IF_MATCH])
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().destroy(request, *args, **kwargs)
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY],
+        request=BulkSerializer,
+        responses=BulkResultSerializer,
+        filters=False,
+    )
+    @action(detail=False, methods=["post"], pagination_class=None)
+    def bulk(self, request: Request) -> Response:
+        """Delete, change and create up to 1,000 products: all of it, or nothing.
+
+        Deletions come first, then changes, then new products. A change names the `id` and the
+        fields that get new values; with a `version` it is refused when that is not the last one.
+        """
+        return once(request, lambda: Response(BulkChange(request).carry_out()))
+
+
+def etag(version: int) -> str:
+    """The strong entity tag of a product: each change of it grows its version."""
+    return f'"{version}"'
+
+
+def with_etag(response: Response) -> Response:
+    response["ETag"] = etag(response.data["version"])
+    return response

@@ -1,0 +1,168 @@
+"""Changing many products in one request: all of it, or nothing and why."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from common.outbox.models import OutboxEvent
+from product_service.products.models import Category, Product
+from product_service.products.tests.test_many import check, new, stored
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/products/bulk/"
+
+
+@pytest.fixture
+def pans() -> list[Product]:
+    Category.objects.create(name="Kitchen", slug="kitchen")
+    return Product.objects.bulk_create(new(n) for n in range(4))
+
+
+def post(client, **body):
+    return client.post(URL, body, format="json")
+
+
+def body_of(n: int, **values) -> dict:
+    return {"sku": f"N{n}", "name": f"New {n}", "price": "3.00", **values}
+
+
+def errors(answer) -> set[str]:
+    assert answer["Content-Type"] == "application/problem+json"
+    return {error["pointer"] for error in answer.json()["errors"]}
+
+
+def test_all_three_at_once(editor, pans):
+    a, b, c, _ = (pan.pk for pan in pans)
+    answer = post(
+        editor,
+        create=[body_of(1, category="kitchen"), body_of(2, sku="S2", stock=9)],
+        update=[
+            {"id": b, "stock": 80, "version": 1},
+            {"id": a, "name": "Lid", "category": "kitchen"},
+        ],
+        delete=[c],
+    )
+    assert answer.status_code == 200, answer.json()
+    result = answer.json()
+    assert result["deleted"] == [c]
+    assert [row["id"] for row in result["updated"]] == [b, a]
+    assert [row["version"] for row in result["updated"]] == [2, 2]
+    told = {row["id"]: row for row in (*result["created"], *result["updated"])}
+    assert told.items() <= stored().items()
+    assert stored()[a]["category"] == "kitchen"
+    assert stored()[a]["stock"] == 0
+    check()
+
+
+def test_nothing_is_done_when_one_item_is_wrong(editor, pans):
+    before = stored()
+    answer = post(
+        editor,
+        create=[body_of(1), body_of(2, price="-1"), body_of(3, category="nowhere"), "x"],
+        update=[{"id": pans[0].pk, "stock": -1}, {"stock": 3}],
+    )
+    assert answer.status_code == 400
+    assert errors(answer) == {
+        "#/create/1/price",
+        "#/create/2/category",
+        "#/create/3",
+        "#/update/0/stock",
+        "#/update/1/id",
+    }
+    assert stored() == before
+
+
+def test_each_item_says_why_it_cannot_be(editor, pans):
+    a, b, _, d = (pan.pk for pan in pans)
+    before = stored()
+    answer = post(
+        editor,
+        create=[
+            body_of(1, sku="S1"),
+            body_of(2, sku="N1"),
+            body_of(3, sku="N1"),
+            body_of(4, sku="S3"),
+        ],
+        update=[{"id": 999}, {"id": a, "sku": "S0"}, {"id": a}, {"id": b, "sku": "S2"}],
+        delete=[d, 998, d],
+    )
+    assert answer.status_code == 400
+    assert errors(answer) == {
+        "#/create/0/sku",
+        "#/create/2/sku",
+        "#/update/0/id",
+        "#/update/2/id",
+        "#/update/3/sku",
+        "#/delete/1",
+        "#/delete/2",
+    }
+    assert stored() == before
+
+
+def test_a_stale_version_refuses_all(editor, pans):
+    before = stored()
+    answer = post(
+        editor, update=[{"id": pan.pk, "stock": 50, "version": 1 + pan.stock % 2} for pan in pans]
+    )
+    assert answer.status_code == 412
+    assert errors(answer) == {"#/update/1/version", "#/update/3/version"}
+    assert stored() == before
+
+
+def test_versions_can_be_required(editor, pans, settings):
+    settings.API_REQUIRE_IF_MATCH = True
+    assert post(editor, update=[{"id": pans[0].pk, "stock": 50}]).status_code == 428
+    assert post(editor, update=[{"id": pans[0].pk, "stock": 50, "version": 1}]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"create": []},
+        {"delete": list(range(1, 1_002))},
+        {"create": {}},
+        {"update": [[]]},
+        {"delete": ["x"]},
+        {"delete": [10**30]},
+        {"update": [{"id": -(10**30), "stock": 1}]},
+        {"create": [body_of(1, category=["a"]), body_of(2, category="\x00")]},
+        [],
+        "x",
+        None,
+    ],
+)
+def test_what_is_no_such_request_is_refused(editor, pans, body):
+    before = stored()
+    answer = editor.post(URL, body, format="json")
+    assert answer.status_code == 400, answer.content
+    assert stored() == before
+
+
+@pytest.mark.parametrize("kind", ["add", "change", "delete"])
+def test_each_kind_needs_its_permission(editor, pans, kind):
+    Permission.objects.get(codename=f"{kind}_product").user_set.clear()
+    answer = post(editor, create=[body_of(1)], update=[{"id": pans[0].pk}], delete=[pans[1].pk])
+    assert answer.status_code == 403
+    assert Product.objects.count() == 4
+
+
+def test_the_number_of_queries_does_not_grow(editor):
+    def queries(number: int) -> int:
+        Product.objects.all().delete()
+        rows = Product.objects.bulk_create(new(n) for n in range(2 * number))
+        OutboxEvent.objects.all().delete()
+        with CaptureQueriesContext(connection) as captured:
+            answer = post(
+                editor,
+                create=[body_of(n) for n in range(number)],
+                update=[{"id": row.pk, "stock": 999} for row in rows[:number]],
+                delete=[row.pk for row in rows[number:]],
+            )
+        assert answer.status_code == 200
+        assert OutboxEvent.objects.count() == 3 * number
+        return len(captured)
+
+    assert queries(5) == queries(50)

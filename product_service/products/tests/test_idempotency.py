@@ -1,0 +1,88 @@
+"""A request that comes twice with one key is carried out once."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from common.idempotency.models import KeptAnswer
+from common.outbox.models import OutboxEvent
+from product_service.products.models import Product
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/products/"
+PAN = {"sku": "S1", "name": "Pan", "price": "1.5"}
+
+
+def post(client, body=PAN, key="k1", url=URL, **options):
+    headers = {"Idempotency-Key": key}
+    return client.post(url, body, headers=headers, **{"format": "json", **options})
+
+
+def test_the_same_request_gets_the_same_answer(editor):
+    first = post(editor)
+    Product.objects.update(stock=7)
+    again = post(editor)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert again["ETag"] == first["ETag"] == '"1"'
+    assert again["Idempotent-Replayed"] == "true"
+    assert not first.has_header("Idempotent-Replayed")
+    assert Product.objects.count() == 1
+    assert OutboxEvent.objects.filter(type="product.created").count() == 1
+
+
+def test_another_spelling_is_the_same_request(editor):
+    first = post(editor)
+    spelled = '{"price": "1.5",\n "sku": "S1", "name": "Pan"}'
+    again = post(editor, spelled, format=None, content_type="application/json")
+    assert again.json() == first.json()
+
+
+@pytest.mark.parametrize(
+    ("body", "url"),
+    [({**PAN, "price": "2"}, URL), ({"name": "Pan", "slug": "pan"}, "/api/categories/")],
+)
+def test_another_request_is_refused(editor, body, url):
+    post(editor)
+    refused = post(editor, body, url=url)
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+    assert Product.objects.count() == 1
+
+
+def test_a_request_that_failed_may_come_again(editor):
+    assert post(editor, {**PAN, "price": "-1"}).status_code == 400
+    assert post(editor).status_code == 201
+
+
+def test_keys_are_their_users_own(editor):
+    post(editor)
+    other = APIClient()
+    other.force_login(User.objects.create_superuser("bob"))
+    assert post(other, {**PAN, "sku": "S2"}).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+def test_a_key_that_is_none_is_refused(editor, key):
+    answer = post(editor, key=key)
+    assert answer.status_code == 400
+    assert not Product.objects.exists()
+
+
+def test_keys_are_forgotten_in_time(editor, settings):
+    post(editor)
+    post(editor, {**PAN, "sku": "S2"}, key="k2")
+    old = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_KEY_HOURS, seconds=1)
+    KeptAnswer.objects.update(created_at=old)
+    assert post(editor, {**PAN, "sku": "S3"}).status_code == 201
+    assert [kept.key for kept in KeptAnswer.objects.all()] == ["k1"]
+
+
+def test_a_bulk_request_has_a_key_too(editor):
+    body = {"create": [PAN]}
+    first, again = (post(editor, body, url="/api/products/bulk/") for _ in range(2))
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
