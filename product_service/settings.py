@@ -6,6 +6,7 @@ from common.settings import SHARED_APPS, SPECTACULAR_DEFAULTS, database
 SERVICE_NAME = "product_service"
 INSTALLED_APPS = [
     *SHARED_APPS,
+    "import_export",
     "common.outbox",
     "common.idempotency",
     "product_service.products",
@@ -17,3 +18,6 @@ SESSION_COOKIE_NAME = "product_sessionid"
 CSRF_COOKIE_NAME = "product_csrftoken"
 DATABASES = {"default": database("product")}
 SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Product service"}
+
+IMPORT_EXPORT_USE_TRANSACTIONS = True
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True  # a name such as =1+1 would be run by Excel

@@ -222,12 +222,12 @@ class Stack:
         settings = {"DJANGO_SETTINGS_MODULE": f"{service}_service.settings"}
         return self._start(module, [sys.executable, "-m", module], service, settings)
 
-    def serve(self, service: str) -> None:
-        """Start the service under gunicorn, and wait until it answers."""
+    def serve(self, service: str, *further: str) -> None:
+        """Start the service under gunicorn, with further options, and wait until it answers."""
         port = free_port()
         gunicorn = [sys.executable, "-m", "gunicorn", f"{service}_service.wsgi", "--threads=4"]
         options = [f"--bind=127.0.0.1:{port}", "--log-level=error", "--graceful-timeout=3"]
-        self._start(f"{service}-web", [*gunicorn, *options], service, {})
+        self._start(f"{service}-web", [*gunicorn, *options, *further], service, {})
         self.urls[service] = f"http://127.0.0.1:{port}"
         eventually(lambda: self._answers(service))
 

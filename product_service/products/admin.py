@@ -8,8 +8,10 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.decorators import method_decorator
 
 from common.outbox.models import OutboxEvent
+from product_service.products.exchange.admin import ProductExchange
 from product_service.products.models import Category, Product
 
 EVENTS_SHOWN = 100
@@ -71,6 +73,33 @@ class ProductForm(forms.ModelForm):
         return seen
 
 
+class RowForm(forms.ModelForm):
+    """A line of the list. It also sends what its editor has seen, and writes only what he changed.
+
+    So it undoes nothing that somebody else did meanwhile; where both changed the same, it refuses.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    def clean(self) -> None:
+        for name in self._meta.fields:
+            stored = getattr(self.instance, name)
+            if name not in self.changed_data:
+                self.cleaned_data[name] = stored
+            elif stored != self._seen(name):
+                self.add_error(
+                    name, f"Somebody else made it {stored} meanwhile. Load the list again."
+                )
+
+    def _seen(self, name: str) -> Any:
+        field, bound = self.fields[name], self[name]
+        hidden = field.hidden_widget()
+        return field.to_python(self._widget_data_value(hidden, bound.html_initial_name))
+
+
 STALE = (
     "Somebody else has changed this product since you opened it. Note what you have entered, "
     "open it again and look at what it is now."
@@ -78,7 +107,7 @@ STALE = (
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):
+class ProductAdmin(ProductExchange, admin.ModelAdmin):
     form = ProductForm
     list_display = [
         "name",
@@ -115,6 +144,26 @@ class ProductAdmin(admin.ModelAdmin):
     @admin.action(description="Set stock…", permissions=["change"])
     def set_stock(self, request: HttpRequest, products: QuerySet) -> HttpResponse | None:
         return self._ask(request, products, NewStock, "Set stock")
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
+        return super().get_changelist_form(request, **{"form": RowForm, **kwargs})
+
+    @method_decorator(transaction.atomic)
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's, with the rows locked while the list is saved."""
+        return super().changelist_view(request, extra_context)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        products = super().get_queryset(request)
+        is_list_saved = request.method == "POST" and "_save" in request.POST
+        in_transaction = transaction.get_connection().in_atomic_block
+        return (
+            products.select_for_update(of=["self"])
+            if is_list_saved and in_transaction
+            else products
+        )
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

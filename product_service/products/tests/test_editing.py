@@ -84,3 +84,48 @@ def test_a_product_that_is_not_there_is_no_error_of_ours(admin_client, pan, path
         admin_client.post(f"/admin/products/product/{path}", {}),
     ):
         assert answer.status_code in {302, 404}
+
+
+@pytest.fixture
+def listed(admin_client, pan) -> dict[str, str]:
+    """What the browser sends when nothing of the admin's list was changed."""
+    page = admin_client.get("/admin/products/product/")
+    forms = page.context["cl"].formset
+    sent = {
+        f"form-{name}": str(forms.management_form[name].value())
+        for name in ("TOTAL_FORMS", "INITIAL_FORMS", "MIN_NUM_FORMS", "MAX_NUM_FORMS")
+    }
+    for form in forms:
+        for field in form:
+            value = field.value()
+            sent[field.html_name] = "on" if value is True else str(value)
+            sent[field.html_initial_name] = str(value)
+            if field.name != "id":
+                assert f'name="{field.html_initial_name}"' in page.content.decode()
+    return {**sent, "_save": "Save"}
+
+
+def save_list(client, listed, **fields):
+    return client.post("/admin/products/product/", {**listed, **fields}, follow=True)
+
+
+def test_the_list_writes_only_what_its_editor_changed(admin_client, pan, listed):
+    Product.objects.update(stock=80)
+    save_list(admin_client, listed, **{"form-0-price": "12.00"})
+    pan.refresh_from_db()
+    assert (str(pan.price), pan.stock, pan.version) == ("12.00", 80, 3)
+
+
+def test_the_list_refuses_what_somebody_else_changed_too(admin_client, pan, listed):
+    Product.objects.update(stock=80)
+    page = save_list(admin_client, listed, **{"form-0-stock": "7"})
+    assert "Somebody else made it 80 meanwhile" in page.content.decode()
+    pan.refresh_from_db()
+    assert (pan.stock, pan.version) == (80, 2)
+
+
+def test_a_list_that_nobody_changed_saves_nothing(admin_client, pan, listed):
+    Product.objects.update(is_active=False)
+    save_list(admin_client, listed)
+    pan.refresh_from_db()
+    assert (pan.is_active, pan.version) == (False, 2)

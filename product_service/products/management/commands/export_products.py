@@ -1,0 +1,37 @@
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from import_export.formats.base_formats import CSV, XLSX
+
+from product_service.products.exchange.resource import ProductResource
+from product_service.products.models import Product
+
+FORMATS = {"csv": CSV, "xlsx": XLSX}
+
+
+class Command(BaseCommand):
+    help = "Export all products, as import_products takes them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--format", choices=FORMATS, help="default: by the output's name")
+        parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+
+    def handle(self, *, output: Path | None, **options: Any) -> None:
+        is_excel = output is not None and output.suffix.lower() == ".xlsx"
+        file_format = options["format"] or ("xlsx" if is_excel else "csv")
+        if output is None and file_format == "xlsx" and sys.stdout.isatty():
+            raise CommandError("An Excel file is nothing for a terminal: name a file with --output")
+        products = Product.objects.order_by("pk").select_related("category")
+        dataset = ProductResource().export(products)
+        exported = FORMATS[file_format]().export_data(dataset)
+        content = exported if isinstance(exported, bytes) else exported.encode()
+        if output is None:
+            sys.stdout.buffer.write(content)
+            return
+        try:
+            output.write_bytes(content)
+        except OSError as error:
+            raise CommandError(f"{output}: {error.strerror}") from error
+        self.stderr.write(f"{len(dataset):,} products written to {output}.")

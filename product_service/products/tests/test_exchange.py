@@ -1,0 +1,232 @@
+"""Products from files and into files."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+
+from common.outbox.models import OutboxEvent
+from product_service.products.exchange.shopify import text
+from product_service.products.models import Category, Product
+from product_service.products.tests.test_many import check, new, stored
+
+pytestmark = pytest.mark.django_db
+
+OURS = """sku,name,description,category,price,currency,stock,is_active
+P1,Pan,"Large, black",kitchen,12.5,EUR,3,1
+P2,Lid,,,4,USD,0,0
+"""
+SHOPIFY = """Handle,Title,Body (HTML),Type,Published,Option1 Name,Option1 Value,Option2 Value,\
+Variant SKU,Variant Inventory Qty,Variant Price,Image Src,Status
+mug,Mug,<p>Blue &amp; white</p><ul><li>0.3 l</li></ul>,\
+Table ware,true,Size,Small,Blue,,4,9.99,a,active
+mug,,,,,,Large,Blue,MUG-L,0,12.99,b,
+mug,,,,,,,,,,,c,
+lamp,Lamp,,,true,Title,Default Title,,,-2,59,,draft
+"""
+
+
+@pytest.fixture
+def kitchen() -> Category:
+    return Category.objects.create(name="Kitchen", slug="kitchen")
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content: str, name: str = "products.csv") -> Path:
+        path = tmp_path / name
+        path.write_text(content)
+        return path
+
+    return write
+
+
+def run(command: str, *words: object, status: int = 0) -> str:
+    """What a command prints, on both channels."""
+    out = io.StringIO()
+    ended = 0
+    try:
+        call_command(command, *map(str, words), stdout=out, stderr=out)
+    except SystemExit as error:
+        ended = error.code
+    assert ended == status, out.getvalue()
+    return out.getvalue()
+
+
+def test_our_own_columns(kitchen, write):
+    Product.objects.bulk_create([new(1, sku="P2", name="Lid", price=5, currency="USD", stock=0)])
+    output = run("import_products", write(OURS))
+    assert "Imported: 1 new, 1 changed, 0 unchanged." in output
+    pan, lid = Product.objects.order_by("sku")
+    assert (pan.category, str(pan.price), pan.description) == (kitchen, "12.50", "Large, black")
+    assert (lid.version, str(lid.price), lid.is_active) == (2, "4.00", False)
+    check()
+
+
+def test_what_did_not_change_is_not_told(kitchen, write):
+    run("import_products", write(OURS))
+    told = OutboxEvent.objects.count()
+    assert "0 new, 0 changed, 2 unchanged" in run("import_products", write(OURS))
+    assert OutboxEvent.objects.count() == told == 2
+
+
+def test_a_column_that_is_not_there_leaves_things_as_they_are(kitchen, write):
+    run("import_products", write(OURS))
+    run("import_products", write("sku,name,price\nP1,Wok,20\n"))
+    wok = Product.objects.get(sku="P1")
+    assert (wok.name, wok.stock, wok.category) == ("Wok", 3, kitchen)
+
+
+def test_a_dry_run_says_it_and_does_nothing(kitchen, write):
+    assert "Would be imported: 2 new" in run("import_products", write(OURS), "--dry-run")
+    assert not Product.objects.exists()
+    assert not OutboxEvent.objects.exists()
+
+
+def test_one_wrong_line_keeps_the_whole_file_out(kitchen, write):
+    wrong = (
+        OURS + "P3,Pot,,nowhere,1,EUR,1,1\nP1,Pan,,,x,EUR,1,1\nP4,,,,-1,EUR,1,1\n,Cup,,,1,EUR,1,1\n"
+    )
+    output = " ".join(run("import_products", write(wrong), status=1).split())
+    for words in ("4 │ P3", "no category nowhere", "5 │ P1", "twice", "6 │ P4", "7 │"):
+        assert words in output, output
+    assert "Nothing was imported" in output
+    assert not Product.objects.exists()
+    assert not OutboxEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("", "is empty"), ("a,b\n1,2\n", "no column sku, name, price")],
+)
+def test_what_is_no_such_file_is_one_line(write, content, words):
+    with pytest.raises((CommandError, AssertionError), match=words):
+        run("import_products", write(content))
+    assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "options"),
+    [
+        ("products.xlsx", "as an Excel file", ()),
+        ("products.csv", "no product export of Shopify", ("--format", "shopify")),
+        ("products.csv", "not an ISO 4217", ("--currency", "EURO")),
+    ],
+)
+def test_a_wrong_option_is_one_line(write, name, words, options):
+    with pytest.raises(CommandError, match=words):
+        run("import_products", write(OURS, name), *options)
+
+
+def test_a_file_that_is_not_there_is_one_line():
+    with pytest.raises(CommandError, match=r"nowhere\.csv: No such file"):
+        run("import_products", "nowhere.csv")
+
+
+def test_what_shopify_exports(write):
+    assert "Imported: 3 new" in run("import_products", write(SHOPIFY), "--currency", "USD")
+    rows = {row["sku"]: row for row in stored().values()}
+    assert set(rows) == {"mug-small-blue", "MUG-L", "lamp"}
+    small, large, lamp = rows["mug-small-blue"], rows["MUG-L"], rows["lamp"]
+    assert (small["name"], large["name"], lamp["name"]) == (
+        "Mug, Small, Blue",
+        "Mug, Large, Blue",
+        "Lamp",
+    )
+    assert small["description"] == large["description"] == "Blue & white\n0.3 l"
+    assert (small["category"], lamp["category"]) == ("table-ware", None)
+    assert (small["price"], large["price"], small["currency"]) == ("9.99", "12.99", "USD")
+    assert (small["stock"], large["stock"], lamp["stock"]) == (4, 0, 0)
+    assert (large["is_active"], lamp["is_active"]) == (True, False)
+    check()
+    assert "0 new, 0 changed, 3 unchanged" in run("import_products", write(SHOPIFY))
+
+
+def test_a_wrong_line_of_shopifys_is_named_by_its_line(write):
+    wrong = SHOPIFY.replace(",59,", ",59 EUR,")
+    output = run("import_products", write(wrong), status=1)
+    assert "5" in output
+    assert "lamp" in output
+    assert not Category.objects.exists()
+
+
+def test_html_becomes_text():
+    assert text("<p>One<br>two</p>\n<p>3 &lt; 4</p><script>x</script>") == "One\ntwo\n3 < 4\nx"
+
+
+@pytest.mark.parametrize("name", ["all.csv", "all.xlsx"])
+def test_what_is_exported_can_be_imported(kitchen, tmp_path, name):
+    Product.objects.bulk_create(new(n, category=kitchen if n else None) for n in range(3))
+    Product.objects.filter(sku="S2").update(name='Ünïcode, "quoted"', price="0.10", is_active=False)
+    before = stored()
+    assert "3 products written" in run("export_products", "--output", tmp_path / name)
+    assert "3 unchanged" in run("import_products", tmp_path / name)
+    Product.objects.all().delete()
+    assert "3 new" in run("import_products", tmp_path / name)
+    counted = {"id", "version", "created_at", "updated_at"}
+    assert [{k: v for k, v in row.items() if k not in counted} for row in stored().values()] == [
+        {k: v for k, v in row.items() if k not in counted} for row in before.values()
+    ]
+
+
+def test_formulas_are_defused(tmp_path):
+    Product.objects.bulk_create([new(1, name="=1+1")])
+    run("export_products", "--output", tmp_path / "all.csv")
+    [row] = csv.DictReader((tmp_path / "all.csv").open())
+    assert row["name"] == "1+1"
+
+
+def upload(client, content: str, **fields: str):
+    file = SimpleUploadedFile("products.csv", content.encode())
+    form = {"import_file": file, "format": "0", "resource": "", "currency": "", **fields}
+    return client.post("/admin/products/product/import/", form)
+
+
+def test_in_the_admin_one_looks_first_and_imports_then(admin_client, write):
+    page = upload(admin_client, SHOPIFY, currency="USD")
+    assert page.status_code == 200
+    assert "mug-small-blue" in page.content.decode()
+    assert not Product.objects.exists()
+    form = page.context["confirm_form"].initial
+    done = admin_client.post("/admin/products/product/process_import/", form, follow=True)
+    assert "Import finished: 3 new" in done.content.decode()
+    assert set(Product.objects.values_list("currency", flat=True)) == {"USD"}
+    check()
+    again = admin_client.post("/admin/products/product/process_import/", form, follow=True)
+    assert "imported before" in again.content.decode()
+    assert Product.objects.count() == 3
+
+
+def test_in_the_admin_wrong_rows_are_named_and_cannot_be_confirmed(admin_client, kitchen):
+    page = upload(admin_client, OURS.replace("12.5", "-1"))
+    assert "confirm_form" not in page.context
+    assert "greater than or equal to 0" in page.content.decode()
+
+
+def test_what_became_wrong_before_it_was_confirmed_imports_nothing(admin_client, kitchen):
+    form = upload(admin_client, OURS).context["confirm_form"].initial
+    kitchen.delete()
+    done = admin_client.post("/admin/products/product/process_import/", form, follow=True)
+    assert "Nothing was imported" in done.content.decode()
+    assert not Product.objects.exists()
+
+
+def test_in_the_admin_it_takes_permissions(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("bob", is_staff=True))
+    assert upload(client, OURS).status_code == 403
+    assert client.get("/admin/products/product/export/").status_code == 403
+
+
+def test_the_admin_exports(admin_client):
+    Product.objects.bulk_create([new(1)])
+    form = {
+        "format": "0",
+        "resource": "",
+        "productresource_sku": "on",
+        "productresource_price": "on",
+    }
+    answer = admin_client.post("/admin/products/product/export/", form)
+    assert answer.content.decode().splitlines() == ["sku,price", "S1,10.00"]
