@@ -7,6 +7,7 @@ PYTEST := SECRET_KEY=for-tests-only $(BIN)/python -m pytest
 # Tests with processes of their own mostly wait for them.
 ACROSS := $(PYTEST) tests -p no:django -n 2 --dist loadfile
 KAFKA  := var/kafka
+NODE   := tests/rig/node/node_modules
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults kafka bench bench-publish bench-memory lint format lock clean
@@ -40,7 +41,7 @@ test-audit: setup
 test-e2e: setup
 	$(ACROSS)
 
-test-real: setup kafka ## Test on Apache Kafka and PostgreSQL (needs Java 17, Maven, PostgreSQL)
+test-real: setup kafka $(NODE)/.installed ## Test on Apache Kafka and PostgreSQL (needs Java 17, Maven, PostgreSQL, Node)
 	$(ACROSS) --real
 faults: setup kafka ## Run the faults alone, and write their table into docs/reliability.md
 	$(PYTEST) tests/faults -p no:django --real --fault-table docs/reliability.md
@@ -52,6 +53,11 @@ $(KAFKA)/.installed: docker/kafka/pom.xml
 		{ echo "Java 17 and Maven are needed: apt-get install openjdk-17-jre-headless maven" >&2; exit 1; }
 	@rm -rf $(KAFKA)/libs
 	@mvn -q -B -f docker/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(KAFKA)/libs
+	@touch $@
+
+$(NODE)/.installed: tests/rig/node/package-lock.json
+	@command -v npm >/dev/null || { echo "Node is needed: apt-get install nodejs npm" >&2; exit 1; }
+	@npm ci --silent --prefix tests/rig/node
 	@touch $@
 
 bench: setup kafka ## Measure how fast events are consumed, beside other ways to do it

@@ -6,8 +6,8 @@ from rest_framework.routers import DefaultRouter
 
 from common.observability.health import healthz, readyz
 from common.outbox.health import waiting
+from common.outbox.views import event_schema, events_page
 from product_service.products.api.views import CategoryViewSet, ProductViewSet
-from product_service.products.views import event_schema
 
 router = DefaultRouter()
 router.register("products", ProductViewSet)
@@ -23,7 +23,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include(router.urls)),
     path("api/events/schema/<str:event_type>/", event_schema),
-    path("api/events/schema/<str:event_type>/v<int:version>/", event_schema),
+    path("api/events/schema/<str:event_type>/v<int:version>/", event_schema, name="event-schema"),
+    path("events/", events_page, name="events"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),

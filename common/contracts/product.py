@@ -9,6 +9,21 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from common.events import Contract, event
 
 TOPIC = "product.events"
+EXAMPLE = {
+    "id": 17,
+    "sku": "KETTLE-1",
+    "name": "Kettle",
+    "description": "Holds 1.7 litres.",
+    "category": "kitchen",
+    "price": "24.90",
+    "currency": "EUR",
+    "stock": 12,
+    "is_active": True,
+    "version": 1,
+    "created_at": "2026-11-01T09:30:00Z",
+    "updated_at": "2026-11-01T09:30:00Z",
+}
+CHANGED = {**EXAMPLE, "price": "19.90", "version": 2, "updated_at": "2026-11-02T16:05:00Z"}
 
 
 class Product(Contract, frozen=True, kw_only=True):
@@ -18,14 +33,12 @@ class Product(Contract, frozen=True, kw_only=True):
     sku: str
     name: str
     description: str
-    category: str | None
-    """The slug of the category, which never changes; None where there is none."""
+    category: Annotated[str | None, Meta(description="The slug of it, which never changes.")]
     price: Decimal
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
-    """ISO 4217."""
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217.")]
     stock: Annotated[int, Meta(ge=0)]
     is_active: bool
-    version: Annotated[int, Meta(ge=1)]
+    version: Annotated[int, Meta(ge=1, description="How often it has changed.")]
     created_at: Annotated[datetime, Meta(tz=True)]
     updated_at: Annotated[datetime, Meta(tz=True)]
 
@@ -51,19 +64,19 @@ class PreviousValues(Struct, frozen=True, kw_only=True):
     is_active: bool | UnsetType = UNSET
 
 
-@event("product.created", topic=TOPIC)
+@event("product.created", topic=TOPIC, example=EXAMPLE)
 class ProductCreated(Product, frozen=True, kw_only=True):
     """A product came to be."""
 
 
-@event("product.updated", topic=TOPIC)
+@event("product.updated", topic=TOPIC, example={**CHANGED, "previous": {"price": "24.90"}})
 class ProductUpdated(Product, frozen=True, kw_only=True):
     """A product changed: ``data`` is the product after the change."""
 
     previous: PreviousValues
 
 
-@event("product.deleted", topic=TOPIC)
+@event("product.deleted", topic=TOPIC, example=CHANGED)
 class ProductDeleted(Product, frozen=True, kw_only=True):
     """A product is gone: ``data`` is the product as it last was."""
 
@@ -73,7 +86,7 @@ class ProductDeleted(Product, frozen=True, kw_only=True):
         return self.version + 1
 
 
-@event("product.snapshot", topic=TOPIC)
+@event("product.snapshot", topic=TOPIC, example=CHANGED)
 class ProductSnapshot(Product, frozen=True, kw_only=True):
     """The product as it is, though nothing changed: for readers that start late or missed some.
 

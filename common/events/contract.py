@@ -1,7 +1,7 @@
 """Contract classes: the typed ``data`` of one event type, and the list of all that are known."""
 
 from collections.abc import Callable
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -21,6 +21,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """What kind of thing it is about, such as ``product``: the type up to its first dot."""
     major_version: ClassVar[int]
     """The major version of the contract, part of ``dataschema``."""
+    example: ClassVar[dict[str, Any]]
+    """Data as it could be, for documents; ``{}`` where none is given."""
 
     @property
     def subject(self) -> str:
@@ -37,19 +39,24 @@ class AnyEvent(Contract, frozen=True):
     """Stands for every event, of a known type or not, in ``@subscribe(AnyEvent)``."""
 
 
-RESERVED = frozenset({"event_type", "topic", "aggregate", "major_version", "subject", "sequence"})
+RESERVED = frozenset(
+    {"event_type", "topic", "aggregate", "major_version", "example", "subject", "sequence"}
+)
 
 C = TypeVar("C", bound=type[Contract])
 
 _contracts: dict[str, type[Contract]] = {}
 
 
-def event(event_type: str, *, topic: str, version: int = 1) -> Callable[[C], C]:
+def event(
+    event_type: str, *, topic: str, version: int = 1, example: dict[str, Any] | None = None
+) -> Callable[[C], C]:
     """Enter a contract class under its event type.
 
     :param event_type: the CloudEvents ``type``: the aggregate, a dot, a verb in the past tense.
     :param topic: the Kafka topic that carries events of this type.
     :param version: the major version; a breaking change is a new class beside the old one.
+    :param example: data as it could be, which people see in documents.
     :raises ValueError: when the type is taken by another class.
     """
 
@@ -63,6 +70,7 @@ def event(event_type: str, *, topic: str, version: int = 1) -> Callable[[C], C]:
         contract.topic = topic
         contract.aggregate = event_type.partition(".")[0]
         contract.major_version = version
+        contract.example = example or {}
         _contracts[event_type] = contract
         return contract
 
@@ -72,6 +80,11 @@ def event(event_type: str, *, topic: str, version: int = 1) -> Callable[[C], C]:
 def contract_of(event_type: str) -> type[Contract] | None:
     """The contract class of an event type, or None where no imported module defines one."""
     return _contracts.get(event_type)
+
+
+def contracts() -> list[type[Contract]]:
+    """All contract classes that have been imported, by their event types."""
+    return [contract for _, contract in sorted(_contracts.items())]
 
 
 def topics() -> list[str]:

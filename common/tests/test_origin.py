@@ -1,13 +1,14 @@
 """Where a change came from: taken from the request, or made up, but never trusted blindly."""
 
 import re
+import sys
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from common.events.context import Context, current
+from common.events.context import Context, _process_context, current
 from common.observability.middleware import EventContextMiddleware
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -41,6 +42,9 @@ def test_a_missing_or_unsafe_request_id_is_replaced(given):
     assert context.traceparent is None
 
 
-def test_outside_a_request_the_command_is_the_actor():
-    assert current().actor() == "system:pytest"
+def test_outside_a_request_the_command_is_the_actor(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["manage.py", "loaddata", "shop.json"])
+    _process_context.cache_clear()
+    assert current().actor() == "system:loaddata"
     assert current().correlation_id == current().correlation_id
+    _process_context.cache_clear()
