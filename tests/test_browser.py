@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import PHONE, log_in, shows
-from tests.stack import Stack
+from tests.stack import Stack, eventually
 
 pytestmark = pytest.mark.real_too
 
@@ -57,3 +57,49 @@ def test_the_browsable_api_and_its_documentation_open(stack: Stack, page: Page) 
             log_in(page, url)
             page.goto(f"{url}/api/docs/")
         expect(page.locator(".opblock").first).to_be_visible()
+
+
+FILE = """sku,name,price
+WEB-3,Pan,12.50
+WEB-4,Pot,{price}
+"""
+
+
+def choose(page: Page, url: str, path: Path) -> None:
+    """Give the admin a file to import, and look at the preview."""
+    page.goto(f"{url}/admin/products/product/")
+    page.get_by_role("link", name="Import").click()
+    page.get_by_label("File to import").set_input_files(path)
+    page.get_by_label("Format").select_option(label="csv")
+    page.get_by_role("button", name="Submit").click()
+
+
+def test_a_file_is_looked_at_corrected_and_imported(
+    stack: Stack, page: Page, tmp_path: Path
+) -> None:
+    path = tmp_path / "products.csv"
+    log_in(page, stack.urls["product"])
+    path.write_text(FILE.format(price="-1"))
+    choose(page, stack.urls["product"], path)
+    expect(page.get_by_text("greater than or equal to 0")).to_be_visible()
+    expect(page.get_by_role("button", name="Confirm import")).to_have_count(0)
+    page.screenshot(path=tmp_path / "wrong.png", full_page=True)
+    path.write_text(FILE.format(price="8"))
+    choose(page, stack.urls["product"], path)
+    page.screenshot(path=tmp_path / "preview.png", full_page=True)
+    page.get_by_role("button", name="Confirm import").click()
+    expect(page.get_by_text("Import finished: 2 new")).to_be_visible()
+    [pan] = stack.rows("product", "/api/products/", sku="WEB-3")
+    eventually(lambda: stack.recorded(pan) == [1])
+
+
+def test_events_are_explained_on_a_phone_too(stack: Stack, page: Page, tmp_path: Path) -> None:
+    page.set_viewport_size(PHONE)
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{stack.urls['product']}/events/")
+    page.get_by_role("link", name="product.updated").press("Enter")
+    event = page.locator("[id='product.updated']")
+    event.locator("summary").press("Enter")
+    expect(event.get_by_text('"correlationid"')).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.screenshot(path=tmp_path / "events.png")

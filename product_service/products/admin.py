@@ -83,6 +83,8 @@ class RowForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.show_hidden_initial = True
+            if isinstance(field.widget, forms.NumberInput):
+                field.widget.attrs["class"] = "vIntegerField"  # as narrow as the admin has them
 
     def clean(self) -> None:
         for name in self._meta.fields:

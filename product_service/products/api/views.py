@@ -99,7 +99,7 @@ class CategoryViewSet(WritingViewSet):
 
 
 class ProductViewSet(WritingViewSet):
-    """Products. Their ETag is their version; ``If-Match`` keeps one edit from undoing another."""
+    """Products. Their ETag is their version; If-Match keeps one edit from undoing another."""
 
     queryset = Product.objects.select_related("category")
     serializer_class = ProductSerializer

@@ -38,6 +38,7 @@ class ProductExchange(ImportExportMixin):
 
     resource_classes = [ProductResource]
     formats = [CSV, XLSX]
+    import_template_name = "admin/products/product/import.html"
     import_form_class = FileForm
     confirm_form_class = ConfirmForm
     import_error_display = ("message", "row")
