@@ -10,7 +10,7 @@ KAFKA  := var/kafka
 NODE   := tests/rig/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults kafka bench bench-publish bench-memory lint format lock clean
+.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults kafka bench bench-publish bench-request bench-memory lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ bench: setup kafka ## Measure how fast events are consumed, beside other ways to
 
 bench-publish: setup ## Measure what publishing costs beside changing products without it
 	$(BIN)/python -m benchmarks.publish
+
+bench-request: setup kafka ## Measure what a request pays for its event, beside HTTP calls to the subscribers
+	$(BIN)/python -m benchmarks.request
 
 bench-memory: setup kafka ## Watch a worker's memory over a million events
 	$(BIN)/python -m benchmarks.memory

@@ -34,7 +34,7 @@ def test_the_api_shows_newest_first_with_filters(recorded, admin_client):
 
 
 def test_only_people_with_the_permission_read(recorded, client):
-    assert client.get("/api/events/").status_code == 403
+    assert client.get("/api/events/").status_code == 401
     client.force_login(User.objects.create_user("bob"))
     assert client.get("/api/events/").status_code == 403
     viewer = User.objects.create_user("viewer", is_staff=True)

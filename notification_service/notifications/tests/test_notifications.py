@@ -82,4 +82,4 @@ def test_who_may_only_look_changes_nothing(bus, client):
 
 def test_the_inbox_needs_a_login(client):
     assert client.get("/").status_code == 302
-    assert client.get("/api/notifications/").status_code == 403
+    assert client.get("/api/notifications/").status_code == 401
