@@ -4,7 +4,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
-from audit_service.audit.api import EntryViewSet
+from audit_service.audit.api import EntryViewSet, StateView, TimelineView
 from common.inbox.health import dead, parked, workers
 from common.observability.health import healthz, readyz
 
@@ -20,6 +20,8 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/admin/audit/auditentry/")),
     path("admin/", admin.site.urls),
     path("api/", include(router.urls)),
+    path("api/subjects/<str:aggregate>/<str:subject>/timeline/", TimelineView.as_view()),
+    path("api/subjects/<str:aggregate>/<str:subject>/state/", StateView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),

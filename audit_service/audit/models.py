@@ -1,6 +1,13 @@
 """The record of every event, whole and append-only."""
 
+from typing import Any
+
+import msgspec
 from django.db import models
+from django.utils.functional import cached_property
+
+from common.events import decode
+from common.events.codec import headers_from_text
 
 
 class AuditEntry(models.Model):
@@ -37,3 +44,9 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.subject}"
+
+    @cached_property
+    def data(self) -> Any:
+        """The data of the event; None where it is not JSON."""
+        raw = decode(bytes(self.value), headers_from_text(self.headers)).data
+        return msgspec.json.decode(raw) if bytes(raw) else None

@@ -1,0 +1,102 @@
+"""What happened to one subject: its changes, one after another, and what it was at a time."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from audit_service.audit.models import AuditEntry
+
+PREVIOUS = "previous"
+COUNTED = frozenset({"version", "updated_at"})
+"""Fields that change with every change, and say nothing by that."""
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """A field that an event changed."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Sequences that the record lacks, from the first to the last."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """One event in the life of a subject.
+
+    :param missing: what is not recorded just before it.
+    """
+
+    entry: AuditEntry
+    fields: list[FieldChange]
+    missing: Gap | None
+
+
+def entries_of(aggregate: str, subject: str) -> QuerySet[AuditEntry]:
+    """What is recorded of a subject, in the order in which it happened, replayed or not.
+
+    :param aggregate: what kind of thing it is, such as ``product``: the type up to its first dot.
+    """
+    entries = AuditEntry.objects.filter(subject=subject, sequence__isnull=False)
+    return entries.filter(type__startswith=f"{aggregate}.").order_by("sequence", "id")
+
+
+def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterator[Change]:
+    """What each of these entries changed.
+
+    :param entries: of one subject, in the order of :func:`entries_of`.
+    :param before: the entry just before the first of them; None where that is the first of all.
+    """
+    state = state_of(before) if before else {}
+    sequence = before.sequence if before else 0
+    for entry in entries:
+        is_gap = entry.sequence > sequence + 1
+        missing = Gap(sequence + 1, entry.sequence - 1) if is_gap else None
+        yield Change(entry, _changed(entry, state), missing)
+        state, sequence = state_of(entry), entry.sequence
+
+
+def entry_before(entry: AuditEntry, entries: QuerySet[AuditEntry]) -> AuditEntry | None:
+    """The one just before an entry, of all those of its subject."""
+    earlier = Q(sequence__lt=entry.sequence) | Q(sequence=entry.sequence, id__lt=entry.pk)
+    return entries.filter(earlier).last()
+
+
+def last_entry(aggregate: str, subject: str, at: datetime) -> AuditEntry | None:
+    """The entry that says what a subject was at a time; None where nothing is known of it."""
+    entries = entries_of(aggregate, subject).filter(time__lte=at)
+    return entries.order_by("-sequence", "-id").first()
+
+
+def state_of(entry: AuditEntry) -> dict[str, Any]:
+    """The subject as it was after this entry; after its deletion, as it was last."""
+    data = entry.data if isinstance(entry.data, dict) else {}
+    return {name: value for name, value in data.items() if name != PREVIOUS}
+
+
+def is_deletion(entry: AuditEntry) -> bool:
+    return entry.type.endswith(".deleted")
+
+
+def _changed(entry: AuditEntry, before: dict[str, Any]) -> list[FieldChange]:
+    """What an entry says it changed; where it does not say it, what differs from before."""
+    state = state_of(entry)
+    told = entry.data.get(PREVIOUS) if isinstance(entry.data, dict) else None
+    if isinstance(told, dict):
+        return [FieldChange(name, old, state.get(name)) for name, old in told.items()]
+    return [
+        FieldChange(name, before.get(name), value)
+        for name, value in state.items()
+        if name not in COUNTED and value != before.get(name)
+    ]

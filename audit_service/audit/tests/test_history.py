@@ -1,0 +1,180 @@
+"""What happened to one product, and what it was at a time."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audit_service.audit.history import last_entry, state_of
+
+pytestmark = pytest.mark.django_db
+
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+URL = "/api/subjects/product/17"
+
+
+def at(minutes: float) -> datetime:
+    return START + timedelta(minutes=minutes)
+
+
+def event(sequence: int, verb: str, subject: str = "17", **data: object) -> dict:
+    """An event that happened as many minutes after the start as its sequence says."""
+    return {
+        "specversion": "1.0",
+        "id": f"{subject}-{sequence}-{verb}",
+        "source": "/shop",
+        "type": f"product.{verb}",
+        "subject": subject,
+        "time": at(sequence).isoformat(),
+        "sequence": sequence,
+        "actor": "eve",
+        "correlationid": f"request-{sequence}",
+        "data": {"id": int(subject), "version": sequence, **data},
+    }
+
+
+LIFE = [
+    event(1, "created", name="Pan", price="9.00"),
+    event(2, "updated", name="Pan", price="8.00", previous={"price": "9.00"}),
+    event(3, "updated", name="Wok", price="8.00", previous={"name": "Pan"}),
+    event(4, "deleted", name="Wok", price="8.00"),
+]
+
+
+@pytest.fixture
+def record(bus):
+    def record(events: list[dict]) -> None:
+        for one in events:
+            bus.send("product.events", json.dumps(one).encode(), key=one["subject"].encode())
+        bus.consume()
+
+    return record
+
+
+def test_the_timeline_tells_who_changed_what_and_in_which_request(record, admin_client):
+    record([*LIFE, event(1, "created", subject="18", name="Pot")])
+    rows = admin_client.get(f"{URL}/timeline/").json()["results"]
+    assert [row["sequence"] for row in rows] == [1, 2, 3, 4]
+    assert [row["changed"] for row in rows[1:]] == [
+        [{"field": "price", "old": "9.00", "new": "8.00"}],
+        [{"field": "name", "old": "Pan", "new": "Wok"}],
+        [],
+    ]
+    assert {change["field"]: change["new"] for change in rows[0]["changed"]} == {
+        "id": 17,
+        "name": "Pan",
+        "price": "9.00",
+    }
+    assert (rows[1]["actor"], rows[1]["correlation_id"]) == ("eve", "request-2")
+    assert {row["missing"] for row in rows} == {None}
+
+
+def test_gaps_are_named(record, admin_client):
+    snapshot = event(7, "snapshot", name="Wok", price="5.00")
+    record([LIFE[1], snapshot])
+    second, seventh = admin_client.get(f"{URL}/timeline/").json()["results"]
+    assert (second["missing"], seventh["missing"]) == (
+        {"first": 1, "last": 1},
+        {"first": 3, "last": 6},
+    )
+    found = {change["field"]: (change["old"], change["new"]) for change in seventh["changed"]}
+    assert found == {"name": ("Pan", "Wok"), "price": ("8.00", "5.00")}
+
+
+def test_behind_a_gap_a_change_is_what_its_event_says(record, admin_client):
+    record([LIFE[0], LIFE[2]])
+    third = admin_client.get(f"{URL}/timeline/").json()["results"][1]
+    assert third["changed"] == [{"field": "name", "old": "Pan", "new": "Wok"}]
+
+
+def test_a_page_begins_where_the_one_before_ended(record, admin_client):
+    record([*LIFE[:3], event(3, "snapshot", name="Wok", price="8.00"), LIFE[3]])
+    whole = admin_client.get(f"{URL}/timeline/").json()["results"]
+    url, pages = f"{URL}/timeline/?page_size=1", []
+    while url:
+        page = admin_client.get(url).json()
+        pages += page["results"]
+        url = page["next"]
+    assert pages == whole
+    assert [len(row["changed"]) for row in whole] == [3, 1, 1, 0, 0]
+
+
+def test_the_state_at_a_time(record, admin_client):
+    record(LIFE)
+
+    def state(moment: datetime) -> dict:
+        return admin_client.get(f"{URL}/state/", {"at": moment.isoformat()}).json()
+
+    assert state(at(2.5))["data"] == {"id": 17, "version": 2, "name": "Pan", "price": "8.00"}
+    assert not state(at(2.5))["is_deleted"]
+    assert state(at(2))["sequence"] == 2
+    assert (state(at(9))["is_deleted"], state(at(9))["data"]["name"]) == (True, "Wok")
+    assert admin_client.get(f"{URL}/state/").json()["sequence"] == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"{URL}/state/?at=2026-10-01T00:00:00Z", 404),
+        (f"{URL}/state/?at=yesterday", 400),
+        ("/api/subjects/order/17/timeline/", 404),
+        ("/api/subjects/product/99/timeline/", 404),
+        ("/api/subjects/%25/17/state/", 404),
+        ("/api/subjects/product/%00/state/", 404),
+    ],
+)
+def test_what_is_not_recorded_is_not_found(record, admin_client, path, status):
+    record(LIFE)
+    answer = admin_client.get(path)
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+
+
+def test_it_takes_the_permission_to_read(record, client, django_user_model):
+    record(LIFE)
+    assert client.get(f"{URL}/timeline/").status_code == 401
+    client.force_login(django_user_model.objects.create_user("bob"))
+    for page in ("timeline", "state"):
+        assert client.get(f"{URL}/{page}/").status_code == 403
+
+
+subjects = map(str, count(100))
+"""A new one for each example: what the inbox has seen it lets through no more."""
+
+FIELDS = {"name": st.sampled_from("abc"), "price": st.sampled_from(["1.00", "2.00"])}
+
+
+@given(
+    steps=st.lists(st.fixed_dictionaries({}, optional=FIELDS), max_size=8),
+    is_deleted=st.booleans(),
+    order=st.randoms(use_true_random=False),
+    snapshots=st.sets(st.integers(1, 8)),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_state_is_what_all_changes_by_then_come_to(record, steps, is_deleted, order, snapshots):
+    """Whatever order the events are recorded in: what a replay fills in comes late."""
+    subject = next(subjects)
+    state = {"name": "a", "price": "1.00"}
+    states, events = [state], [event(1, "created", subject, **state)]
+    for number, step in enumerate(steps, start=2):
+        previous = {name: state[name] for name, value in step.items() if value != state[name]}
+        state = {**state, **step}
+        states.append(state)
+        events.append(event(number, "updated", subject, **state, previous=previous))
+    events += [
+        event(number, "snapshot", subject, **states[number - 1])
+        for number in snapshots
+        if number <= len(states)
+    ]
+    if is_deleted:
+        events.append(event(len(states) + 1, "deleted", subject, **state))
+        states.append(state)
+    order.shuffle(events)
+    record(events)
+    for number, expected in enumerate(states, start=1):
+        found = last_entry("product", subject, at(number + 0.5))
+        assert {name: state_of(found)[name] for name in expected} == expected
+        assert found.sequence == number
+    assert last_entry("product", subject, at(0.5)) is None
