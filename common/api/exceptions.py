@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import DataError
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.views import defaults
 from rest_framework import status
@@ -13,6 +15,8 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
+
+log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -28,12 +32,23 @@ class BodyTooLarge(APIException):
         super().__init__(f"The request body is too large: {limit:,} bytes is the most.")
 
 
+class Unstorable(APIException):
+    """PostgreSQL cannot hold, or compare with, what the request has: a NUL in a text, a year 0."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "unstorable"
+    default_detail = "The request has a value that the database cannot hold."
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's, with problem details as the body."""
     from rest_framework.views import exception_handler  # it reads the settings that name this one
 
     if isinstance(error, RequestDataTooBig):
         error = BodyTooLarge()
+    elif isinstance(error, DataError):
+        log.warning("the database refuses a value of a request", reason=str(error))
+        error = Unstorable()
     response = exception_handler(error, context)
     if response is None:
         return None

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,8 @@ from product_service.products.exchange.admin import ProductExchange
 from product_service.products.models import Category, Product
 
 EVENTS_SHOWN = 100
+ROW_ID = re.compile(r"form-\d+-id")
+LONGEST_KEY = 19
 
 
 @admin.register(Category)
@@ -155,17 +158,11 @@ class ProductAdmin(ProductExchange, admin.ModelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Django's, with the rows locked while the list is saved."""
+        if request.method == "POST" and "_save" in request.POST:
+            sent = (request.POST[name] for name in request.POST if ROW_ID.fullmatch(name))
+            keys = [key for key in sent if key.isdecimal() and len(key) < LONGEST_KEY]
+            list(Product.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
         return super().changelist_view(request, extra_context)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        products = super().get_queryset(request)
-        is_list_saved = request.method == "POST" and "_save" in request.POST
-        in_transaction = transaction.get_connection().in_atomic_block
-        return (
-            products.select_for_update(of=["self"])
-            if is_list_saved and in_transaction
-            else products
-        )
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -49,11 +49,15 @@ class WritingViewSet(viewsets.ModelViewSet):
     pagination_class = KeysetPagination
 
     def get_queryset(self) -> QuerySet:
-        """Rows that are about to be written are locked, so that no edit undoes another."""
+        """Rows that are about to be written are locked, so that no edit undoes another.
+
+        OPTIONS asks for them as PUT would, but outside a transaction: it writes nothing.
+        """
         queryset = super().get_queryset()
-        if self.request.method in SAFE_METHODS or self.request.method == "POST":
-            return queryset
-        return queryset.select_for_update(of=["self"])
+        is_writing = self.request.method not in (*SAFE_METHODS, "POST")
+        if is_writing and transaction.get_connection().in_atomic_block:
+            return queryset.select_for_update(of=["self"])
+        return queryset
 
     @extend_schema(parameters=[FIELDS])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

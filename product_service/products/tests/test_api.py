@@ -1,6 +1,7 @@
 """Reading the API: pages, choices, errors, log-in, limits."""
 
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
@@ -200,3 +201,25 @@ def test_who_asks_too_often_is_told_to_wait(client, monkeypatch):
     answer = client.get(URL)
     assert int(answer["Retry-After"]) > 0
     assert answer.json()["title"] == "Too Many Requests"
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "body"),
+    [
+        ("post", {}, {"sku": "S2", "name": "Pan", "price": "1", "category": "\x00"}),
+        ("get", {"updated_since": "0047-04-30T18:40:32-17:19"}, {}),
+    ],
+)
+def test_what_the_database_cannot_hold_is_the_clients_error(editor, method, query, body):
+    """PostgreSQL refuses both; SQLite finds no such category, and reads the year 47."""
+    url = f"{URL}?{urlencode(query)}"
+    answer = getattr(editor, method)(url, body, format="json") if body else editor.get(url)
+    assert answer.status_code in ({400} if body else {200, 400})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_options_of_a_product_need_no_transaction(editor):
+    """PostgreSQL locks no row outside of one."""
+    [pan] = Product.objects.bulk_create([new(1)])
+    answer = editor.options(f"{URL}{pan.pk}/")
+    assert answer.json()["actions"]["PUT"]["sku"]["max_length"] == 64

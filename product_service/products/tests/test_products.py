@@ -156,6 +156,7 @@ def test_a_broken_constraint_leaves_no_event(kettle):
         ("name", "\x00"),
         ("name", "x" * 10_000),
         ("category", "nowhere"),
+        ("category", "a b"),
         ("description", "\udc00"),
         ("is_active", []),
     ],
