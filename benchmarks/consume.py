@@ -58,7 +58,7 @@ def servers() -> Iterator[tuple[Postgres, dict[str, str]]]:
         (home / "postgres").mkdir()
         with (
             running(KafkaCluster(home / "kafka")) as kafka,
-            running(Postgres(home / "postgres")) as postgres,
+            running(Postgres(home / "postgres", durable=True)) as postgres,
         ):
             postgres.create_databases()
             url = postgres.url("audit", role="audit")

@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         home = Path(directory)
         home.chmod(0o755)
-        with running(Postgres(home)) as postgres:
+        with running(Postgres(home, durable=True)) as postgres:
             postgres.create_databases()
             url = postgres.url("product", role="product")
             prepare("product", url)

@@ -103,7 +103,7 @@ def main() -> None:
         home = Path(on_exit.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         home.chmod(0o755)
         (home / "postgres").mkdir()
-        postgres = on_exit.enter_context(running(Postgres(home / "postgres")))
+        postgres = on_exit.enter_context(running(Postgres(home / "postgres", durable=True)))
         kafka = on_exit.enter_context(running(KafkaCluster(home / "kafka")))
         databases = PostgresDatabases(dict.fromkeys(("product", "notification", "audit"), postgres))
         stack = Stack(home, databases, kafka.server)

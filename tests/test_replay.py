@@ -1,9 +1,12 @@
 """Replaying history: what was lost downstream comes back, and nothing else changes."""
 
 import re
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import NewTopic
 
 from tests.stack import Stack, eventually, lines_with
 
@@ -73,6 +76,22 @@ def test_a_replay_begins_when_it_is_told_to(stack: Stack, product: dict) -> None
     words = ("replay_events", "--dry-run", f"--subject={product['id']}")
     assert "1 events would be replayed" in stack.manage("audit", *words, f"--since={moment}")
     assert "0 messages" in stack.manage("audit", *words, "--since=2999-01-01")
+
+
+@pytest.mark.real_too
+def test_a_long_history_is_read_to_its_end(stack: Stack, kafka: str) -> None:
+    """Partitions take turns, and kafka-python must go on with each of them."""
+    topic, each = "long.history", 600
+    with closing(KafkaAdminClient(bootstrap_servers=kafka.split(","))) as admin:
+        admin.create_topics([NewTopic(topic, num_partitions=6, replication_factor=1)])
+    with closing(KafkaProducer(bootstrap_servers=kafka.split(","))) as producer:
+        for number in range(6 * each):
+            producer.send(topic, b"no event" * 50, partition=number % 6)
+    replay = stack.start(
+        "audit", "replay_events", "--from-beginning", "--dry-run", CONSUMER_TOPICS=topic
+    )
+    assert replay.wait() == 0, replay.output
+    assert lines_with(f"{6 * each:,} passed over", replay.output), replay.output
 
 
 def test_what_cannot_be_replayed_is_one_line(stack: Stack) -> None:

@@ -1,7 +1,6 @@
 """The stream of a group's messages: a Kafka consumer that outlives what passes."""
 
 import threading
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +14,6 @@ log = structlog.get_logger(__name__)
 
 LEAVE_MS = 3_000
 RETRY_SECONDS = 1.0
-IDLE_POLL_MS = 200
 
 Batches = dict[TopicPartition, list[Any]]
 """Records in offset order, by partition."""
@@ -76,18 +74,6 @@ class Stream:
         """Read these records again, as far as their partitions are still this member's."""
         for partition in self._consumer.assignment() & batches.keys():
             self._consumer.seek(partition, batches[partition][0].offset)
-
-    def idle(self, seconds: float) -> None:
-        """Read nothing for a while, and stay in the group: it throws out who does not poll.
-
-        That is ``max.poll.interval.ms`` of KIP-62, five minutes.
-        """
-        end = time.monotonic() + seconds
-        while not self._stop.is_set() and (left := end - time.monotonic()) > 0:
-            self._consumer.pause(*self._consumer.assignment())
-            # A rebalance in the poll may bring partitions that are not paused yet.
-            self.rewind(self.poll(min(IDLE_POLL_MS, int(left * 1000) + 1), max_records=1))
-        self._consumer.resume(*self._consumer.paused())
 
     def caught_up(self) -> bool:
         """By the high watermark of the last fetch, which every broker tells truly."""

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 POLL_MS = 500
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
+"""Far below ``max.poll.interval.ms`` (KIP-62): the group throws out who does not poll."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,14 @@ class Worker:
         return min(self.batch_size, self.limits.max_events - self.tally.read)
 
     def _wait_for_the_database(self, error: Exception) -> None:
-        """Pause, and stay in the group; nothing counts against the events meanwhile."""
+        """Wait a little, and stay in the group; nothing counts against the events meanwhile.
+
+        Partitions are not paused: kafka-python 3.0 may never go on with one that was, when a
+        rebalance brought another meanwhile.
+        """
         drop_broken_connection()
         log.warning("waiting for the database", reason=" ".join(str(error).split()))
-        self.stream.idle(self._pause)
+        self.stop.wait(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
 

@@ -82,18 +82,6 @@ class Consumer(Protocol):
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Let the next poll go on from this offset of an assigned partition."""
 
-    def pause(self, *partitions: TopicPartition) -> None:
-        """Let :meth:`poll` return nothing of these, while it keeps this member in its group.
-
-        A partition that is taken away and comes back is not paused any more.
-        """
-
-    def resume(self, *partitions: TopicPartition) -> None:
-        """End the pause of these."""
-
-    def paused(self) -> set[TopicPartition]:
-        """The partitions that are paused."""
-
     def close(self, *, timeout_ms: int) -> None:
         """Leave the group.
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,66 +15,71 @@ from common.kafka.lag import first_messages, partitions_of
 
 POLL_MS = 500
 STALLED_SECONDS = 30.0
+# Without a group: it commits no offsets.
+READ_ONLY = {"enable_auto_commit": False, "allow_auto_create_topics": False}
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The offsets of a history in one partition, from ``start`` up to before ``end``."""
+
+    start: int
+    end: int
 
 
 class History:
     """The messages of some topics, from a moment on, up to now.
 
-    :param reader: a kafka-python consumer without a group: it commits no offsets.
-    :param topics: which to read.
-    :param since: the time of the first message that counts; None for all that Kafka has.
+    :param reader: a kafka-python consumer that nothing was read with. kafka-python 3.0 may never go
+        on with a partition that was once paused, as finding the extents does; so this one pauses
+        none.
+    :param extents: what to read of each partition.
     """
 
-    def __init__(self, reader: Any, topics: Iterable[str], since: datetime | None) -> None:
+    def __init__(self, reader: Any, extents: dict[TopicPartition, Extent]) -> None:
         self._reader = reader
-        partitions = partitions_of(reader, topics)
-        reader.assign(partitions)
-        self._starts = _starts(reader, partitions, since)
-        reader.assign(list(self._starts))  # a partition that has none to read would bring new ones
-        for partition, start in self._starts.items():
-            reader.seek(partition, start)
-        first_messages(reader, self._starts)
-        self._ends = {partition: reader.highwater(partition) for partition in self._starts}
+        self._extents = extents
 
     @property
     def count(self) -> int:
         """How many messages it has, by their offsets; compacted topics have fewer."""
-        return sum(max(0, end - self._starts[p]) for p, end in self._ends.items())
+        return sum(extent.end - extent.start for extent in self._extents.values())
 
     def batches(self, size: int) -> Iterator[list[Any]]:
         """The messages, so many at a time at the most, in order within each partition.
 
         :raises KafkaUnavailable: when Kafka has sent nothing for ``STALLED_SECONDS``.
         """
-        unfinished = {p for p, start in self._starts.items() if start < self._ends[p]}
+        unfinished = {p for p, extent in self._extents.items() if extent.start < extent.end}
+        self._reader.assign(list(unfinished))
         for partition in unfinished:
-            self._reader.seek(partition, self._starts[partition])
-            self._reader.resume(partition)
+            self._reader.seek(partition, self._extents[partition].start)
         heard = time.monotonic()
         while unfinished:
-            polled = self._poll(size)
-            messages = [
-                record
-                for partition, records in polled.items()
-                for record in records
-                if record.offset < self._ends[partition]
-            ]
+            messages = [record for record in self._poll(size) if self._has(record)]
             if messages:
                 yield messages
-            if polled:
+            finished = {p for p in unfinished if self._is_read(p)}
+            unfinished -= finished
+            if messages or finished:
                 heard = time.monotonic()
             elif time.monotonic() - heard > STALLED_SECONDS:
                 raise unavailable(f"nothing came for {STALLED_SECONDS:.0f} s")
-            finished = {p for p in unfinished if self._reader.position(p) >= self._ends[p]}
-            self._reader.pause(*finished)
-            unfinished -= finished
 
-    def _poll(self, size: int) -> dict[TopicPartition, list[Any]]:
+    def _poll(self, size: int) -> list[Any]:
         try:
-            polled: dict[TopicPartition, list[Any]] = self._reader.poll(POLL_MS, max_records=size)
+            polled = self._reader.poll(POLL_MS, max_records=size)
         except KafkaError as error:
             raise unavailable(error) from error
-        return polled
+        return [record for records in polled.values() for record in records]
+
+    def _has(self, record: Any) -> bool:
+        """Whether a record lies before the end; newer ones come as well, from what is read."""
+        partition = TopicPartition(record.topic, record.partition)
+        return bool(record.offset < self._extents[partition].end)
+
+    def _is_read(self, partition: TopicPartition) -> bool:
+        return bool(self._reader.position(partition) >= self._extents[partition].end)
 
 
 @contextmanager
@@ -84,23 +90,37 @@ def history(topics: Iterable[str], since: datetime | None) -> Iterator[History]:
     :raises KafkaUnavailable: when no broker answers.
     :raises KafkaRefused: when log-in or certificate are refused.
     """
-    options = {"enable_auto_commit": False, "allow_auto_create_topics": False}
-    with closing(connect(KafkaConsumer, **options)) as reader:
+    with closing(connect(KafkaConsumer, **READ_ONLY)) as scout:
         try:
-            found = History(reader, topics, since)
+            extents = _extents(scout, topics, since)
         except KafkaError as error:
             raise unavailable(error) from error
-        yield found
+    with closing(connect(KafkaConsumer, **READ_ONLY)) as reader:
+        yield History(reader, extents)
+
+
+def _extents(
+    scout: Any, topics: Iterable[str], since: datetime | None
+) -> dict[TopicPartition, Extent]:
+    partitions = partitions_of(scout, topics)
+    scout.assign(partitions)
+    starts = _starts(scout, partitions, since)
+    scout.assign(list(starts))
+    for partition, start in starts.items():
+        scout.seek(partition, start)
+    first_messages(scout, starts)
+    ends = {partition: scout.highwater(partition) for partition in starts}
+    return {p: Extent(start, max(start, ends[p])) for p, start in starts.items()}
 
 
 def _starts(
-    reader: Any, partitions: list[TopicPartition], since: datetime | None
+    scout: Any, partitions: list[TopicPartition], since: datetime | None
 ) -> dict[TopicPartition, int]:
     if since is None:
-        reader.seek_to_beginning(*partitions)
-        return {partition: reader.position(partition) for partition in partitions}
+        scout.seek_to_beginning(*partitions)
+        return {partition: scout.position(partition) for partition in partitions}
     moment = int(since.timestamp() * 1000)
-    found = reader.offsets_for_times(dict.fromkeys(partitions, moment))
+    found = scout.offsets_for_times(dict.fromkeys(partitions, moment))
     # A partition without a message that is young enough has none to read. Kafka answers with no
     # offset then, Tansu with the first one and a timestamp of -1.
     return {p: at.offset for p, at in found.items() if at is not None and at.timestamp >= moment}

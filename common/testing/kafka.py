@@ -165,7 +165,6 @@ class InMemoryConsumer:
         self._topics: list[str] = []
         self._generation = -1
         self._positions: dict[TopicPartition, int] = {}
-        self._paused: set[TopicPartition] = set()
 
     def subscribe(self, topics: list[str]) -> None:
         self._topics = list(topics)
@@ -206,15 +205,6 @@ class InMemoryConsumer:
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._positions[partition] = offset
 
-    def pause(self, *partitions: TopicPartition) -> None:
-        self._paused.update(partitions)
-
-    def resume(self, *partitions: TopicPartition) -> None:
-        self._paused.difference_update(partitions)
-
-    def paused(self) -> set[TopicPartition]:
-        return set(self._paused)
-
     def close(self, *, timeout_ms: int = 0) -> None:
         with self._kafka.changed:
             if self in self._group.members:
@@ -231,13 +221,10 @@ class InMemoryConsumer:
         rank, size = self._group.members.index(self), len(self._group.members)
         mine = [p for topic in self._topics for p in self._kafka.partitions(topic)][rank::size]
         self._positions = {p: self._group.committed.get(p, 0) for p in mine}
-        self._paused.intersection_update(mine)
 
     def _take(self, max_records: int) -> dict[TopicPartition, list[Record]]:
         batches: dict[TopicPartition, list[Record]] = {}
         for partition, position in self._positions.items():
-            if partition in self._paused:
-                continue
             records = self._kafka.logs[partition][position : position + max_records]
             if records:
                 batches[partition] = records

@@ -18,20 +18,23 @@ from tests.stack import ROOT, SERVICES, free_port, prepare
 SCRIPT = ROOT / "docker" / "postgres" / "databases.sh"
 SUPERUSER = "postgres"
 PASSWORDS = {role: f"{role}-secret" for role in (*SERVICES, SUPERUSER)}
-START_SECONDS = 30
+START_SECONDS = 60
 TCP_ONLY = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
 
 
 class Postgres:
-    """A server with data in a directory, durable as PostgreSQL is by default.
+    """A server with data in a directory.
 
     It refuses to run as root, so there it runs as the user ``postgres`` that its package makes.
 
     :param directory: an empty directory that everybody may enter.
+    :param durable: wait for the disk at each commit, as PostgreSQL does by default. Without that
+        nothing is lost either, as long as the machine does not crash, and no test makes it.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
         self.directory = directory
+        self._options = TCP_ONLY if durable else [*TCP_ONLY, "-c", "fsync=off"]
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._user: dict[str, Any] = {}
@@ -44,7 +47,7 @@ class Postgres:
         """Start it, and wait until it lets somebody in."""
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [program("postgres"), "-D", self._data, "-p", str(self.port), *TCP_ONLY],
+                [program("postgres"), "-D", self._data, "-p", str(self.port), *self._options],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 **self._user,
