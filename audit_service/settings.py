@@ -15,3 +15,6 @@ SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Audit service"}
 CONSUMER_GROUP = "audit_service"
 # Any topic of any service can be kept; no code is needed.
 CONSUMER_TOPICS = env.list("CONSUMER_TOPICS", default=["product.events"])
+# Ed25519 keys in base64, as the command `signing_key` makes them.
+AUDIT_SIGNING_KEY = env("AUDIT_SIGNING_KEY", default="")
+AUDIT_PUBLIC_KEYS = env.list("AUDIT_PUBLIC_KEYS", default=[])

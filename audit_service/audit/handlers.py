@@ -2,7 +2,12 @@
 
 from typing import Any
 
+from django.utils import timezone
+
+from audit_service.audit.chains import Chains
 from audit_service.audit.models import AuditEntry
+from audit_service.audit.months import make_room
+from audit_service.audit.sealing import SEALED
 from common.events import AnyEvent, Event
 from common.events.codec import headers_to_text
 from common.inbox import insert, subscribe
@@ -10,15 +15,31 @@ from common.inbox import insert, subscribe
 
 @subscribe(AnyEvent, batch=True)
 def record(events: list[Event[Any]]) -> None:
-    """Keep each event, whole. A replay fills gaps."""
-    insert(AuditEntry, FIELDS, map(values, without_those_recorded(events)))
+    """Keep each event, whole, at the end of the chain of its partition. A replay fills gaps."""
+    chains = Chains(event.place[:2] for event in events)
+    missing = without_those_recorded(events, chains)
+    now = timezone.now()
+    make_room(now)
+    rows = []
+    for event in missing:
+        row = values(event, now)
+        rows.append((*row, *chains.add(event.place[:2], row)))
+    insert(AuditEntry, (*SEALED, "position", "link"), rows)
+    chains.save()
 
 
-def without_those_recorded(events: list[Event[Any]]) -> list[Event[Any]]:
-    """What the inbox lets through is new; what is replayed may be there."""
-    if not any(event.replayed for event in events):
+def without_those_recorded(events: list[Event[Any]], chains: Chains) -> list[Event[Any]]:
+    """What the inbox lets through is new, but for what a replay recorded ahead of the worker."""
+    doubtful = []
+    for event in events:
+        topic, partition, offset = event.place
+        if event.replayed:
+            chains.note_replay((topic, partition), offset)
+        if offset <= chains.replayed_to((topic, partition)):
+            doubtful.append(event.id)
+    if not doubtful:
         return events
-    entries = AuditEntry.objects.filter(event_id__in=[event.id for event in events])
+    entries = AuditEntry.objects.filter(event_id__in=doubtful)
     recorded = set(entries.values_list("event_id", "source"))
     missing = []
     for event in events:
@@ -28,28 +49,15 @@ def without_those_recorded(events: list[Event[Any]]) -> list[Event[Any]]:
     return missing
 
 
-FIELDS = (
-    "event_id",
-    "source",
-    "type",
-    "subject",
-    "sequence",
-    "time",
-    "actor",
-    "correlation_id",
-    "causation_id",
-    "topic",
-    "partition",
-    "offset",
-    "headers",
-    "value",
-)
-
-
-def values(event: Event[Any]) -> tuple[Any, ...]:
-    """What is kept of an event, in the order of ``FIELDS``."""
+def values(event: Event[Any], now: Any) -> tuple[Any, ...]:
+    """What is kept of an event, in the order of ``SEALED``."""
     envelope = event.envelope
+    topic, partition, offset = event.place
     return (
+        partition,
+        offset,
+        now,
+        topic,
         envelope.id,
         envelope.source,
         envelope.type,
@@ -59,7 +67,6 @@ def values(event: Event[Any]) -> tuple[Any, ...]:
         event.actor[:255],
         (envelope.correlationid or "")[:255],
         (envelope.causationid or "")[:255],
-        *event.place,
         headers_to_text(event.headers),
         event.value,
     )

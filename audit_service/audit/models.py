@@ -9,6 +9,9 @@ from django.utils.functional import cached_property
 from common.events import decode
 from common.events.codec import headers_from_text
 
+NOTHING = bytes(32)
+"""The link before the first."""
+
 
 class AuditEntry(models.Model):
     """One event as it came: its exact bytes, and the attributes that people look for."""
@@ -27,15 +30,20 @@ class AuditEntry(models.Model):
     offset = models.BigIntegerField()
     headers = models.TextField(default="[]", help_text="JSON pairs of name and value (latin-1).")
     value = models.BinaryField(help_text="The Kafka message, byte for byte.")
-    recorded_at = models.DateTimeField(auto_now_add=True)
+    recorded_at = models.DateTimeField()
+    position = models.BigIntegerField(help_text="In the chain of its partition, from 1 on.")
+    link = models.BinaryField(help_text="SHA-256 of the link before and of all that is kept.")
 
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "audit entries"
-        constraints = [
-            models.UniqueConstraint(fields=["event_id", "source"], name="audit_event_once")
-        ]
+        permissions = [("export_auditentry", "Can export audit entries")]
         indexes = [
+            # Not unique: PostgreSQL would want the month in it. The lock of the chain and the inbox
+            # see to it that an event is kept once.
+            models.Index(fields=["event_id"], name="audit_event"),
+            models.Index(fields=["topic", "partition", "position"], name="audit_chain"),
+            models.Index(fields=["correlation_id", "id"], name="audit_correlation"),
             models.Index(fields=["subject", "id"], name="audit_subject"),
             models.Index(fields=["type", "id"], name="audit_type"),
             models.Index(fields=["actor", "id"], name="audit_actor"),
@@ -50,3 +58,41 @@ class AuditEntry(models.Model):
         """The data of the event; None where it is not JSON."""
         raw = decode(bytes(self.value), headers_from_text(self.headers)).data
         return msgspec.json.decode(raw) if bytes(raw) else None
+
+
+class ChainHead(models.Model):
+    """Where the chain of one topic partition ends, and where it begins since it was pruned.
+
+    Whoever adds to a chain holds the lock of its head.
+    """
+
+    topic = models.CharField(max_length=249)
+    partition = models.IntegerField()
+    position = models.BigIntegerField(default=0, help_text="Of the newest entry; 0 before any.")
+    link = models.BinaryField(default=NOTHING, help_text="Of the newest entry.")
+    pruned_position = models.BigIntegerField(default=0, help_text="Of the last entry pruned.")
+    pruned_link = models.BinaryField(default=NOTHING, help_text="Of the last entry pruned.")
+    replayed_to = models.BigIntegerField(
+        default=-1, help_text="The last offset that a replay recorded; workers may meet it again."
+    )
+
+    class Meta:
+        ordering = ["topic", "partition"]
+        constraints = [models.UniqueConstraint(fields=["topic", "partition"], name="audit_head")]
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition} at {self.position}"
+
+
+class Checkpoint(models.Model):
+    """Where the chains stood, signed."""
+
+    created_at = models.DateTimeField()
+    envelope = models.TextField(help_text="The signed DSSE envelope.")
+    exported_at = models.DateTimeField(null=True, help_text="When it was first put into a file.")
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.created_at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,18 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from audit_service.audit.checkpoints import new_keys
+
+
+class Command(BaseCommand):
+    help = "Make a new pair of keys for checkpoints, and print it as environment variables."
+    requires_system_checks = []
+
+    def handle(self, **options: Any) -> None:
+        private, public = new_keys()
+        self.stdout.write(f"AUDIT_SIGNING_KEY={private}")
+        self.stdout.write(f"AUDIT_PUBLIC_KEYS={public}")
+        self.stderr.write(
+            "Keep the first one secret. Give the second to those who check, add it to those you have."
+        )

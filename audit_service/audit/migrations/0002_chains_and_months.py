@@ -1,0 +1,137 @@
+"""Chain what was recorded so far, and give each month a partition of its own on PostgreSQL."""
+
+from datetime import UTC, datetime
+
+from django.db import migrations, models
+
+from audit_service.audit.sealing import SEALED, link, seal
+
+BATCH = 1000
+NOTHING = bytes(32)
+
+APPEND_ONLY = """
+CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit record is append-only: % is refused', TG_OP
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit_auditentry
+    FOR EACH ROW EXECUTE FUNCTION audit_append_only();
+"""
+
+
+def chain(apps, schema_editor):
+    """Chain the entries that are there, in the order in which they were recorded."""
+    entries = apps.get_model("audit", "AuditEntry").objects.order_by("id")
+    heads = {}
+    last = 0
+    while batch := list(entries.filter(id__gt=last)[:BATCH]):
+        for entry in batch:
+            position, previous = heads.get((entry.topic, entry.partition), (0, NOTHING))
+            row = [getattr(entry, name) for name in SEALED[:-1]]
+            entry.position = position + 1
+            entry.link = link(previous, seal([*row, bytes(entry.value)]))
+            heads[entry.topic, entry.partition] = entry.position, entry.link
+        entries.bulk_update(batch, ["position", "link"])
+        last = batch[-1].pk
+    apps.get_model("audit", "ChainHead").objects.bulk_create(
+        apps.get_model("audit", "ChainHead")(
+            topic=topic, partition=partition, position=position, link=end
+        )
+        for (topic, partition), (position, end) in heads.items()
+    )
+
+
+def partition(apps, schema_editor):
+    if schema_editor.connection.vendor != "postgresql":
+        return
+    model = apps.get_model("audit", "AuditEntry")
+    for index in model._meta.indexes:
+        schema_editor.remove_index(model, index)
+    execute = schema_editor.execute
+    execute("ALTER TABLE audit_auditentry ALTER id DROP IDENTITY IF EXISTS")
+    execute("ALTER TABLE audit_auditentry RENAME TO audit_auditentry_whole")
+    execute(
+        "CREATE TABLE audit_auditentry (LIKE audit_auditentry_whole INCLUDING DEFAULTS)"
+        " PARTITION BY RANGE (recorded_at)"
+    )
+    execute("CREATE SEQUENCE audit_auditentry_id_seq OWNED BY audit_auditentry.id")
+    execute(
+        "ALTER TABLE audit_auditentry ALTER id SET DEFAULT nextval('audit_auditentry_id_seq'),"
+        " ADD PRIMARY KEY (id, recorded_at)"
+    )
+    for index in model._meta.indexes:
+        schema_editor.add_index(model, index)
+    execute(APPEND_ONLY, params=None)
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT min(recorded_at), max(id) FROM audit_auditentry_whole")
+        oldest, newest_id = cursor.fetchone()
+    now = datetime.now(UTC)
+    year, month = (oldest or now).astimezone(UTC).timetuple()[:2]
+    while (year, month) <= (now.year, now.month):
+        following = (year + month // 12, month % 12 + 1)
+        execute(
+            f"CREATE TABLE audit_auditentry_{year}_{month:02} PARTITION OF audit_auditentry FOR VALUES"
+            f" FROM ('{year}-{month:02}-01T00:00:00+00:00')"
+            f" TO ('{following[0]}-{following[1]:02}-01T00:00:00+00:00')"
+        )
+        year, month = following
+    columns = ", ".join(f'"{field.column}"' for field in model._meta.concrete_fields)
+    execute(
+        f"INSERT INTO audit_auditentry ({columns})"
+        f" SELECT {columns} FROM audit_auditentry_whole ORDER BY id"
+    )
+    if newest_id:
+        execute("SELECT setval('audit_auditentry_id_seq', %s)", [newest_id])
+    execute("DROP TABLE audit_auditentry_whole")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("audit", "0001_initial")]
+
+    operations = [
+        migrations.CreateModel(
+            name="ChainHead",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("topic", models.CharField(max_length=249)),
+                ("partition", models.IntegerField()),
+                ("position", models.BigIntegerField(default=0, help_text="Of the newest entry; 0 before any.")),
+                ("link", models.BinaryField(default=NOTHING, help_text="Of the newest entry.")),
+                ("pruned_position", models.BigIntegerField(default=0, help_text="Of the last entry pruned.")),
+                ("pruned_link", models.BinaryField(default=NOTHING, help_text="Of the last entry pruned.")),
+                ("replayed_to", models.BigIntegerField(default=-1, help_text="The last offset that a replay recorded; workers may meet it again.")),
+            ],
+            options={
+                "ordering": ["topic", "partition"],
+                "constraints": [models.UniqueConstraint(fields=("topic", "partition"), name="audit_head")],
+            },
+        ),
+        migrations.AlterModelOptions(
+            name="auditentry",
+            options={
+                "ordering": ["-id"],
+                "permissions": [("export_auditentry", "Can export audit entries")],
+                "verbose_name_plural": "audit entries",
+            },
+        ),
+        migrations.RemoveConstraint(model_name="auditentry", name="audit_event_once"),
+        migrations.AlterField("auditentry", "recorded_at", models.DateTimeField()),
+        migrations.AddField(
+            "auditentry",
+            "position",
+            models.BigIntegerField(default=0, help_text="In the chain of its partition, from 1 on."),
+            preserve_default=False,
+        ),
+        migrations.AddField(
+            "auditentry",
+            "link",
+            models.BinaryField(default=b"", help_text="SHA-256 of the link before and of all that is kept."),
+            preserve_default=False,
+        ),
+        migrations.AddIndex("auditentry", models.Index(fields=["event_id"], name="audit_event")),
+        migrations.AddIndex("auditentry", models.Index(fields=["topic", "partition", "position"], name="audit_chain")),
+        migrations.AddIndex("auditentry", models.Index(fields=["correlation_id", "id"], name="audit_correlation")),
+        migrations.RunPython(chain),
+        migrations.RunPython(partition),
+    ]

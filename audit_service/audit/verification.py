@@ -1,0 +1,214 @@
+"""Verifying the chains: is what is kept what was recorded, and all of it?"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+
+from django.db.models import QuerySet
+
+from audit_service.audit.chains import Key
+from audit_service.audit.models import NOTHING, AuditEntry, ChainHead
+from audit_service.audit.sealed import Sealed, sealed
+from audit_service.audit.sealing import link
+
+REPORT_EVERY = 10_000
+
+
+class How(StrEnum):
+    """What was done to an entry."""
+
+    CHANGED = "changed"
+    REMOVED = "removed"
+    INSERTED = "inserted"
+    MOVED = "moved"
+    REWRITTEN = "rewritten since it was signed"
+
+
+@dataclass(frozen=True)
+class Break:
+    """The first place at which a chain does not hold.
+
+    :param position: where in the chain.
+    :param entry_id: of the entry that does not fit; None where there is none.
+    """
+
+    how: How
+    position: int
+    entry_id: int | None
+
+
+@dataclass
+class Chain:
+    """One chain on the way through it.
+
+    :param position: of the last entry that holds.
+    :param link: of that entry.
+    :param end: the head, as it was before the entries were read; None where it has none.
+    :param signed: links that a checkpoint vouches for, by position.
+    :param stopped_at: the first entry that does not follow.
+    """
+
+    key: Key
+    position: int
+    link: bytes
+    end: ChainHead | None
+    signed: dict[int, bytes] = field(default_factory=dict)
+    verified: int = 0
+    stopped_at: Sealed | None = None
+    broken: Break | None = None
+
+
+Signed = dict[Key, dict[int, bytes]]
+"""Links by chain and position."""
+
+
+class Verification:
+    """One walk along the chains, in the order in which their entries were recorded.
+
+    :param since: the time of recording of the first entry to look at; None for all. The link of
+        the entry before is believed then.
+    :param key: the only chain to look at; None for all.
+    :param signed: what checkpoints vouch for.
+    """
+
+    def __init__(self, since: datetime | None, key: Key | None, signed: Signed) -> None:
+        self._key = key
+        self._signed = signed
+        self._since = since
+        self._entries = of_chain(AuditEntry.objects.all(), key)
+        if since is not None:
+            self._entries = self._entries.filter(recorded_at__gte=since)
+        self._chains: dict[Key, Chain] = {}
+        for head in of_chain(ChainHead.objects.all(), key):
+            chain = self._beginning(head)
+            self._chains[chain.key] = chain
+        for unknown in signed.keys() - self._chains.keys():
+            if key in (None, unknown):
+                self._chains[unknown] = Chain(unknown, 0, NOTHING, None, signed[unknown])
+
+    def count(self) -> int:
+        """About how many entries there are to read."""
+        if self._since is not None:
+            return self._entries.count()
+        ends = [chain.end for chain in self._chains.values() if chain.end]
+        return sum(end.position - end.pruned_position for end in ends)
+
+    def run(self, report: Callable[[int], object]) -> list[Chain]:
+        """Read every entry, and say of each chain whether it holds.
+
+        :param report: called now and then with the number of entries read since the last call.
+        """
+        unreported = 0
+        chains = self._chains
+        for entry in sealed(self._entries):
+            unreported += 1
+            if unreported == REPORT_EVERY:
+                report(unreported)
+                unreported = 0
+            chain = chains.get(entry.key)
+            if chain is None:  # begun while we read, or put there by somebody else
+                chain = chains[entry.key] = Chain(entry.key, 0, NOTHING, None)
+            if chain.broken or chain.stopped_at:
+                continue
+            if (
+                entry.position != chain.position + 1
+                or sha256(chain.link + entry.bytes).digest() != entry.link
+            ):
+                chain.stopped_at = entry
+                continue
+            chain.position = entry.position
+            chain.link = entry.link
+            chain.verified += 1
+            if chain.signed and chain.signed.get(entry.position, entry.link) != entry.link:
+                chain.broken = Break(How.REWRITTEN, entry.position, entry.id)
+            if chain.end and entry.position == chain.end.position:
+                self._compare_with_head(chain, entry)
+        report(unreported)
+        for chain in chains.values():
+            if chain.stopped_at and not chain.broken:
+                chain.broken = _diagnosed(chain, chain.stopped_at)
+        self._look_at_the_ends()
+        return sorted(chains.values(), key=lambda chain: chain.key)
+
+    def _beginning(self, head: ChainHead) -> Chain:
+        """A chain before its first entry that is to be read."""
+        key = (head.topic, head.partition)
+        chain = Chain(
+            key, head.pruned_position, bytes(head.pruned_link), head, self._signed.get(key, {})
+        )
+        if self._since is None:
+            return chain
+        rows = of_chain(AuditEntry.objects.all(), key)
+        first = rows.filter(recorded_at__gte=self._since).order_by("id").first()
+        before = rows.filter(position__lt=first.position) if first else rows
+        if last := before.order_by("-position").first():
+            chain.position, chain.link = last.position, bytes(last.link)
+        return chain
+
+    def _compare_with_head(self, chain: Chain, entry: Sealed) -> None:
+        if chain.end and bytes(chain.end.link) != entry.link and not chain.broken:
+            chain.broken = Break(How.CHANGED, entry.position, entry.id)
+
+    def _look_at_the_ends(self) -> None:
+        """Nothing may be missing at an end, and nothing may have been put there.
+
+        Workers may have gone on meanwhile, so the heads are read once more.
+        """
+        heads = of_chain(ChainHead.objects.all(), self._key)
+        now = {(head.topic, head.partition): head.position for head in heads}
+        for chain in self._chains.values():
+            if chain.broken:
+                continue
+            promised = max(chain.end.position if chain.end else 0, *chain.signed, 0)
+            if chain.position < promised:
+                chain.broken = Break(How.REMOVED, chain.position + 1, None)
+            elif chain.position > now.get(chain.key, 0):
+                chain.broken = Break(How.INSERTED, now.get(chain.key, 0) + 1, None)
+
+
+def _diagnosed(chain: Chain, entry: Sealed) -> Break:
+    """What is wrong with the first entry that does not follow."""
+    expected = chain.position + 1
+    rows = of_chain(AuditEntry.objects.all(), chain.key)
+    if chain.end is None or entry.position <= chain.position:
+        return Break(How.INSERTED, entry.position, entry.id)
+    standing = list(sealed(rows.filter(position__in=[expected, expected + 1])))
+    here = [row for row in standing if row.position == expected]
+    following = [row for row in standing if row.position == expected + 1]
+    if successor := _successor(chain.link, sealed(rows)):
+        return _displaced(expected, here, successor)
+    if not here:
+        return Break(How.REMOVED, expected, None)
+    if rows.count() < chain.end.position - chain.end.pruned_position:
+        return Break(How.REMOVED, expected, here[0].id)
+    goes_on = any(link(here[0].link, row.bytes) == row.link for row in following)
+    if expected > chain.end.position and not goes_on:
+        return Break(How.INSERTED, expected, here[0].id)
+    return Break(How.CHANGED, expected, here[0].id)
+
+
+def _successor(previous: bytes, rows: Iterable[Sealed]) -> Sealed | None:
+    """The entry that was recorded next, wherever it stands now."""
+    found = None
+    for row in rows:  # to the end: what comes by COPY cannot be left in the middle
+        if found is None and link(previous, row.bytes) == row.link:
+            found = row
+    return found
+
+
+def _displaced(expected: int, here: list[Sealed], successor: Sealed) -> Break:
+    """The one that should be here is elsewhere: it was moved, or another was put before it."""
+    others = [row for row in here if row.id != successor.id]
+    if others and successor.position in (expected, expected + 1):
+        other = others[0]
+        if link(successor.link, other.bytes) != other.link:
+            return Break(How.INSERTED, expected, other.id)
+    return Break(How.MOVED, expected, successor.id)
+
+
+def of_chain(rows: QuerySet, key: Key | None) -> QuerySet:  # type: ignore[type-arg]
+    """Those of one chain; all where none is named."""
+    return rows if key is None else rows.filter(topic=key[0], partition=key[1])
+
