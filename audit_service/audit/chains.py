@@ -6,10 +6,8 @@ from typing import Any
 from django.db.models import Q
 
 from audit_service.audit.models import ChainHead
+from audit_service.audit.sealed import Key
 from audit_service.audit.sealing import link, seal
-
-Key = tuple[str, int]
-"""Topic and partition."""
 
 
 class Chains:

@@ -1,26 +1,31 @@
 """Reading entries as they were sealed, as fast as the database gives them."""
 
 from collections.abc import Iterator
+from itertools import starmap
+from struct import Struct
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import QuerySet
+from psycopg import ClientCursor
+from psycopg.pq import ExecStatus
 
 from audit_service.audit.models import AuditEntry
 from audit_service.audit.sealing import SEALED, seal
 
 CHUNK = 2000
-# The row that COPY sends: a field count, then each field behind its length.
-SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+# What COPY sends before the first row, then of each row, and behind the last.
 HEADER_BYTES = 19
-END = b"\xff\xff"
-ID = slice(6, 14)
-LINK = slice(18, 50)
-POSITION = slice(54, 62)
-REST = slice(62, None)
-PARTITION = slice(4, 8)
-TOPIC_LENGTH = slice(32, 36)
-TOPIC_START = 36
+START = Struct(">hiqi32siqi4s")
+END_BYTES = 2
+SEALED_FROM = 62
+TOPIC_LENGTH = slice(94, 98)
+TOPIC_FROM = 98
+
+Key = tuple[str, int]
+"""Topic and partition."""
+Row = tuple[int, Key, int, bytes, bytes]
+"""What :class:`Sealed` has; a tuple alone is made in half the time."""
 
 
 class Sealed(NamedTuple):
@@ -31,13 +36,18 @@ class Sealed(NamedTuple):
     """
 
     id: int
-    key: tuple[str, int]
+    key: Key
     position: int
     link: bytes
     bytes: bytes
 
 
 def sealed(entries: QuerySet[AuditEntry]) -> Iterator[Sealed]:
+    """As :func:`sealed_rows`, with names."""
+    return starmap(Sealed, sealed_rows(entries))
+
+
+def sealed_rows(entries: QuerySet[AuditEntry]) -> Iterator[Row]:
     """Entries in the order of their ids, in constant memory.
 
     On PostgreSQL they come by COPY: until the last one, the connection takes no other query.
@@ -48,30 +58,42 @@ def sealed(entries: QuerySet[AuditEntry]) -> Iterator[Sealed]:
     return _copied(rows) if connection.vendor == "postgresql" else _selected(rows)
 
 
-def _selected(rows: Any) -> Iterator[Sealed]:
+def _selected(rows: Any) -> Iterator[Row]:
     for id_, link, position, *row, value in rows.iterator(CHUNK):
         key = (row[SEALED.index("topic")], row[SEALED.index("partition")])
-        yield Sealed(id_, key, position, bytes(link), seal([*row, bytes(value)]))
+        yield id_, key, position, bytes(link), seal([*row, bytes(value)])
 
 
-def _copied(rows: Any) -> Iterator[Sealed]:
-    query, parameters = rows.query.sql_with_params()
-    keys: dict[bytes, tuple[str, int]] = {}
+def _copied(rows: Any) -> Iterator[Row]:
+    keys: dict[bytes, Key] = {}
+    start = START.unpack_from
     number = int.from_bytes
-    with connection.cursor() as cursor, cursor.copy(_copy(query), parameters) as copy:
-        for message in copy:
-            data = bytes(message)
-            if data.startswith(SIGNATURE):
-                data = data[HEADER_BYTES:]
-            if not data or data == END:
-                continue
-            rest = data[REST]
-            topic = rest[TOPIC_START : TOPIC_START + number(rest[TOPIC_LENGTH], "big")]
-            named = rest[PARTITION] + topic
-            if (key := keys.get(named)) is None:
-                key = keys[named] = (topic.decode(), number(rest[PARTITION], "big"))
-            yield Sealed(number(data[ID], "big"), key, number(data[POSITION], "big"), data[LINK], rest)
+    for row in _rows_of_copy(*rows.query.sql_with_params()):
+        _, _, id_, _, link, _, position, _, partition = start(row)
+        named = partition + row[TOPIC_FROM : TOPIC_FROM + number(row[TOPIC_LENGTH], "big")]
+        if (key := keys.get(named)) is None:
+            key = keys[named] = (named[4:].decode(), number(partition, "big"))
+        yield id_, key, position, link, row[SEALED_FROM:]
 
 
-def _copy(query: str) -> str:
-    return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+def _rows_of_copy(query: str, parameters: Any) -> Iterator[bytes]:
+    """The rows that COPY sends, from libpq itself: psycopg's own loop costs more than hashing."""
+    connection.ensure_connection()
+    libpq = connection.connection.pgconn
+    statement = ClientCursor(connection.connection).mogrify(query, parameters)
+    begun = libpq.exec_(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)".encode())
+    if begun.status != ExecStatus.COPY_OUT:
+        raise DatabaseError(begun.get_error_message())
+    received, message = libpq.get_copy_data(0)
+    row = bytes(message)[HEADER_BYTES:]  # the header comes with the first row
+    while len(row) > END_BYTES:
+        yield row
+        received, message = libpq.get_copy_data(0)
+        row = bytes(message)
+    while received > 0:
+        received, _ = libpq.get_copy_data(0)
+    ended = libpq.get_result()
+    while libpq.get_result() is not None:
+        pass
+    if ended.status != ExecStatus.COMMAND_OK:
+        raise DatabaseError(ended.get_error_message())

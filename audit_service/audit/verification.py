@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from audit_service.audit.chains import Key
 from audit_service.audit.models import NOTHING, AuditEntry, ChainHead
-from audit_service.audit.sealed import Sealed, sealed
+from audit_service.audit.sealed import Sealed, sealed, sealed_rows
 from audit_service.audit.sealing import link
 
 REPORT_EVERY = 10_000
@@ -39,7 +39,12 @@ class Break:
     entry_id: int | None
 
 
-@dataclass
+Links = dict[int, bytes]
+"""By position."""
+Signed = dict[Key, Links]
+
+
+@dataclass(slots=True)
 class Chain:
     """One chain on the way through it.
 
@@ -54,14 +59,20 @@ class Chain:
     position: int
     link: bytes
     end: ChainHead | None
-    signed: dict[int, bytes] = field(default_factory=dict)
+    signed: Links = field(default_factory=dict)
     verified: int = 0
     stopped_at: Sealed | None = None
     broken: Break | None = None
+    promised: Links = field(init=False)
 
+    def __post_init__(self) -> None:
+        self.promised = dict(self.signed)
+        if self.end:
+            self.promised.setdefault(self.end.position, bytes(self.end.link))
 
-Signed = dict[Key, dict[int, bytes]]
-"""Links by chain and position."""
+    def why_not(self, position: int) -> How:
+        """What it means that the link of a position is not the promised one."""
+        return How.REWRITTEN if position in self.signed else How.CHANGED
 
 
 class Verification:
@@ -102,29 +113,27 @@ class Verification:
         """
         unreported = 0
         chains = self._chains
-        for entry in sealed(self._entries):
+        for id_, key, position, its_link, sealed_bytes in sealed_rows(self._entries):
             unreported += 1
             if unreported == REPORT_EVERY:
                 report(unreported)
                 unreported = 0
-            chain = chains.get(entry.key)
+            chain = chains.get(key)
             if chain is None:  # begun while we read, or put there by somebody else
-                chain = chains[entry.key] = Chain(entry.key, 0, NOTHING, None)
+                chain = chains[key] = Chain(key, 0, NOTHING, None)
             if chain.broken or chain.stopped_at:
                 continue
             if (
-                entry.position != chain.position + 1
-                or sha256(chain.link + entry.bytes).digest() != entry.link
+                position != chain.position + 1
+                or sha256(chain.link + sealed_bytes).digest() != its_link
             ):
-                chain.stopped_at = entry
+                chain.stopped_at = Sealed(id_, key, position, its_link, sealed_bytes)
                 continue
-            chain.position = entry.position
-            chain.link = entry.link
+            chain.position = position
+            chain.link = its_link
             chain.verified += 1
-            if chain.signed and chain.signed.get(entry.position, entry.link) != entry.link:
-                chain.broken = Break(How.REWRITTEN, entry.position, entry.id)
-            if chain.end and entry.position == chain.end.position:
-                self._compare_with_head(chain, entry)
+            if position in chain.promised and chain.promised[position] != its_link:
+                chain.broken = Break(chain.why_not(position), position, id_)
         report(unreported)
         for chain in chains.values():
             if chain.stopped_at and not chain.broken:
@@ -147,10 +156,6 @@ class Verification:
             chain.position, chain.link = last.position, bytes(last.link)
         return chain
 
-    def _compare_with_head(self, chain: Chain, entry: Sealed) -> None:
-        if chain.end and bytes(chain.end.link) != entry.link and not chain.broken:
-            chain.broken = Break(How.CHANGED, entry.position, entry.id)
-
     def _look_at_the_ends(self) -> None:
         """Nothing may be missing at an end, and nothing may have been put there.
 
@@ -161,8 +166,7 @@ class Verification:
         for chain in self._chains.values():
             if chain.broken:
                 continue
-            promised = max(chain.end.position if chain.end else 0, *chain.signed, 0)
-            if chain.position < promised:
+            if chain.position < max(chain.promised, default=0):
                 chain.broken = Break(How.REMOVED, chain.position + 1, None)
             elif chain.position > now.get(chain.key, 0):
                 chain.broken = Break(How.INSERTED, now.get(chain.key, 0) + 1, None)
