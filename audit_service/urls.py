@@ -4,12 +4,20 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
-from audit_service.audit.api import EntryViewSet, StateView, TimelineView
+from audit_service.audit.api.alerts import AlertViewSet
+from audit_service.audit.api.entries import EntryViewSet
+from audit_service.audit.api.subjects import (
+    CatalogueView,
+    StateView,
+    TimelineView,
+    TransactionView,
+)
 from common.inbox.health import dead, parked, workers
 from common.observability.health import healthz, readyz
 
 router = DefaultRouter()
 router.register("events", EntryViewSet)
+router.register("alerts", AlertViewSet)
 
 admin.site.site_header = admin.site.site_title = "Audit service"
 
@@ -22,6 +30,8 @@ urlpatterns = [
     path("api/", include(router.urls)),
     path("api/subjects/<str:aggregate>/<str:subject>/timeline/", TimelineView.as_view()),
     path("api/subjects/<str:aggregate>/<str:subject>/state/", StateView.as_view()),
+    path("api/subjects/<str:aggregate>/state/", CatalogueView.as_view()),
+    path("api/transactions/<str:correlation_id>/", TransactionView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),

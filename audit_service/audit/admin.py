@@ -1,8 +1,13 @@
+from typing import Any
+
 import msgspec
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 
-from audit_service.audit.models import AuditEntry
+from audit_service.audit.models import Alert, AuditEntry, ChainHead, Checkpoint, ExportRecord, Rule
 from common.admin import ReadOnlyAdmin
 
 
@@ -27,9 +32,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         "partition",
         "offset",
         "recorded_at",
+        "position",
+        "sha_256",
         "event",
     ]
-    readonly_fields = ["event"]
+    readonly_fields = ["event", "sha_256"]
 
     @admin.display(description="The event as it came")
     def event(self, entry: AuditEntry) -> str:
@@ -38,3 +45,65 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         except msgspec.DecodeError:  # in binary mode, the value is the data alone
             shown = bytes(entry.value)
         return format_html("<pre>{}</pre>", shown.decode(errors="replace"))
+
+    @admin.display(description="link")
+    def sha_256(self, entry: AuditEntry) -> str:
+        return bytes(entry.link).hex()
+
+
+@admin.register(ChainHead)
+class ChainHeadAdmin(ReadOnlyAdmin):
+    """Where the chains end; `verify` says whether they hold."""
+
+    list_display = ["topic", "partition", "position", "recorded_at", "pruned_position"]
+    fields = [*list_display, "replayed_to"]
+
+
+@admin.register(Checkpoint)
+class CheckpointAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "exported_at"]
+
+
+@admin.register(ExportRecord)
+class ExportRecordAdmin(ReadOnlyAdmin):
+    """Who took what out."""
+
+    list_display = ["at", "actor", "what"]
+    search_fields = ["actor", "what"]
+
+
+@admin.register(Rule)
+class RuleAdmin(admin.ModelAdmin):
+    list_display = ["name", "kind", "types", "threshold", "window_minutes", "is_active"]
+    list_filter = ["kind", "is_active"]
+    fieldsets = [
+        (None, {"fields": ["name", "kind", "is_active", "types"]}),
+        ("How much is too much", {"fields": ["threshold", "field", "window_minutes"]}),
+        ("Hours", {"fields": ["from_hour", "until_hour", "weekdays_only", "time_zone"]}),
+    ]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A rule that has raised alerts stays; it can be made inactive."""
+        if isinstance(obj, Rule) and obj.alerts.exists():
+            return False
+        return super().has_delete_permission(request, obj)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    list_display = ["at", "rule", "text", "actor", "handled_at", "handled_by"]
+    list_filter = [("handled_at", admin.EmptyFieldListFilter), "rule"]
+    search_fields = ["actor", "subject", "text"]
+    list_select_related = ["rule"]
+    actions = ["mark_as_handled"]
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("audit.manage_alert")
+
+    @admin.action(description="Mark as handled", permissions=["manage"])
+    def mark_as_handled(self, request: HttpRequest, alerts: QuerySet[Alert]) -> None:
+        by = request.user.get_username()
+        count = alerts.filter(handled_at__isnull=True).update(
+            handled_at=timezone.now(), handled_by=by
+        )
+        self.message_user(request, f"{count} marked as handled.")

@@ -1,13 +1,16 @@
 """Adding to the chains: one for each topic partition, in the order of recording."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 
 from audit_service.audit.models import ChainHead
 from audit_service.audit.sealed import Key
-from audit_service.audit.sealing import link, seal
+from audit_service.audit.sealing import SEALED, link, seal
+
+RECORDED_AT = SEALED.index("recorded_at")
 
 
 class Chains:
@@ -33,6 +36,12 @@ class Chains:
         head = self._heads[key]
         head.replayed_to = max(head.replayed_to, offset)
 
+    def time_of_recording(self, now: datetime) -> datetime:
+        """A time at which entries can be added to all of these: time does not go back in a chain,
+        even where the clocks of two hosts differ.
+        """
+        return max([now, *(h.recorded_at for h in self._heads.values() if h.recorded_at)])
+
     def add(self, key: Key, row: Sequence[Any]) -> tuple[int, bytes]:
         """Add an entry to the end of a chain.
 
@@ -41,6 +50,7 @@ class Chains:
         """
         head = self._heads[key]
         head.position += 1
+        head.recorded_at = row[RECORDED_AT]
         head.link = link(head.link, seal(row))
         return head.position, head.link
 
@@ -50,7 +60,7 @@ class Chains:
             self._heads.values(),
             update_conflicts=True,
             unique_fields=["topic", "partition"],
-            update_fields=["position", "link", "replayed_to"],
+            update_fields=["position", "link", "recorded_at", "replayed_to"],
         )
 
 

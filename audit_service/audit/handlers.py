@@ -1,13 +1,14 @@
-"""What the audit service does with events: it keeps them."""
+"""What the audit service does with events: it keeps them, and looks at them with suspicion."""
 
 from typing import Any
 
 from django.utils import timezone
 
 from audit_service.audit.chains import Chains
-from audit_service.audit.models import AuditEntry
+from audit_service.audit.models import Alert, AuditEntry
 from audit_service.audit.months import make_room
 from audit_service.audit.sealing import SEALED
+from audit_service.audit.security import alerts_for
 from common.events import AnyEvent, Event
 from common.events.codec import headers_to_text
 from common.inbox import insert, subscribe
@@ -18,7 +19,7 @@ def record(events: list[Event[Any]]) -> None:
     """Keep each event, whole, at the end of the chain of its partition. A replay fills gaps."""
     chains = Chains(event.place[:2] for event in events)
     missing = without_those_recorded(events, chains)
-    now = timezone.now()
+    now = chains.time_of_recording(timezone.now())
     make_room(now)
     rows = []
     for event in missing:
@@ -26,6 +27,14 @@ def record(events: list[Event[Any]]) -> None:
         rows.append((*row, *chains.add(event.place[:2], row)))
     insert(AuditEntry, (*SEALED, "position", "link"), rows)
     chains.save()
+
+
+@subscribe(AnyEvent, batch=True)
+def watch(events: list[Event[Any]]) -> None:
+    """Raise the alerts that the rules ask for. What is replayed has been looked at."""
+    new = [event for event in events if not event.replayed]
+    if new:
+        Alert.objects.bulk_create(alerts_for(new))
 
 
 def without_those_recorded(events: list[Event[Any]], chains: Chains) -> list[Event[Any]]:

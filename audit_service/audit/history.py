@@ -85,6 +85,40 @@ def state_of(entry: AuditEntry) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name != PREVIOUS}
 
 
+@dataclass(frozen=True)
+class Part(Change):
+    """A change as one part of a transaction.
+
+    :param before: what its subject was before; None where there was nothing.
+    :param after: what its subject was afterwards; None where it was deleted.
+    """
+
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+def transaction_of(entries: Iterable[AuditEntry]) -> Iterator[Part]:
+    """What the entries of one correlation id did, with what was before and afterwards."""
+    for entry in entries:
+        before = _state_before(entry)
+        after = None if is_deletion(entry) else state_of(entry)
+        yield Part(entry, _changed(entry, before or {}), None, before, after)
+
+
+def _state_before(entry: AuditEntry) -> dict[str, Any] | None:
+    """By what the entry itself tells; where it does not, by the entry before it."""
+    told = entry.data.get(PREVIOUS) if isinstance(entry.data, dict) else None
+    if isinstance(told, dict):
+        return {**state_of(entry), **told}
+    if is_deletion(entry):
+        return state_of(entry)
+    if entry.sequence is None or entry.sequence == 1:
+        return None
+    aggregate = entry.type.partition(".")[0]
+    before = entry_before(entry, entries_of(aggregate, entry.subject))
+    return state_of(before) if before else None
+
+
 def is_deletion(entry: AuditEntry) -> bool:
     return entry.type.endswith(".deleted")
 

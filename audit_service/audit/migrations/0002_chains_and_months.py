@@ -27,18 +27,18 @@ def chain(apps, schema_editor):
     last = 0
     while batch := list(entries.filter(id__gt=last)[:BATCH]):
         for entry in batch:
-            position, previous = heads.get((entry.topic, entry.partition), (0, NOTHING))
+            position, previous, _ = heads.get((entry.topic, entry.partition), (0, NOTHING, None))
             row = [getattr(entry, name) for name in SEALED[:-1]]
             entry.position = position + 1
             entry.link = link(previous, seal([*row, bytes(entry.value)]))
-            heads[entry.topic, entry.partition] = entry.position, entry.link
+            heads[entry.topic, entry.partition] = entry.position, entry.link, entry.recorded_at
         entries.bulk_update(batch, ["position", "link"])
         last = batch[-1].pk
     apps.get_model("audit", "ChainHead").objects.bulk_create(
         apps.get_model("audit", "ChainHead")(
-            topic=topic, partition=partition, position=position, link=end
+            topic=topic, partition=partition, position=position, link=end, recorded_at=recorded_at
         )
-        for (topic, partition), (position, end) in heads.items()
+        for (topic, partition), (position, end, recorded_at) in heads.items()
     )
 
 
@@ -100,6 +100,7 @@ class Migration(migrations.Migration):
                 ("link", models.BinaryField(default=NOTHING, help_text="Of the newest entry.")),
                 ("pruned_position", models.BigIntegerField(default=0, help_text="Of the last entry pruned.")),
                 ("pruned_link", models.BinaryField(default=NOTHING, help_text="Of the last entry pruned.")),
+                ("recorded_at", models.DateTimeField(help_text="When the newest was recorded.", null=True)),
                 ("replayed_to", models.BigIntegerField(default=-1, help_text="The last offset that a replay recorded; workers may meet it again.")),
             ],
             options={

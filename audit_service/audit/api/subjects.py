@@ -1,16 +1,17 @@
-"""The API of the record: for people with the view permission, to read and nothing else."""
+"""The API of what happened to a subject, and of what it was."""
 
 from typing import Any
 
-from django.http import Http404
+from django.http import Http404, StreamingHttpResponse
 from django.utils import timezone
-from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
-from rest_framework import generics, mixins, serializers, viewsets
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics, serializers
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit_service.audit.catalogue import as_csv, as_ndjson, catalogue
 from audit_service.audit.history import (
     changes,
     entries_of,
@@ -18,56 +19,13 @@ from audit_service.audit.history import (
     is_deletion,
     last_entry,
     state_of,
+    transaction_of,
 )
-from audit_service.audit.models import AuditEntry
+from audit_service.audit.models import AuditEntry, ExportRecord
 from common.api.pagination import KeysetPagination
 from common.api.permissions import ModelPermissions
 
-
-class EntrySerializer(serializers.ModelSerializer):
-    data = serializers.SerializerMethodField()
-
-    class Meta:
-        model = AuditEntry
-        fields = [
-            "id",
-            "event_id",
-            "source",
-            "type",
-            "subject",
-            "sequence",
-            "time",
-            "actor",
-            "correlation_id",
-            "causation_id",
-            "topic",
-            "partition",
-            "offset",
-            "recorded_at",
-            "data",
-        ]
-
-    @extend_schema_field({})
-    def get_data(self, entry: AuditEntry) -> Any:
-        """The data of the event; null where it is not JSON."""
-        return entry.data
-
-
-class EntryFilter(filters.FilterSet):
-    since = filters.IsoDateTimeFilter(field_name="time", lookup_expr="gte")
-    until = filters.IsoDateTimeFilter(field_name="time", lookup_expr="lt")
-
-    class Meta:
-        model = AuditEntry
-        fields = ["type", "subject", "actor", "correlation_id"]
-
-
-class EntryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
-    queryset = AuditEntry.objects.all()
-    serializer_class = EntrySerializer
-    permission_classes = [ModelPermissions]
-    pagination_class = KeysetPagination
-    filterset_class = EntryFilter
+AT = OpenApiParameter("at", OpenApiTypes.DATETIME, description="Now, if left out.")
 
 
 class FieldChangeSerializer(serializers.Serializer):
@@ -84,6 +42,7 @@ class GapSerializer(serializers.Serializer):
 class ChangeSerializer(serializers.Serializer):
     """A change: who made it, when, in which request, and what it was."""
 
+    subject = serializers.CharField(source="entry.subject")
     sequence = serializers.IntegerField(source="entry.sequence")
     type = serializers.CharField(source="entry.type")
     time = serializers.DateTimeField(source="entry.time", allow_null=True)
@@ -108,6 +67,16 @@ class StateSerializer(serializers.Serializer):
 
 class AtSerializer(serializers.Serializer):
     at = serializers.DateTimeField(default=timezone.now)
+
+
+def asked_time(request: Request) -> Any:
+    """The time that a request asks for.
+
+    :raises ValidationError: when it is none.
+    """
+    asked = AtSerializer(data=request.query_params)
+    asked.is_valid(raise_exception=True)
+    return asked.validated_data["at"]
 
 
 class SubjectView(generics.GenericAPIView):
@@ -139,13 +108,11 @@ class StateView(SubjectView):
     serializer_class = StateSerializer
 
     @extend_schema(
-        parameters=[OpenApiParameter("at", OpenApiTypes.DATETIME, description="Now, if left out.")]
+        parameters=[AT]
     )
     def get(self, request: Request, aggregate: str, subject: str) -> Response:
         """What one subject was at a time."""
-        asked = AtSerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        at = asked.validated_data["at"]
+        at = asked_time(request)
         entry = last_entry(aggregate, subject, at)
         if entry is None:
             raise Http404(f"Nothing is recorded of {aggregate} {subject} by {at.isoformat()}")
@@ -157,3 +124,70 @@ class StateView(SubjectView):
             "data": state_of(entry),
         }
         return Response(self.get_serializer(state).data)
+
+
+class TransactionSerializer(ChangeSerializer):
+    """A change as one part of what a request did."""
+
+    before = serializers.DictField(allow_null=True, help_text="Null where there was nothing.")
+    after = serializers.DictField(allow_null=True, help_text="Null where it was deleted.")
+
+
+class TransactionView(SubjectView):
+    serializer_class = TransactionSerializer
+    pagination_class = KeysetPagination
+
+    @extend_schema(responses=TransactionSerializer(many=True))
+    def get(self, request: Request, correlation_id: str) -> Response:
+        """All that one request did, in the order in which it was recorded."""
+        entries = AuditEntry.objects.filter(correlation_id=correlation_id).order_by("id")
+        page = self.paginate_queryset(entries)
+        if not page and not entries.exists():
+            raise Http404(f"Nothing is recorded of {correlation_id}")
+        shown = self.get_serializer(transaction_of(page), many=True)
+        return self.get_paginated_response(shown.data)
+
+
+class NDJSONRenderer(JSONRenderer):
+    """What is found is streamed past it; it renders the errors."""
+
+    media_type = "application/x-ndjson"
+    format = "ndjson"
+
+
+class CSVRenderer(JSONRenderer):
+    """As :class:`NDJSONRenderer`."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
+class ExportPermissions(ModelPermissions):
+    perms_map = {"GET": ["audit.export_auditentry"], "HEAD": ["audit.export_auditentry"], "OPTIONS": []}
+
+
+class CatalogueView(generics.GenericAPIView):
+    queryset = AuditEntry.objects.all()
+    permission_classes = [ExportPermissions]
+    renderer_classes = [NDJSONRenderer, CSVRenderer]
+    serializer_class = StateSerializer
+    filter_backends = []
+    pagination_class = None
+
+    @extend_schema(
+        parameters=[AT],
+        responses={(200, "application/x-ndjson"): OpenApiTypes.STR, (200, "text/csv"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, aggregate: str) -> StreamingHttpResponse:
+        """Everything of a kind, as it was at a time, as lines of JSON or as CSV."""
+        at = asked_time(request)
+        ExportRecord.objects.create(
+            actor=request.user.get_username(), what=f"{aggregate} at {at.isoformat()}"
+        )
+        is_csv = request.accepted_renderer.format == "csv"
+        lines = (as_csv if is_csv else as_ndjson)(catalogue(aggregate, at))
+        media_type = request.accepted_renderer.media_type
+        response = StreamingHttpResponse(lines, content_type=media_type)
+        name = f"{aggregate}.{request.accepted_renderer.format}"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response

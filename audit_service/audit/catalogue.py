@@ -1,0 +1,70 @@
+"""The whole catalogue: everything of a kind as it was at a time."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from io import StringIO
+from typing import Any
+
+import msgspec
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+
+from audit_service.audit.history import is_deletion, state_of
+from audit_service.audit.models import AuditEntry
+
+CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class State:
+    """What one subject was."""
+
+    subject: str
+    sequence: int
+    data: dict[str, Any]
+
+
+def catalogue(aggregate: str, at: datetime) -> Iterator[State]:
+    """What there was at a time, in the order of the subjects, without what was deleted by then.
+
+    :param aggregate: what kind of thing it is, such as ``product``: the type up to its first dot.
+    """
+    entries = AuditEntry.objects.filter(type__startswith=f"{aggregate}.", sequence__isnull=False)
+    newest_first = Window(
+        RowNumber(), partition_by=[F("subject")], order_by=[F("sequence").desc(), F("id").desc()]
+    )
+    ranked = entries.filter(time__lte=at).annotate(rank=newest_first).filter(rank=1)
+    last = AuditEntry.objects.filter(pk__in=ranked.values("pk")).order_by("subject")
+    for entry in last.iterator(CHUNK):
+        if not is_deletion(entry):
+            yield State(entry.subject, entry.sequence, state_of(entry))
+
+
+def as_ndjson(states: Iterable[State]) -> Iterator[bytes]:
+    """A line of JSON each."""
+    for state in states:
+        yield msgspec.json.encode(state) + b"\n"
+
+
+def as_csv(states: Iterable[State]) -> Iterator[str]:
+    """A row each, with the columns that the first one has."""
+    buffer = StringIO()
+    writer = csv.writer(buffer)
+    columns: list[str] | None = None
+    for state in states:
+        if columns is None:
+            columns = list(state.data)
+            writer.writerow(["subject", "sequence", *columns])
+        cells = [_cell(state.data.get(name)) for name in columns]
+        writer.writerow([state.subject, state.sequence, *cells])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, dict | list | bool):
+        return msgspec.json.encode(value).decode()
+    return value

@@ -1,0 +1,40 @@
+from argparse import ArgumentTypeError
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from audit_service.audit.checkpoints import BadCheckpoint, NoKey
+from audit_service.audit.months import month_of
+from audit_service.audit.retention import NotCovered, prune
+
+
+def month(text: str) -> datetime:
+    """The first moment of a month such as 2026-11, in UTC."""
+    try:
+        start = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise ArgumentTypeError("not a month, such as 2026-11") from None
+    if start > month_of(timezone.now()):
+        raise ArgumentTypeError("must not be later than the current month")
+    return start
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete what was recorded before a month (UTC). Refused unless exported, signed checkpoints "
+        "vouch for all of it; export the entries before, if they are to be kept elsewhere."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--before", type=month, required=True, help="such as 2026-11")
+        parser.add_argument("--dry-run", action="store_true", help="count, and delete nothing")
+
+    def handle(self, *, before: datetime, dry_run: bool, **options: Any) -> None:
+        try:
+            pruned = prune(before, dry_run=dry_run)
+        except (NotCovered, NoKey, BadCheckpoint) as error:
+            raise CommandError(str(error)) from error
+        done = "would be deleted" if dry_run else "deleted"
+        self.stdout.write(f"{pruned.entries:,} entries of {pruned.months} months {done}.")

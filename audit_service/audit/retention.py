@@ -1,0 +1,81 @@
+"""Forgetting old months, once signed checkpoints outside the database vouch for them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Max, Min
+
+from audit_service.audit.checkpoints import opened, trusted_keys
+from audit_service.audit.models import AuditEntry, ChainHead, Checkpoint
+from audit_service.audit.months import forget, month_of, next_month
+from audit_service.audit.verification import of_chain
+
+
+class NotCovered(Exception):
+    """No exported checkpoint vouches for what would be forgotten. The text says of which chain."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was forgotten, or would be."""
+
+    months: int
+    entries: int
+
+
+def prune(before: datetime, *, dry_run: bool = False) -> Pruned:
+    """Delete what was recorded before a month, and let the chains begin behind it.
+
+    :param before: the first moment of the first month that stays, in UTC.
+    :raises NotCovered: when a chain is not vouched for; then nothing is deleted.
+    :raises NoKey: without a key to check the checkpoints with.
+    :raises BadCheckpoint: when an exported checkpoint is not signed by a trusted key.
+    """
+    with transaction.atomic():
+        old = AuditEntry.objects.filter(recorded_at__lt=before)
+        heads = list(ChainHead.objects.select_for_update().order_by("topic", "partition"))
+        signed = _signed_positions() if old.exists() else {}
+        forgotten = 0
+        for head in heads:
+            key = (head.topic, head.partition)
+            last = of_chain(old, key).order_by("-position").first()
+            if last is None:
+                continue
+            if signed.get(key, 0) < last.position:
+                raise NotCovered(
+                    f"No exported checkpoint reaches entry {last.position:,} of"
+                    f" {head.topic}/{head.partition}: run `checkpoint --output FILE` first"
+                )
+            forgotten += last.position - head.pruned_position
+            head.pruned_position, head.pruned_link = last.position, bytes(last.link)
+        months = _months(before)
+        if not dry_run:
+            ChainHead.objects.bulk_update(heads, ["pruned_position", "pruned_link"])
+            for month in months:
+                forget(month)
+    return Pruned(len(months), forgotten)
+
+
+def _signed_positions() -> dict[tuple[str, int], int]:
+    """How far exported checkpoints vouch for each chain."""
+    trusted = trusted_keys()
+    signed: dict[tuple[str, int], int] = {}
+    for checkpoint in Checkpoint.objects.filter(exported_at__isnull=False):
+        for end in opened(checkpoint.envelope.encode(), trusted).chains:
+            signed[end.key] = max(end.position, signed.get(end.key, 0))
+    return signed
+
+
+def _months(before: datetime) -> list[datetime]:
+    """The months that have entries, from the first on."""
+    span = AuditEntry.objects.filter(recorded_at__lt=before).aggregate(
+        first=Min("recorded_at"), last=Max("recorded_at")
+    )
+    months = []
+    if span["first"]:
+        month = month_of(span["first"])
+        while month <= span["last"]:
+            months.append(month)
+            month = next_month(month)
+    return months

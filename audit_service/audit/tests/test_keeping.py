@@ -1,0 +1,255 @@
+"""What is exported, what is forgotten, and what a whole catalogue was at a time."""
+
+import csv
+import json
+from base64 import b64decode
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import BytesIO, StringIO
+from unittest import mock
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from audit_service.audit.catalogue import catalogue
+from audit_service.audit.checkpoints import new_keys
+from audit_service.audit.exporting import write_csv
+from audit_service.audit.models import AuditEntry, ChainHead, ExportRecord
+from audit_service.audit.sealing import SEALED, link, seal
+from audit_service.audit.tests.test_history import at, event
+from audit_service.audit.verification import Verification
+
+pytestmark = pytest.mark.django_db
+
+
+BINARY = [
+    ("ce_specversion", b"1.0"),
+    ("ce_id", b"b"),
+    ("ce_source", b"/x"),
+    ("ce_type", b"photo.taken"),
+    ("content-type", b"image/jpeg"),
+]
+
+
+@pytest.fixture
+def record(bus):
+    def record(events, now=None):
+        for one in events:
+            bus.send("product.events", json.dumps(one).encode(), key=one["subject"].encode())
+        with mock.patch("django.utils.timezone.now", return_value=now or datetime.now(UTC)):
+            bus.consume()
+
+    return record
+
+
+@pytest.fixture
+def recorded(record):
+    record([event(1, "created", name="Pan, big"), event(2, "updated", name="Ünique\nwok")])
+
+
+def exported(tmp_path, file_format, *words):
+    file = tmp_path / "export"
+    err = StringIO()
+    call_command("export", f"--format={file_format}", f"--output={file}", *words, stderr=err)
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+    return file.read_bytes(), err.getvalue()
+
+
+def test_lines_of_json_have_all_that_the_chain_proves(recorded, tmp_path, bus):
+    bus.send("product.events", b"\xff\x00", headers=BINARY)
+    bus.consume()
+    content, told = exported(tmp_path, "ndjson")
+    lines = [json.loads(line) for line in content.splitlines()]
+    assert "3 entries exported" in told
+    previous = bytes(32)
+    for line in lines:
+        row = [line.get(name) for name in SEALED[:-1]]
+        row[2], row[9] = (datetime.fromisoformat(t) if t else None for t in (row[2], row[9]))
+        text, coded = line.get("value"), line.get("value_base64")
+        value = text.encode() if coded is None else b64decode(coded)
+        previous = link(previous, seal([*row, value]))
+        assert previous.hex() == line["link"]
+
+
+def test_csv_and_parquet_have_the_same(recorded, tmp_path):
+    content, _ = exported(tmp_path, "csv")
+    rows = list(csv.DictReader(StringIO(content.decode(), newline="")))
+    (tmp_path / "export").unlink()
+    content, _ = exported(tmp_path, "parquet")
+    table = parquet.read_table(BytesIO(content)).to_pylist()
+    entries = list(AuditEntry.objects.order_by("id"))
+    assert [row["value"].encode() for row in rows] == [bytes(entry.value) for entry in entries]
+    assert [row["value"] for row in table] == [bytes(entry.value) for entry in entries]
+    assert [row["recorded_at"] for row in table] == [entry.recorded_at for entry in entries]
+    assert [row["link"] for row in rows] == [row["link"].hex() for row in table]
+
+
+def test_an_export_is_of_the_time_that_was_asked_for_and_is_recorded(record, tmp_path):
+    record([event(1, "created")], now=at(0))
+    record([event(2, "updated")], now=at(60))
+    content, _ = exported(tmp_path, "ndjson", f"--since={at(1).isoformat()}")
+    assert [json.loads(line)["sequence"] for line in content.splitlines()] == [2]
+    content, _ = exported(tmp_path, "ndjson", f"--until={at(1).isoformat()}")
+    assert [json.loads(line)["sequence"] for line in content.splitlines()] == [1]
+    first, second = ExportRecord.objects.order_by("id")
+    assert "(shell)" in first.actor
+    assert f"until {at(1).isoformat()}" in second.what
+
+
+def test_an_export_that_cannot_be_written_is_one_line(recorded, tmp_path):
+    with pytest.raises(CommandError, match="No such file or directory"):
+        call_command("export", f"--output={tmp_path}/nowhere/export")
+
+
+def test_csv_closes_no_file_that_it_did_not_open(recorded):
+    file = BytesIO()
+    write_csv(AuditEntry.objects.all(), file)
+    assert file.getvalue().count(b"\r\n") == 3
+
+
+OCTOBER = datetime(2026, 10, 15, tzinfo=UTC)
+NOVEMBER = datetime(2026, 11, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+def two_months(record):
+    record([event(n, "updated") for n in (1, 2, 3)], now=OCTOBER)
+    record([event(n, "updated") for n in (4, 5)], now=NOVEMBER)
+
+
+def prune(*words):
+    out = StringIO()
+    call_command("prune", "--before=2026-11", *words, stdout=out)
+    return out.getvalue()
+
+
+def whole():
+    chains = Verification(None, None, {}).run(lambda number: None)
+    return sum(chain.verified for chain in chains), all(not chain.broken for chain in chains)
+
+
+def test_only_what_exported_checkpoints_vouch_for_is_forgotten(two_months, settings, tmp_path):
+    settings.AUDIT_SIGNING_KEY, _ = new_keys()
+    with pytest.raises(CommandError, match="No exported checkpoint reaches entry 3"):
+        prune()
+    call_command("checkpoint", stdout=StringIO())
+    with pytest.raises(CommandError, match="No exported checkpoint"):
+        prune()
+    call_command("checkpoint", output=tmp_path / "checkpoint", stdout=StringIO())
+    assert "3 entries of 1 months would be deleted" in prune("--dry-run")
+    assert whole() == (5, True)
+    assert "3 entries of 1 months deleted" in prune()
+    assert whole() == (2, True)
+    assert list(AuditEntry.objects.order_by("id").values_list("sequence", flat=True)) == [4, 5]
+    assert ChainHead.objects.get().pruned_position == 3
+    assert "0 entries of 0 months deleted" in prune()
+    out = StringIO()
+    call_command("verify", stdout=out)
+    assert "every chain holds" in out.getvalue()
+
+
+def test_without_a_key_nothing_is_forgotten(two_months):
+    with pytest.raises(CommandError, match="set AUDIT_PUBLIC_KEYS"):
+        prune()
+    assert AuditEntry.objects.count() == 5
+
+
+@pytest.mark.parametrize(("month", "why"), [("2026-11-05", "not a month"), ("2999-01", "later")])
+def test_months_alone_are_forgotten_and_no_later_ones(month, why):
+    with pytest.raises(CommandError, match=why):
+        call_command("prune", f"--before={month}")
+
+
+def test_time_does_not_go_back_in_a_chain(record):
+    """Two hosts need not agree on the time; a month that is forgotten must be whole."""
+    record([event(1, "updated")], now=NOVEMBER)
+    record([event(2, "updated")], now=OCTOBER)
+    assert set(AuditEntry.objects.values_list("recorded_at", flat=True)) == {NOVEMBER}
+    assert whole() == (2, True)
+
+
+@pytest.fixture
+def exporter(client):
+    user = User.objects.create_user("exporter")
+    user.user_permissions.add(Permission.objects.get(codename="export_auditentry"))
+    client.force_login(user)
+    return client
+
+
+def test_the_catalogue_at_a_time_needs_the_permission_and_is_recorded(recorded, exporter, client):
+    url = f"/api/subjects/product/state/?at={at(1).isoformat().replace('+', '%2B')}"
+    body = b"".join(exporter.get(url).streaming_content)
+    assert json.loads(body)["data"]["name"] == "Pan, big"
+    [kept] = ExportRecord.objects.all()
+    assert (kept.actor, kept.what) == ("exporter", f"product at {at(1).isoformat()}")
+    response = exporter.get(f"/api/subjects/product/state/?at={at(3).isoformat()[:-6]}Z&format=csv")
+    rows = list(csv.DictReader(StringIO(b"".join(response.streaming_content).decode(), newline="")))
+    assert [row["name"] for row in rows] == ["Ünique\nwok"]
+    assert exporter.get("/api/subjects/product/state/?at=noon").status_code == 400
+    client.force_login(User.objects.create_user("bob"))
+    assert client.get(url).status_code == 403
+
+
+@contextmanager
+def undone():
+    """A transaction whose work is undone, so that each example starts from nothing."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+verbs = st.sampled_from(["updated", "updated", "deleted", "created"])
+lives = st.dictionaries(st.sampled_from("123"), st.lists(verbs, min_size=1, max_size=5), min_size=1)
+
+
+@given(lives=lives, minutes=st.floats(0, 6), seed=st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_catalogue_is_what_a_fold_of_all_events_says(bus, lives, minutes, seed):
+    """Whatever the order in which they were recorded."""
+    with undone():
+        events = [
+            event(number, verb, subject=subject, name=f"{subject}-{number}")
+            for subject, life in lives.items()
+            for number, verb in enumerate(life, 1)
+        ]
+        expected = {}
+        for one in sorted(events, key=lambda e: e["sequence"]):
+            if datetime.fromisoformat(one["time"]) <= at(minutes):
+                expected[one["subject"]] = one
+        alive = {s: e["data"] for s, e in expected.items() if not e["type"].endswith(".deleted")}
+        seed.shuffle(events)
+        for one in events:
+            bus.send("catalogue.events", json.dumps(one).encode(), key=one["subject"].encode())
+        bus.consume()
+        found = {state.subject: state.data for state in catalogue("product", at(minutes))}
+        assert found == alive
+
+
+def test_a_transaction_shows_before_and_after(record, admin_client):
+    request = {"correlationid": "request-9"}
+    record([event(1, "created", name="Pan", price="9.00")])
+    record(
+        [
+            {**event(2, "updated", name="Wok", price="9.00", previous={"name": "Pan"}), **request},
+            {**event(1, "created", subject="18", name="Pot"), **request},
+            {**event(3, "deleted", name="Wok", price="9.00"), **request},
+        ]
+    )
+    rows = admin_client.get("/api/transactions/request-9/").json()["results"]
+    found = {(row["subject"], row["type"]): row for row in rows}
+    updated = found["17", "product.updated"]
+    assert (updated["before"]["name"], updated["after"]["name"]) == ("Pan", "Wok")
+    assert updated["changed"] == [{"field": "name", "old": "Pan", "new": "Wok"}]
+    assert found["18", "product.created"]["before"] is None
+    assert found["17", "product.deleted"]["after"] is None
+    assert found["17", "product.deleted"]["before"]["name"] == "Wok"
+    assert admin_client.get("/api/transactions/nothing/").status_code == 404
+
+
+def test_what_is_recorded_long_ago_is_found_by_nobody_but_its_own_time():
+    assert next(iter(catalogue("product", at(0) - timedelta(days=1))), None) is None

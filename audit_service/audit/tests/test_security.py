@@ -1,0 +1,186 @@
+"""Rules raise alerts at real streams of events."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+
+from audit_service.audit import security
+from audit_service.audit.models import Alert, Rule
+
+pytestmark = pytest.mark.django_db
+
+MONDAY = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def nobody_met(monkeypatch):
+    monkeypatch.setattr(security, "_met", set())
+
+
+@pytest.fixture
+def send(bus):
+    """Send an event so many minutes after noon on a Monday, and let it be recorded."""
+    sent = []
+
+    def send(verb="updated", minutes=0.0, actor="eve", subject="1", consume=True, **data):
+        sent.append(None)
+        event = {
+            "specversion": "1.0",
+            "id": str(len(sent)),
+            "source": "/shop",
+            "type": f"product.{verb}",
+            "subject": subject,
+            "time": (MONDAY + timedelta(minutes=minutes)).isoformat(),
+            "actor": actor,
+            "data": data,
+        }
+        bus.send("product.events", json.dumps(event).encode(), key=subject.encode())
+        if consume:
+            bus.consume()
+
+    return send
+
+
+@pytest.fixture
+def only():
+    """Let one kind of rule be active, as it comes with the service."""
+
+    def only(kind, **values):
+        Rule.objects.exclude(kind=kind).update(is_active=False)
+        Rule.objects.filter(kind=kind).update(is_active=True, **values)
+
+    return only
+
+
+def texts():
+    return list(Alert.objects.order_by("id").values_list("text", flat=True))
+
+
+def test_many_deletions_by_one_actor_are_told_once_in_their_window(send, only):
+    only("deletions", threshold=3, window_minutes=10)
+    for minutes in (0, 4):
+        send("deleted", minutes)
+    send("deleted", 5, actor="bob")
+    assert texts() == []
+    send("deleted", 9)
+    assert texts() == ["eve deleted 3 within 10 minutes"]
+    send("deleted", 9.5)
+    assert len(texts()) == 1
+    for minutes in (30, 31, 32):
+        send("deleted", minutes)
+    assert len(texts()) == 2
+
+
+def test_deletions_that_come_in_one_batch_count_by_their_own_times(send, only, bus):
+    only("deletions", threshold=3, window_minutes=10)
+    for minutes in (0, 11, 22, 40, 41, 42, 80):
+        send("deleted", minutes, consume=False)
+    bus.consume()
+    [alert] = Alert.objects.all()
+    assert alert.at == MONDAY + timedelta(minutes=42)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("10.00", "15.00", []),
+        ("10.00", "15.10", ["price changed by +51 %, from 10.00 to 15.10"]),
+        ("10.00", "4.00", ["price changed by -60 %, from 10.00 to 4.00"]),
+        ("0.00", "1.00", ["price changed, from 0.00 to 1.00"]),
+        ("ten", "1.00", []),
+        ("NaN", "1.00", []),
+        (None, "1.00", []),
+    ],
+)
+def test_a_price_that_changes_by_more_than_a_percentage_is_told(send, only, old, new, told):
+    only("change", threshold=50)
+    send(price=new, previous={"price": old})
+    send(price="100.00", previous={"name": "Pan"})
+    assert texts() == told
+
+
+def test_somebody_new_is_told_once(send, only, bus):
+    only("new_actor")
+    for actor in ("eve", "eve", "bob", ""):
+        send(actor=actor, consume=False)
+    bus.consume()
+    send(actor="bob")
+    send(actor="zoe")
+    assert [text.split()[0] for text in texts()] == ["eve", "bob", "zoe"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "minutes", "told"),
+    [
+        ((7, 20), 0, False),
+        ((7, 20), 8 * 60, True),  # eight in the evening
+        ((7, 20), -5 * 60 - 1, True),
+        ((7, 20), -24 * 60, True),  # a Sunday
+        ((22, 6), 0, True),
+        ((22, 6), 11 * 60, False),
+    ],
+)
+def test_changes_outside_hours_are_told(send, only, hours, minutes, told):
+    only("hours", from_hour=hours[0], until_hour=hours[1])
+    send(minutes=minutes)
+    send(minutes=minutes + 0.5)
+    assert len(texts()) == told
+
+
+def test_hours_are_those_of_the_time_zone(send, only):
+    only("hours", from_hour=7, until_hour=13, time_zone="Asia/Tokyo")
+    send()
+    assert texts() == ["eve made product.updated at 21:00 on a Monday"]
+
+
+def test_a_rule_looks_at_its_types_alone(send, only):
+    only("new_actor", types="order.* product.deleted")
+    send(actor="eve")
+    send("deleted", actor="bob")
+    assert [text.split()[0] for text in texts()] == ["bob"]
+
+
+def test_what_is_replayed_raises_nothing(send, only, bus):
+    only("change", threshold=50)
+    send(price="90.00", previous={"price": "10.00"})
+    bus.consume_again()
+    assert len(texts()) == 1
+
+
+def test_alerts_are_handled_by_those_who_may(send, only, client):
+    only("new_actor")
+    send()
+    [alert] = Alert.objects.all()
+    url = f"/api/alerts/{alert.pk}/"
+    user = User.objects.create_user("carl")
+    user.user_permissions.add(Permission.objects.get(codename="view_alert"))
+    client.force_login(user)
+    [row] = client.get("/api/alerts/?open=true").json()["results"]
+    assert (row["rule"], row["handled"], row["actor"]) == ("Somebody new", False, "eve")
+    handled = {"data": {"handled": True}, "content_type": "application/json"}
+    assert client.patch(url, **handled).status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="manage_alert"))
+    client.force_login(User.objects.get(pk=user.pk))
+    assert client.patch(url, **handled).json()["handled_by"] == "carl"
+    assert not client.get("/api/alerts/?open=true").json()["results"]
+
+
+def test_a_rule_without_its_numbers_is_refused_in_the_admin(admin_client):
+    form = {"name": "x", "kind": "deletions", "time_zone": "Mars/Base", "field": "", "types": ""}
+    page = admin_client.post("/admin/audit/rule/add/", form).content.decode()
+    assert page.count("This kind of rule needs it.") == 2
+    assert "No such time zone" in page
+    assert not Rule.objects.filter(name="x").exists()
+
+
+def test_the_admin_marks_alerts_as_handled(send, only, admin_client):
+    only("new_actor")
+    send()
+    [alert] = Alert.objects.all()
+    form = {"action": "mark_as_handled", "_selected_action": [alert.pk]}
+    page = admin_client.post("/admin/audit/alert/", form, follow=True).content.decode()
+    assert "1 marked as handled" in page
+    alert.refresh_from_db()
+    assert alert.handled_by == "admin"
