@@ -4,7 +4,7 @@ from common.settings import *  # noqa: F403
 from common.settings import SHARED_APPS, SPECTACULAR_DEFAULTS, database, env
 
 SERVICE_NAME = "audit_service"
-INSTALLED_APPS = [*SHARED_APPS, "common.inbox", "audit_service.audit"]
+INSTALLED_APPS = [*SHARED_APPS, "django_htmx", "common.inbox", "audit_service.audit"]
 ROOT_URLCONF = "audit_service.urls"
 WSGI_APPLICATION = "audit_service.wsgi.application"
 # Browsers keep cookies by host and not by port: a login here must not end one next door.

@@ -1,6 +1,5 @@
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
@@ -12,6 +11,7 @@ from audit_service.audit.api.subjects import (
     TimelineView,
     TransactionView,
 )
+from audit_service.audit.pages import views
 from common.inbox.health import dead, parked, workers
 from common.observability.health import healthz, readyz
 
@@ -25,7 +25,12 @@ handler404 = "common.api.exceptions.page_not_found"
 handler500 = "common.api.exceptions.server_error"
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/audit/auditentry/")),
+    path("", views.explorer, name="explorer"),
+    path("newer/", views.newer, name="newer"),
+    path("rates/", views.rates, name="rates"),
+    path("events/<int:pk>/", views.entry_page, name="entry"),
+    path("subjects/<str:aggregate>/<path:subject>/", views.subject_page, name="subject"),
+    path("transactions/<path:correlation_id>/", views.transaction_page, name="transaction"),
     path("admin/", admin.site.urls),
     path("api/", include(router.urls)),
     path("api/subjects/<str:aggregate>/<str:subject>/timeline/", TimelineView.as_view()),

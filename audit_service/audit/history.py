@@ -1,6 +1,6 @@
 """What happened to one subject: its changes, one after another, and what it was at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,10 @@ from audit_service.audit.models import AuditEntry
 PREVIOUS = "previous"
 COUNTED = frozenset({"version", "updated_at"})
 """Fields that change with every change, and say nothing by that."""
+
+
+Place = tuple[str, str, int]
+"""Aggregate, subject and sequence."""
 
 
 @dataclass(frozen=True)
@@ -97,26 +101,41 @@ class Part(Change):
     after: dict[str, Any] | None
 
 
-def transaction_of(entries: Iterable[AuditEntry]) -> Iterator[Part]:
+def transaction_of(entries: Sequence[AuditEntry]) -> Iterator[Part]:
     """What the entries of one correlation id did, with what was before and afterwards."""
+    earlier = _predecessors(entry for entry in entries if not _tells_before(entry))
     for entry in entries:
-        before = _state_before(entry)
+        before = _state_before(entry, earlier.get(_place_before(entry)))
         after = None if is_deletion(entry) else state_of(entry)
         yield Part(entry, _changed(entry, before or {}), None, before, after)
 
 
-def _state_before(entry: AuditEntry) -> dict[str, Any] | None:
+def _state_before(entry: AuditEntry, predecessor: AuditEntry | None) -> dict[str, Any] | None:
     """By what the entry itself tells; where it does not, by the entry before it."""
-    told = entry.data.get(PREVIOUS) if isinstance(entry.data, dict) else None
-    if isinstance(told, dict):
-        return {**state_of(entry), **told}
     if is_deletion(entry):
         return state_of(entry)
-    if entry.sequence is None or entry.sequence == 1:
-        return None
-    aggregate = entry.type.partition(".")[0]
-    before = entry_before(entry, entries_of(aggregate, entry.subject))
-    return state_of(before) if before else None
+    if _tells_before(entry):
+        return {**state_of(entry), **entry.data[PREVIOUS]}
+    return state_of(predecessor) if predecessor else None
+
+
+def _tells_before(entry: AuditEntry) -> bool:
+    return isinstance(entry.data, dict) and isinstance(entry.data.get(PREVIOUS), dict)
+
+
+def _predecessors(entries: Iterable[AuditEntry]) -> dict[Place, AuditEntry]:
+    """The entries just before these, with one query."""
+    places = {_place_before(entry) for entry in entries if entry.sequence is not None}
+    found = AuditEntry.objects.filter(
+        subject__in={subject for _, subject, _ in places},
+        sequence__in={sequence for _, _, sequence in places},
+    )
+    by_place = {(entry.aggregate, entry.subject, entry.sequence): entry for entry in found}
+    return {place: entry for place, entry in by_place.items() if place in places}
+
+
+def _place_before(entry: AuditEntry) -> Place:
+    return entry.aggregate, entry.subject, (entry.sequence or 0) - 1
 
 
 def is_deletion(entry: AuditEntry) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from django.db import models
+from django.urls import reverse
 from django.utils.functional import cached_property
 
 from common.events import decode
@@ -52,6 +53,23 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.subject}"
+
+    @property
+    def aggregate(self) -> str:
+        """What kind of thing it is about, such as ``product``: the type up to its first dot."""
+        return self.type.partition(".")[0]
+
+    @property
+    def verb(self) -> str:
+        """What happened, such as ``updated``: the type behind its last dot."""
+        return self.type.rpartition(".")[2]
+
+    @property
+    def subject_url(self) -> str:
+        """The page of its subject; empty where it has none."""
+        if self.sequence is None or "/" in self.aggregate or self.subject in ("", ".", ".."):
+            return ""
+        return reverse("subject", args=[self.aggregate, self.subject])
 
     @cached_property
     def data(self) -> Any:

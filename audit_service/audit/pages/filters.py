@@ -1,0 +1,56 @@
+"""What the explorer is asked to show; it lives in the URL."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.db.models import QuerySet
+from django.http import QueryDict
+
+from audit_service.audit.models import AuditEntry
+
+RECENT = 1000
+
+
+class EntryFilters(forms.Form):
+    """Which entries to show. What cannot be understood is left out, and said."""
+
+    type = forms.CharField(required=False, max_length=255)
+    subject = forms.CharField(required=False, max_length=255)
+    actor = forms.CharField(required=False, max_length=255)
+    correlation_id = forms.CharField(required=False, max_length=255, label="Request")
+    live = forms.ChoiceField(
+        required=False, choices=[("", "yes"), ("no", "no")], label="Live", initial=""
+    )
+
+    EQUAL = ("type", "subject", "actor", "correlation_id")
+
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__(query, auto_id="filter-%s")
+        self.is_valid()
+        self.fields["type"].widget.attrs |= {"list": "types", "placeholder": "product.updated"}
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The fields that narrow what is shown."""
+        found: dict[str, Any] = self.cleaned_data
+        return {name: found[name] for name in self.EQUAL if found.get(name)}
+
+    @property
+    def is_live(self) -> bool:
+        """Whether new entries appear by themselves."""
+        return self.cleaned_data.get("live") != "no"
+
+    def entries(self) -> QuerySet[AuditEntry]:
+        """Those that were asked for, the newest first."""
+        return AuditEntry.objects.filter(**self.asked).order_by("-id")
+
+    def query(self, **more: object) -> str:
+        """The query string of a page with these filters."""
+        return urlencode({**self.asked, **({} if self.is_live else {"live": "no"}), **more})
+
+
+def recent_types() -> list[str]:
+    """Types to suggest: a look at the newest entries costs the same however many there are."""
+    newest = AuditEntry.objects.order_by("-id").values_list("type", flat=True)[:RECENT]
+    return sorted(set(newest))

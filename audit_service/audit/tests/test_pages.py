@@ -1,0 +1,199 @@
+"""The pages: who may see them, what they show, and that nothing in a URL breaks them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audit_service.audit.models import AuditEntry
+from audit_service.audit.pages.rate import WINDOWS, rate
+from audit_service.audit.tests.tampering import change
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ["/", "/newer/?after=0", "/rates/", "/subjects/product/1/", "/transactions/request/1/"]
+
+
+@pytest.fixture
+def send(bus):
+    def send(sequence, subject="1", verb="updated", actor="eve", **more):
+        event = {
+            "specversion": "1.0",
+            "id": f"{subject}/{sequence}",
+            "source": "/shop",
+            "type": f"product.{verb}",
+            "subject": subject,
+            "time": timezone.now().isoformat(),
+            "sequence": sequence,
+            "actor": actor,
+            "correlationid": "request/1",
+            "data": {"name": f"<b>Pan {sequence}</b>", "version": sequence},
+            **more,
+        }
+        bus.send("product.events", json.dumps(event).encode(), key=subject.encode())
+        bus.consume()
+        return AuditEntry.objects.latest("id")
+
+    return send
+
+
+def text(client, url):
+    response = client.get(url)
+    assert response.status_code == 200, url
+    return response.content.decode()
+
+
+def test_people_who_may_view_entries_see_the_pages_and_nobody_else(send, client):
+    entry = send(1)
+    pages = [*PAGES, f"/events/{entry.pk}/"]
+    assert all(client.get(page)["Location"].startswith("/admin/login/") for page in pages)
+    user = User.objects.create_user("bob")
+    client.force_login(user)
+    assert {client.get(page).status_code for page in pages} == {403}
+    user.user_permissions.add(Permission.objects.get(codename="view_auditentry"))
+    client.force_login(User.objects.get(pk=user.pk))
+    assert {client.get(page).status_code for page in pages} == {200}
+
+
+def test_filters_live_in_the_url(send, admin_client):
+    send(1)
+    send(2, actor="bob")
+    send(1, subject="2", verb="deleted")
+    assert text(admin_client, "/").count('class="row"') == 3
+    assert text(admin_client, "/?actor=eve&type=product.updated").count('class="row"') == 1
+    page = text(admin_client, "/?actor=nobody")
+    assert "No event is like that" in page
+    assert "/newer/?actor=nobody&amp;after=0" in page
+    assert 'id="newer"' not in text(admin_client, "/?live=no")
+
+
+def test_what_is_new_comes_on_top_once(send, admin_client):
+    first = send(1)
+    assert text(admin_client, f"/newer/?after={first.pk}").count('class="row"') == 0
+    second = send(2)
+    rows = text(admin_client, f"/newer/?after={first.pk}")
+    assert rows.count('class="row"') == 1
+    assert f"after={second.pk}" in rows
+
+
+def test_older_events_are_a_page_away(send, admin_client):
+    for sequence in range(1, 53):
+        send(sequence)
+    page = text(admin_client, "/")
+    assert page.count('class="row"') == 50
+    oldest_shown = AuditEntry.objects.order_by("-id")[49].pk
+    assert f"?before={oldest_shown}" in page
+    assert text(admin_client, f"/?before={oldest_shown}").count('class="row"') == 2
+
+
+def test_an_empty_record_says_what_to_do(admin_client):
+    assert "Change a product" in text(admin_client, "/")
+
+
+def test_an_event_shows_its_change_its_place_and_its_link(send, admin_client):
+    send(1)
+    entry = send(2)
+    page = text(admin_client, f"/events/{entry.pk}/")
+    assert "&lt;b&gt;Pan 2&lt;/b&gt;" in page
+    assert "<b>Pan" not in page
+    assert bytes(entry.link).hex() in page
+    assert "✓ yes" in page
+    change(entry, actor="forged")
+    assert "✗ no" in text(admin_client, f"/events/{entry.pk}/")
+
+
+def test_a_timeline_names_its_gaps(send, admin_client):
+    for sequence in (1, 2, 5):
+        send(sequence)
+    page = text(admin_client, "/subjects/product/1/")
+    assert "Not recorded: 3 to 4" in page
+    assert page.index("#5") < page.index("#2")
+    assert admin_client.get("/subjects/product/99/").status_code == 404
+
+
+def test_a_long_timeline_is_cut_and_still_right(send, admin_client, monkeypatch):
+    monkeypatch.setattr("audit_service.audit.pages.views.MOST_CHANGES", 2)
+    for sequence in (1, 2, 3):
+        send(sequence)
+    page = text(admin_client, "/subjects/product/1/")
+    assert page.count("product.updated") == 2
+    assert "Not recorded" not in page
+    assert "Pan 1" in page  # what it was before the oldest that is shown
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"subject": "a/b?c", "sequence": 1},
+        {"subject": "..", "type": "a/b.c"},
+        {"correlationid": "with space/and ?#", "sequence": 3},
+        {"data": [1, 2], "sequence": 4},
+        {"data": None, "time": "0001-01-01T00:00:00Z"},
+        {"actor": "", "sequence": "text"},
+    ],
+)
+def test_whatever_an_event_says_its_pages_open(send, admin_client, event):
+    entry = send(**{"sequence": 9, **event})
+    for url in ("/", f"/events/{entry.pk}/", entry.subject_url):
+        if url:
+            text(admin_client, url)
+
+
+@pytest.mark.parametrize(
+    "query", ["before=x", "before=" + "9" * 30, "type=%00", "live=maybe", "window=century&after=-1"]
+)
+def test_nothing_in_a_query_breaks_a_page(send, admin_client, query):
+    send(1)
+    for page in ("/", "/newer/", "/rates/"):
+        assert admin_client.get(f"{page}?{query}").status_code in (200, 400)
+
+
+def test_pages_cost_the_same_however_many_events_there_are(
+    send, admin_client, django_assert_max_num_queries
+):
+    for sequence in range(1, 30):
+        send(sequence)
+    for page in (*PAGES, "/?type=product.updated"):
+        with django_assert_max_num_queries(9):
+            admin_client.get(page)
+
+
+NOW = datetime(2026, 11, 2, 12, 34, 56, tzinfo=UTC)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    ages=st.lists(st.integers(0, 40 * 24 * 3600), max_size=15), name=st.sampled_from(sorted(WINDOWS))
+)
+def test_the_rate_counts_each_event_in_its_step(db, ages, name):
+    window = WINDOWS[name]
+    times = [NOW - timedelta(seconds=age) for age in ages]
+    entries = AuditEntry.objects.bulk_create(entry_at(time) for time in times)
+    series = rate(AuditEntry.objects.filter(pk__in=[e.pk for e in entries]), window, NOW)
+    step = window.step.total_seconds()
+    expected = [
+        sum(start <= time.timestamp() < start + step for time in times) for start in series["times"]
+    ]
+    assert series["counts"] == expected
+    assert len(series["times"]) == window.steps
+    assert series["times"][-1] <= NOW.timestamp() < series["times"][-1] + step
+
+
+def entry_at(time):
+    return AuditEntry(
+        event_id="x",
+        source="/x",
+        type="x.y",
+        time=time,
+        topic="t",
+        partition=0,
+        offset=0,
+        value=b"{}",
+        recorded_at=timezone.now(),
+        position=1,
+        link=b"",
+    )
