@@ -23,8 +23,8 @@ from asgiref.sync import sync_to_async  # noqa: E402  Django must be set up firs
 from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 
-from audit_service.audit.handlers import FIELDS  # noqa: E402
 from audit_service.audit.models import AuditEntry  # noqa: E402
+from audit_service.audit.sealing import SEALED  # noqa: E402
 from common.inbox.models import InboxMessage  # noqa: E402
 
 TOPIC = "product.events"
@@ -72,7 +72,13 @@ def entry(event: dict[str, Any], record: Any) -> AuditEntry:
         partition=record.partition,
         offset=record.offset,
         value=record.value,
+        **unproven(),
     )
+
+
+def unproven() -> dict[str, Any]:
+    """What only this project's handler does: the others keep no chain."""
+    return {"recorded_at": datetime.now().astimezone(), "position": 0, "link": b""}
 
 
 def inbox_row(event: dict[str, Any]) -> InboxMessage:
@@ -162,6 +168,7 @@ def worker_with_one_event_handler(wanted: int) -> float:
             partition=event.place.partition,
             offset=event.place.offset,
             value=event.value,
+            **unproven(),
         )
 
     return worker(wanted)
@@ -248,7 +255,7 @@ def confluent_copy(wanted: int) -> float:
     consumer.subscribe([TOPIC])
     decoder = msgspec.json.Decoder(Envelope)
     table = AuditEntry._meta.db_table
-    columns = ", ".join(f'"{name}"' for name in (*FIELDS, "recorded_at"))
+    columns = ", ".join(f'"{name}"' for name in (*SEALED, "position", "link"))
     clock = Clock(wanted)
     while not clock.counted or clock.counted < wanted:
         records = consumer.consume(BATCH, timeout=1)
@@ -267,6 +274,10 @@ def confluent_copy(wanted: int) -> float:
                 for event, record in zip(events, records, strict=True):
                     copy.write_row(
                         (
+                            record.partition(),
+                            record.offset(),
+                            now,
+                            record.topic(),
                             event.id,
                             event.source,
                             event.type,
@@ -276,12 +287,10 @@ def confluent_copy(wanted: int) -> float:
                             event.actor,
                             event.correlationid,
                             "",
-                            record.topic(),
-                            record.partition(),
-                            record.offset(),
                             "[]",
                             record.value(),
-                            now,
+                            0,
+                            b"",
                         )
                     )
         consumer.commit(asynchronous=False)

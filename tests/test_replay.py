@@ -10,7 +10,12 @@ from kafka.admin import NewTopic
 
 from tests.stack import Stack, eventually, lines_with
 
-FORGET = "from audit_service.audit.models import AuditEntry; AuditEntry.objects.filter({}).delete()"
+FORGET = """
+from audit_service.audit.models import AuditEntry
+from audit_service.audit.tests.tampering import guard_off
+with guard_off():
+    AuditEntry.objects.filter({}).delete()
+"""
 
 
 @pytest.fixture
