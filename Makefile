@@ -10,7 +10,7 @@ KAFKA  := var/kafka
 NODE   := tests/rig/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults kafka bench bench-publish bench-request bench-memory lint format lock clean
+.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults screenshots kafka bench bench-publish bench-request bench-proof bench-memory lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ test-real: setup kafka $(NODE)/.installed ## Test on Apache Kafka and PostgreSQL
 faults: setup kafka ## Run the faults alone, and write their table into docs/reliability.md
 	$(PYTEST) tests/faults -p no:django --real --fault-table docs/reliability.md
 
+screenshots: setup ## Take the documentation's screenshots, by the test of the explorer
+	$(PYTEST) tests/test_explorer.py -p no:django --screenshots docs/images
+
 kafka: $(KAFKA)/.installed ## Bring the jars of Apache Kafka
 
 $(KAFKA)/.installed: docker/kafka/pom.xml
@@ -69,6 +72,9 @@ bench-publish: setup ## Measure what publishing costs beside changing products w
 
 bench-request: setup kafka ## Measure what a request pays for its event, beside HTTP calls to the subscribers
 	$(BIN)/python -m benchmarks.request
+
+bench-proof: setup ## Measure how fast a million entries are verified (needs PostgreSQL)
+	$(BIN)/python -m benchmarks.proof
 
 bench-memory: setup kafka ## Watch a worker's memory over a million events
 	$(BIN)/python -m benchmarks.memory

@@ -45,7 +45,7 @@ def main() -> None:
             fill()
             found = measure()
             show(found)
-            print(change_one_byte())
+            Console().print(change_one_byte())
 
 
 def fill() -> None:
@@ -122,7 +122,7 @@ def measure() -> dict[str, list[float]]:
 
     kept = [bytes(32) + entry.bytes for entry in sealed(AuditEntry.objects.all())]
     size = sum(map(len, kept)) / len(kept)
-    print(f"{len(kept):,} entries of {size:,.0f} sealed bytes on average")
+    Console().print(f"{len(kept):,} entries of {size:,.0f} sealed bytes on average")
 
     def verify() -> None:
         chains = Verification(None, None, {}).run(lambda number: None)
@@ -144,7 +144,7 @@ def measure() -> dict[str, list[float]]:
 
 
 def change_one_byte() -> str:
-    """Change one byte of one value past the trigger, as the table's owner can; what is said of it."""
+    """Change one byte of one value past the trigger, as the owner can; what is said of it."""
     from django.db import connection
 
     from audit_service.audit.models import AuditEntry
@@ -168,9 +168,7 @@ def show(found: dict[str, list[float]]) -> None:
     alone = statistics.median(found["hashing alone"])
     for name, seconds in found.items():
         median = statistics.median(seconds)
-        table.add_row(
-            name, f"{median:.2f}", f"{ENTRIES / median:,.0f}", f"{median / alone:.2f}"
-        )
+        table.add_row(name, f"{median:.2f}", f"{ENTRIES / median:,.0f}", f"{median / alone:.2f}")
     Console().print(table)
 
 

@@ -33,7 +33,7 @@ Everything is up. Log in as admin / admin, or as viewer / viewer, who may only r
                   {product}/api/products/
   Notifications   {notification}/
                   {notification}/api/notifications/
-  Audit record    {audit}/admin/audit/auditentry/
+  Audit record    {audit}/
                   {audit}/api/events/
 
 Change the price of a product, and look at the notifications and the audit record.

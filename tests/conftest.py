@@ -24,6 +24,7 @@ __all__ = ["browser", "page"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--real", action="store_true", help="run on Apache Kafka and PostgreSQL")
+    parser.addoption("--screenshots", help="directory for the screenshots of the documentation")
     parser.addoption("--fault-table", help="Markdown file whose table of faults is written anew")
 
 

@@ -138,7 +138,9 @@ def _signing_key() -> Ed25519PrivateKey:
         )
     except (NotBase64, ValueError):
         # The text of the error could show the key.
-        raise NoKey("AUDIT_SIGNING_KEY is not 32 bytes in base64; `signing_key` makes one") from None
+        raise NoKey(
+            "AUDIT_SIGNING_KEY is not 32 bytes in base64; `signing_key` makes one"
+        ) from None
 
 
 def _holds(key: Ed25519PublicKey, signature: bytes, payload: bytes) -> bool:

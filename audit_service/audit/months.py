@@ -32,10 +32,10 @@ def make_room(moment: datetime) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         cursor.execute("SELECT to_regclass(%s)", [name])
         if cursor.fetchone() == (None,):
-            ends = (start.isoformat(), next_month(start).isoformat())
+            span = f"FROM ('{start.isoformat()}') TO ('{next_month(start).isoformat()}')"
             cursor.execute(
                 f"CREATE TABLE {name} (LIKE {TABLE} INCLUDING DEFAULTS);"
-                f"ALTER TABLE {TABLE} ATTACH PARTITION {name} FOR VALUES FROM ('{ends[0]}') TO ('{ends[1]}')"
+                f"ALTER TABLE {TABLE} ATTACH PARTITION {name} FOR VALUES {span}"
             )
     transaction.on_commit(lambda: _ready.add(known))
 

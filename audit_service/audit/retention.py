@@ -9,7 +9,7 @@ from django.db.models import Max, Min
 from audit_service.audit.checkpoints import opened, trusted_keys
 from audit_service.audit.models import AuditEntry, ChainHead, Checkpoint
 from audit_service.audit.months import forget, month_of, next_month
-from audit_service.audit.verification import of_chain
+from audit_service.audit.verification import Signed, Verification, of_chain
 
 
 class NotCovered(Exception):
@@ -27,22 +27,26 @@ class Pruned:
 def prune(before: datetime, *, dry_run: bool = False) -> Pruned:
     """Delete what was recorded before a month, and let the chains begin behind it.
 
+    The chains are verified before: nobody could do it afterwards.
+
     :param before: the first moment of the first month that stays, in UTC.
-    :raises NotCovered: when a chain is not vouched for; then nothing is deleted.
+    :raises NotCovered: when a chain does not hold, or is not vouched for; then nothing is deleted.
     :raises NoKey: without a key to check the checkpoints with.
     :raises BadCheckpoint: when an exported checkpoint is not signed by a trusted key.
     """
+    old = AuditEntry.objects.filter(recorded_at__lt=before)
+    signed = _signed() if old.exists() else {}
+    if signed:
+        _verify(signed)
     with transaction.atomic():
-        old = AuditEntry.objects.filter(recorded_at__lt=before)
         heads = list(ChainHead.objects.select_for_update().order_by("topic", "partition"))
-        signed = _signed_positions() if old.exists() else {}
         forgotten = 0
         for head in heads:
             key = (head.topic, head.partition)
             last = of_chain(old, key).order_by("-position").first()
             if last is None:
                 continue
-            if signed.get(key, 0) < last.position:
+            if max(signed.get(key, {}), default=0) < last.position:
                 raise NotCovered(
                     f"No exported checkpoint reaches entry {last.position:,} of"
                     f" {head.topic}/{head.partition}: run `checkpoint --output FILE` first"
@@ -57,14 +61,21 @@ def prune(before: datetime, *, dry_run: bool = False) -> Pruned:
     return Pruned(len(months), forgotten)
 
 
-def _signed_positions() -> dict[tuple[str, int], int]:
-    """How far exported checkpoints vouch for each chain."""
+def _signed() -> Signed:
+    """What exported checkpoints vouch for."""
     trusted = trusted_keys()
-    signed: dict[tuple[str, int], int] = {}
+    signed: Signed = {}
     for checkpoint in Checkpoint.objects.filter(exported_at__isnull=False):
         for end in opened(checkpoint.envelope.encode(), trusted).chains:
-            signed[end.key] = max(end.position, signed.get(end.key, 0))
+            signed.setdefault(end.key, {})[end.position] = bytes.fromhex(end.link)
     return signed
+
+
+def _verify(signed: Signed) -> None:
+    for chain in Verification(None, None, signed).run(lambda number: None):
+        if chain.broken:
+            name = "{}/{}".format(*chain.key)
+            raise NotCovered(f"{name} does not hold; `verify` says more. Nothing was deleted")
 
 
 def _months(before: datetime) -> list[datetime]:

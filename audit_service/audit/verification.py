@@ -215,4 +215,3 @@ def _displaced(expected: int, here: list[Sealed], successor: Sealed) -> Break:
 def of_chain(rows: QuerySet, key: Key | None) -> QuerySet:  # type: ignore[type-arg]
     """Those of one chain; all where none is named."""
     return rows if key is None else rows.filter(topic=key[0], partition=key[1])
-

@@ -107,9 +107,7 @@ class TimelineView(SubjectView):
 class StateView(SubjectView):
     serializer_class = StateSerializer
 
-    @extend_schema(
-        parameters=[AT]
-    )
+    @extend_schema(parameters=[AT])
     def get(self, request: Request, aggregate: str, subject: str) -> Response:
         """What one subject was at a time."""
         at = asked_time(request)
@@ -163,7 +161,11 @@ class CSVRenderer(JSONRenderer):
 
 
 class ExportPermissions(ModelPermissions):
-    perms_map = {"GET": ["audit.export_auditentry"], "HEAD": ["audit.export_auditentry"], "OPTIONS": []}
+    perms_map = {
+        "GET": ["audit.export_auditentry"],
+        "HEAD": ["audit.export_auditentry"],
+        "OPTIONS": [],
+    }
 
 
 class CatalogueView(generics.GenericAPIView):
@@ -176,7 +178,10 @@ class CatalogueView(generics.GenericAPIView):
 
     @extend_schema(
         parameters=[AT],
-        responses={(200, "application/x-ndjson"): OpenApiTypes.STR, (200, "text/csv"): OpenApiTypes.STR},
+        responses={
+            (200, "application/x-ndjson"): OpenApiTypes.STR,
+            (200, "text/csv"): OpenApiTypes.STR,
+        },
     )
     def get(self, request: Request, aggregate: str) -> StreamingHttpResponse:
         """Everything of a kind, as it was at a time, as lines of JSON or as CSV."""

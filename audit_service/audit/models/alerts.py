@@ -70,7 +70,7 @@ class Rule(models.Model):
 
     def clean(self) -> None:
         missing = [n for n in self.NEEDS.get(self.kind, ()) if getattr(self, n) in (None, "")]
-        errors: dict[str, Any] = {name: "This kind of rule needs it." for name in missing}
+        errors: dict[str, Any] = dict.fromkeys(missing, "This kind of rule needs it.")
         if self.time_zone not in available_timezones():
             errors["time_zone"] = "No such time zone; one is Europe/Berlin."
         if self.from_hour is not None and self.from_hour == self.until_hour:

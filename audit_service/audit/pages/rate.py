@@ -32,7 +32,9 @@ def rate(entries: QuerySet[AuditEntry], window: Window, now: datetime) -> dict[s
 
     :returns: ``times``, the starts of the steps in seconds since 1970, and ``counts``.
     """
-    end = int(now.timestamp()) // int(window.step.total_seconds()) * int(window.step.total_seconds())
+    end = (
+        int(now.timestamp()) // int(window.step.total_seconds()) * int(window.step.total_seconds())
+    )
     step = int(window.step.total_seconds())
     times = [end - step * back for back in reversed(range(window.steps))]
     start = datetime.fromtimestamp(times[0], now.tzinfo)

@@ -21,6 +21,7 @@ from audit_service.audit.checkpoints import new_keys
 from audit_service.audit.exporting import write_csv
 from audit_service.audit.models import AuditEntry, ChainHead, ExportRecord
 from audit_service.audit.sealing import SEALED, link, seal
+from audit_service.audit.tests.tampering import change
 from audit_service.audit.tests.test_history import at, event
 from audit_service.audit.verification import Verification
 
@@ -153,6 +154,15 @@ def test_only_what_exported_checkpoints_vouch_for_is_forgotten(two_months, setti
     assert "every chain holds" in out.getvalue()
 
 
+def test_a_chain_that_does_not_hold_is_not_forgotten(two_months, settings, tmp_path):
+    settings.AUDIT_SIGNING_KEY, _ = new_keys()
+    call_command("checkpoint", output=tmp_path / "checkpoint", stdout=StringIO())
+    change(AuditEntry.objects.get(position=2), actor="forged")
+    with pytest.raises(CommandError, match="does not hold"):
+        prune()
+    assert AuditEntry.objects.count() == 5
+
+
 def test_without_a_key_nothing_is_forgotten(two_months):
     with pytest.raises(CommandError, match="set AUDIT_PUBLIC_KEYS"):
         prune()
@@ -208,7 +218,9 @@ lives = st.dictionaries(st.sampled_from("123"), st.lists(verbs, min_size=1, max_
 
 
 @given(lives=lives, minutes=st.floats(0, 6), seed=st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_the_catalogue_is_what_a_fold_of_all_events_says(bus, lives, minutes, seed):
     """Whatever the order in which they were recorded."""
     with undone():

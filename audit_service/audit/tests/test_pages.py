@@ -167,7 +167,8 @@ NOW = datetime(2026, 11, 2, 12, 34, 56, tzinfo=UTC)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    ages=st.lists(st.integers(0, 40 * 24 * 3600), max_size=15), name=st.sampled_from(sorted(WINDOWS))
+    ages=st.lists(st.integers(0, 40 * 24 * 3600), max_size=15),
+    name=st.sampled_from(sorted(WINDOWS)),
 )
 def test_the_rate_counts_each_event_in_its_step(db, ages, name):
     window = WINDOWS[name]

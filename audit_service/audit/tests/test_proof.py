@@ -77,7 +77,7 @@ def test_an_untouched_record_is_whole(recorded):
 
 
 def test_links_are_what_the_documentation_says(partition):
-    """The way that the fast reading of PostgreSQL takes, and the slow one, come to the same bytes."""
+    """The fast reading of PostgreSQL, and the slow one, come to the same bytes."""
     previous = bytes(32)
     for entry, read in zip(
         AuditEntry.objects.filter(partition=partition).order_by("id"),
@@ -172,7 +172,7 @@ def test_only_what_is_asked_for_is_verified(recorded):
     assert code == 1
     assert "changed at 4" in output
     assert "1 of 1 chains are broken" in output
-    with pytest.raises(CommandError, match="Nothing is recorded of order.events/99"):
+    with pytest.raises(CommandError, match=r"Nothing is recorded of order\.events/99"):
         verify("--partition=order.events/99")
 
 
@@ -274,7 +274,7 @@ def rewrite(partition):
 
 def test_nothing_broken_is_signed(recorded, keys):
     change(at(4, recorded[0]), actor="forged")
-    with pytest.raises(CommandError, match=f"order.events/{recorded[0]} does not hold"):
+    with pytest.raises(CommandError, match=rf"order\.events/{recorded[0]} does not hold"):
         call_command("checkpoint")
     assert not Checkpoint.objects.exists()
 

@@ -21,7 +21,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--public-key", dest="key", help="in base64 (default: AUDIT_PUBLIC_KEYS)")
+        parser.add_argument(
+            "--public-key", dest="key", help="in base64 (default: AUDIT_PUBLIC_KEYS)"
+        )
 
     def handle(self, *, file: Path, key: str | None, **options: Any) -> None:
         try:

@@ -23,8 +23,8 @@ def month(text: str) -> datetime:
 
 class Command(BaseCommand):
     help = (
-        "Delete what was recorded before a month (UTC). Refused unless exported, signed checkpoints "
-        "vouch for all of it; export the entries before, if they are to be kept elsewhere."
+        "Delete what was recorded before a month (UTC). Refused unless exported, signed "
+        "checkpoints vouch for all of it. Export first what is to be kept elsewhere."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
