@@ -1,7 +1,7 @@
-"""What the proof costs: verifying a million entries, beside hashing the same bytes alone.
+"""What a record of a million entries costs to verify, and to look at.
 
-``make bench-proof`` starts PostgreSQL, records a million events in six chains, changes one byte of
-one, and takes turns.
+``make bench-proof`` starts PostgreSQL, records a million events in six chains, verifies them beside
+hashing the same bytes alone, asks for the pages, and changes one byte of one entry.
 """
 
 import os
@@ -29,6 +29,7 @@ BATCH = 5_000
 PARTITIONS = 6
 PRODUCTS = 20_000
 ROUNDS = 3
+PAGE_ROUNDS = 5
 CHANGED = 654_321
 
 
@@ -45,6 +46,7 @@ def main() -> None:
             fill()
             found = measure()
             show(found)
+            show_pages(pages())
             Console().print(change_one_byte())
 
 
@@ -161,6 +163,51 @@ def change_one_byte() -> str:
     [broken] = [chain.broken for chain in chains if chain.broken]
     assert broken.entry_id == entry.pk
     return f"One byte changed: {broken.how} at {broken.position:,}, entry {broken.entry_id}"
+
+
+PAGES = {
+    "explorer": "/",
+    "explorer, of a type": "/?type=product.updated",
+    "explorer, of an actor": "/?actor=editor-7",
+    "explorer, of nobody": "/?actor=nobody",
+    "explorer, 100,000 events back": "/?before=900000",
+    "what is new": f"/newer/?after={ENTRIES - 10}",
+    "rate of the last hour": "/rates/?window=hour",
+    "rate of the last 30 days": "/rates/?window=month",
+    "rate of the last 30 days, of an actor": "/rates/?window=month&actor=editor-7",
+    "an event": "/events/654321/",
+    "a timeline": "/subjects/product/777/",
+    "a transaction": "/transactions/55555/",
+    "API, newest": "/api/events/",
+    "API, state at a time": "/api/subjects/product/777/state/",
+}
+
+
+def pages() -> dict[str, list[float]]:
+    """Seconds that each page took, in a process that has answered it once before."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    client = Client(headers={"host": "localhost"})
+    client.force_login(User.objects.get(is_superuser=True))
+    found: dict[str, list[float]] = {}
+    for name, url in PAGES.items():
+        assert client.get(url).status_code == 200, url
+        found[name] = []
+        for _ in range(PAGE_ROUNDS):
+            started = time.perf_counter()
+            client.get(url)
+            found[name].append(time.perf_counter() - started)
+    return found
+
+
+def show_pages(found: dict[str, list[float]]) -> None:
+    table = Table("page", "ms, median", "highest")
+    for name, seconds in found.items():
+        table.add_row(
+            name, f"{1000 * statistics.median(seconds):.0f}", f"{1000 * max(seconds):.0f}"
+        )
+    Console().print(table)
 
 
 def show(found: dict[str, list[float]]) -> None:

@@ -9,6 +9,7 @@ from django.db.models import Q
 from audit_service.audit.models import ChainHead
 from audit_service.audit.sealed import Key
 from audit_service.audit.sealing import SEALED, link, seal
+from common.events import Place
 
 RECORDED_AT = SEALED.index("recorded_at")
 
@@ -27,14 +28,14 @@ class Chains:
             ChainHead.objects.bulk_create(heads, ignore_conflicts=True)
             self._heads = _locked(wanted)
 
-    def replayed_to(self, key: Key) -> int:
-        """The last offset that a replay recorded there."""
-        return self._heads[key].replayed_to
+    def note_replay(self, place: Place) -> None:
+        """Remember that a replay records this message, which a worker may still be behind."""
+        head = self._heads[place.topic, place.partition]
+        head.replayed_to = max(head.replayed_to, place.offset)
 
-    def note_replay(self, key: Key, offset: int) -> None:
-        """Remember that a replay records this offset, which a worker may still be behind."""
-        head = self._heads[key]
-        head.replayed_to = max(head.replayed_to, offset)
+    def may_have(self, place: Place) -> bool:
+        """Whether a replay may have recorded this message."""
+        return self._heads[place.topic, place.partition].replayed_to >= place.offset
 
     def time_of_recording(self, now: datetime) -> datetime:
         """A time at which entries can be added to all of these: time does not go back in a chain,

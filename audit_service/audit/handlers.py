@@ -39,13 +39,10 @@ def watch(events: list[Event[Any]]) -> None:
 
 def without_those_recorded(events: list[Event[Any]], chains: Chains) -> list[Event[Any]]:
     """What the inbox lets through is new, but for what a replay recorded ahead of the worker."""
-    doubtful = []
     for event in events:
-        topic, partition, offset = event.place
         if event.replayed:
-            chains.note_replay((topic, partition), offset)
-        if offset <= chains.replayed_to((topic, partition)):
-            doubtful.append(event.id)
+            chains.note_replay(event.place)
+    doubtful = [event.id for event in events if chains.may_have(event.place)]
     if not doubtful:
         return events
     entries = AuditEntry.objects.filter(event_id__in=doubtful)

@@ -7,12 +7,18 @@ from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Any
 
+import structlog
+from django.db import DatabaseError
 from django.utils import timezone
 
 from audit_service.audit.models import Alert, AuditEntry, KnownActor, Rule
 from common.events import Event
 
 SATURDAY = 5
+MOST_DIGITS = 30
+
+log = structlog.get_logger(__name__)
+
 Events = Sequence[Event[Any]]
 
 
@@ -25,13 +31,23 @@ def alerts_for(events: Events) -> list[Alert]:
     """
     found: list[Alert] = []
     new_actors = meet(events)
+    types = {event.type for event in events}
     for rule in Rule.objects.filter(is_active=True):
-        concerned = [event for event in events if concerns(rule, event.type)]
-        if rule.kind == Rule.Kind.NEW_ACTOR:
-            found += _new_actors(rule, concerned, new_actors)
-        else:
-            found += FINDERS[rule.kind](rule, concerned)
+        its_types = {event_type for event_type in types if concerns(rule, event_type)}
+        concerned = [event for event in events if event.type in its_types]
+        try:
+            found += _found_by(rule, concerned, new_actors)
+        except DatabaseError:
+            raise
+        except Exception:  # no event has to wait for a rule that somebody set up wrongly
+            log.exception("a rule failed", rule=rule.name, events=len(concerned))
     return found
+
+
+def _found_by(rule: Rule, events: Events, new_actors: set[str]) -> list[Alert]:
+    if rule.kind == Rule.Kind.NEW_ACTOR:
+        return list(_new_actors(rule, events, new_actors))
+    return list(FINDERS[rule.kind](rule, events))
 
 
 def concerns(rule: Rule, event_type: str) -> bool:
@@ -95,7 +111,7 @@ def _number(value: Any) -> Decimal | None:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) <= MOST_DIGITS else None
 
 
 def _deletions(rule: Rule, events: Events) -> Iterator[Alert]:

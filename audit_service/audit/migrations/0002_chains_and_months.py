@@ -64,11 +64,14 @@ def partition(apps, schema_editor):
         schema_editor.add_index(model, index)
     execute(APPEND_ONLY, params=None)
     with schema_editor.connection.cursor() as cursor:
-        cursor.execute("SELECT min(recorded_at), max(id) FROM audit_auditentry_whole")
-        oldest, newest_id = cursor.fetchone()
+        cursor.execute(
+            "SELECT min(recorded_at), max(recorded_at), max(id) FROM audit_auditentry_whole"
+        )
+        oldest, newest, newest_id = cursor.fetchone()
     now = datetime.now(UTC)
     year, month = (oldest or now).astimezone(UTC).timetuple()[:2]
-    while (year, month) <= (now.year, now.month):
+    last = max(now, newest or now).astimezone(UTC)
+    while (year, month) <= (last.year, last.month):
         following = (year + month // 12, month % 12 + 1)
         execute(
             f"CREATE TABLE audit_auditentry_{year}_{month:02} PARTITION OF audit_auditentry FOR VALUES"

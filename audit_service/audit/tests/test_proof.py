@@ -279,6 +279,21 @@ def test_nothing_broken_is_signed(recorded, keys):
     assert not Checkpoint.objects.exists()
 
 
+def test_a_checkpoint_goes_on_from_the_last_one(recorded, keys, bus):
+    call_command("checkpoint", stdout=StringIO())
+    bus.send("order.events", EVENT, key=b"a")
+    bus.consume()
+    call_command("checkpoint", stdout=StringIO())
+    assert Checkpoint.objects.count() == 2
+    assert verify()[0] == 0
+    rewrite(recorded[0])
+    with pytest.raises(CommandError, match="does not hold"):
+        call_command("checkpoint")
+
+
+EVENT = b'{"specversion":"1.0","id":"new","source":"/shop","type":"order.placed","data":{}}'
+
+
 def test_a_checkpoint_that_nobody_signed_is_doubted(recorded, keys, settings):
     call_command("checkpoint", stdout=StringIO())
     settings.AUDIT_SIGNING_KEY = new_keys()[0]

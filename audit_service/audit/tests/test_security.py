@@ -92,6 +92,7 @@ def test_deletions_that_come_in_one_batch_count_by_their_own_times(send, only, b
         ("ten", "1.00", []),
         ("NaN", "1.00", []),
         (None, "1.00", []),
+        ("1.00", "1e999999", []),
     ],
 )
 def test_a_price_that_changes_by_more_than_a_percentage_is_told(send, only, old, new, told):
@@ -140,6 +141,13 @@ def test_a_rule_looks_at_its_types_alone(send, only):
     send(actor="eve")
     send("deleted", actor="bob")
     assert [text.split()[0] for text in texts()] == ["bob"]
+
+
+def test_a_rule_that_was_set_up_wrongly_holds_nothing_up(send, only):
+    only("hours", time_zone="Mars/Base")
+    Rule.objects.filter(kind="new_actor").update(is_active=True)
+    send()
+    assert [text.split()[0] for text in texts()] == ["eve"]
 
 
 def test_what_is_replayed_raises_nothing(send, only, bus):

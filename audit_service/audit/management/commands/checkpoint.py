@@ -1,14 +1,26 @@
 from argparse import ArgumentParser
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from audit_service.audit.checkpoints import End, NoKey, Statement, sign
+from audit_service.audit.checkpoints import (
+    BadCheckpoint,
+    End,
+    NoKey,
+    Statement,
+    opened,
+    sign,
+    trusted_keys,
+)
 from audit_service.audit.models import Checkpoint
 from audit_service.audit.verification import Chain, Verification
 from common.command_line import progress
+
+OVERLAP = timedelta(hours=1)
+"""What was being recorded while the last one was signed is longer ago than it seems."""
 
 
 class Command(BaseCommand):
@@ -24,8 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *, output: Path | None, **options: Any) -> None:
         now = timezone.now()
-        last = Checkpoint.objects.first()
-        verification = Verification(last.created_at if last else None, None, {})
+        verification = since_last_checkpoint()
         with progress() as bars:
             bar = bars.add_task("", total=verification.count())
             chains = verification.run(lambda number: bars.advance(bar, number))
@@ -49,6 +60,19 @@ class Command(BaseCommand):
         total = sum(chain.position for chain in chains)
         where = f"; exported to {output}" if output else ""
         self.stdout.write(f"{len(chains)} chains signed, {total:,} entries{where}.")
+
+
+def since_last_checkpoint() -> Verification:
+    """Of what was recorded since the last one, and whether it goes on from there."""
+    last = Checkpoint.objects.first()
+    if last is None:
+        return Verification(None, None, {})
+    try:
+        statement = opened(last.envelope.encode(), trusted_keys())
+    except (BadCheckpoint, NoKey) as error:
+        raise CommandError(f"Checkpoint {last}: {error}") from error
+    signed = {end.key: {end.position: bytes.fromhex(end.link)} for end in statement.chains}
+    return Verification(last.created_at - OVERLAP, None, signed)
 
 
 def end(chain: Chain) -> End:
