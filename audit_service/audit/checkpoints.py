@@ -67,12 +67,8 @@ class NoKey(Exception):
     """A key is missing or unusable. The text says which setting it is."""
 
 
-def sign(statement: Statement) -> bytes:
-    """The signed envelope of a statement.
-
-    :raises NoKey: without a usable ``AUDIT_SIGNING_KEY``.
-    """
-    key = _signing_key()
+def sign(statement: Statement, key: Ed25519PrivateKey) -> bytes:
+    """The signed envelope of a statement."""
     payload = msgspec.json.encode(statement)
     signature = Signature(_name(key.public_key()), _text(key.sign(_signed_bytes(payload))))
     return msgspec.json.encode(Envelope(PAYLOAD_TYPE, _text(payload), [signature]))
@@ -112,7 +108,7 @@ def trusted_keys() -> list[Ed25519PublicKey]:
     """
     keys = [public_key(text) for text in settings.AUDIT_PUBLIC_KEYS]
     if settings.AUDIT_SIGNING_KEY:
-        keys.append(_signing_key().public_key())
+        keys.append(signing_key().public_key())
     if not keys:
         raise NoKey("No key to check checkpoints with: set AUDIT_PUBLIC_KEYS")
     return keys
@@ -129,7 +125,11 @@ def public_key(text: str) -> Ed25519PublicKey:
         raise NoKey(f"Not a public key in base64: {text}") from error
 
 
-def _signing_key() -> Ed25519PrivateKey:
+def signing_key() -> Ed25519PrivateKey:
+    """Our own key.
+
+    :raises NoKey: without a usable ``AUDIT_SIGNING_KEY``.
+    """
     if not settings.AUDIT_SIGNING_KEY:
         raise NoKey("AUDIT_SIGNING_KEY is not set; `signing_key` makes one")
     try:

@@ -13,6 +13,7 @@ from django.views import defaults
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.permissions import SAFE_METHODS
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
 
@@ -59,7 +60,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         code = getattr(detail, "code", None)
         response.data = problem(response.status_code, str(detail), code)
     renderer = getattr(context["request"], "accepted_renderer", None)
-    if renderer is None or renderer.format == "json":
+    if renderer is None or isinstance(renderer, JSONRenderer):
         response.content_type = MEDIA_TYPE
     return response
 

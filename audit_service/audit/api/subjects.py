@@ -177,6 +177,7 @@ class CatalogueView(generics.GenericAPIView):
     pagination_class = None
 
     @extend_schema(
+        operation_id="subjects_state_list",
         parameters=[AT],
         responses={
             (200, "application/x-ndjson"): OpenApiTypes.STR,
@@ -187,12 +188,12 @@ class CatalogueView(generics.GenericAPIView):
         """Everything of a kind, as it was at a time, as lines of JSON or as CSV."""
         at = asked_time(request)
         ExportRecord.objects.create(
-            actor=request.user.get_username(), what=f"{aggregate} at {at.isoformat()}"
+            actor=request.user.get_username(), what=f"{aggregate[:200]} at {at.isoformat()}"
         )
         is_csv = request.accepted_renderer.format == "csv"
         lines = (as_csv if is_csv else as_ndjson)(catalogue(aggregate, at))
         media_type = request.accepted_renderer.media_type
         response = StreamingHttpResponse(lines, content_type=media_type)
-        name = f"{aggregate}.{request.accepted_renderer.format}"
+        name = f"catalogue.{request.accepted_renderer.format}"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response

@@ -13,6 +13,7 @@ from audit_service.audit.checkpoints import (
     Statement,
     opened,
     sign,
+    signing_key,
     trusted_keys,
 )
 from audit_service.audit.models import Checkpoint
@@ -36,6 +37,10 @@ class Command(BaseCommand):
 
     def handle(self, *, output: Path | None, **options: Any) -> None:
         now = timezone.now()
+        try:
+            key = signing_key()
+        except NoKey as error:
+            raise CommandError(str(error)) from error
         verification = since_last_checkpoint()
         with progress() as bars:
             bar = bars.add_task("", total=verification.count())
@@ -45,10 +50,7 @@ class Command(BaseCommand):
             raise CommandError(f"Not signed: {names} does not hold; `verify` says more")
         if not chains:
             raise CommandError("Nothing is recorded yet")
-        try:
-            envelope = sign(Statement(now, [end(chain) for chain in chains]))
-        except NoKey as error:
-            raise CommandError(str(error)) from error
+        envelope = sign(Statement(now, [end(chain) for chain in chains]), key)
         stored = Checkpoint(created_at=now, envelope=envelope.decode())
         if output:
             try:
