@@ -41,7 +41,12 @@ def main() -> None:
             postgres.create_databases()
             url = postgres.url("audit", role="audit")
             prepare("audit", url)
-            os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "audit_service.settings"}
+            os.environ |= {
+                "DATABASE_URL": url,
+                "DJANGO_SETTINGS_MODULE": "audit_service.settings",
+                "SECRET_KEY": "for-the-benchmark",
+                "API_THROTTLE_ANON": "",
+            }
             django.setup()
             fill()
             found = measure()
