@@ -26,6 +26,24 @@ def test_every_event_is_kept_whole_and_once(recorded):
     assert (second.sequence, second.offset, second.actor) == (2, 1, "eve")
 
 
+def test_a_replay_doubles_nothing(recorded, replay):
+    assert replay("order.events") == 3
+    assert AuditEntry.objects.count() == 2
+
+
+def test_a_worker_that_is_behind_a_replay_doubles_nothing(bus, replay):
+    for number in (1, 2):
+        bus.send("order.events", EVENT % (number, number), key=b"9")
+    replay("order.events")
+    assert AuditEntry.objects.count() == 2
+    bus.send("order.events", EVENT % (3, 3), key=b"9")
+    bus.consume()
+    positions = AuditEntry.objects.order_by("id").values_list("sequence", "position")
+    assert list(positions) == [(1, 1), (2, 2), (3, 3)]
+    replay("order.events")
+    assert AuditEntry.objects.count() == 3
+
+
 def test_the_api_shows_newest_first_with_filters(recorded, admin_client):
     rows = admin_client.get("/api/events/?subject=9&type=order.placed&actor=eve").json()["results"]
     assert [row["sequence"] for row in rows] == [2, 1]

@@ -150,9 +150,10 @@ def test_a_rule_that_was_set_up_wrongly_holds_nothing_up(send, only):
     assert [text.split()[0] for text in texts()] == ["eve"]
 
 
-def test_what_is_replayed_raises_nothing(send, only, bus):
+def test_what_is_replayed_raises_nothing(send, only, bus, replay):
     only("change", threshold=50)
     send(price="90.00", previous={"price": "10.00"})
+    assert replay("product.events") == 1
     bus.consume_again()
     assert len(texts()) == 1
 
