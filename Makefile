@@ -10,7 +10,7 @@ KAFKA  := var/kafka
 NODE   := tests/rig/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults screenshots kafka bench bench-publish bench-request bench-proof bench-memory lint format lock clean
+.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults screenshots kafka bench bench-publish bench-request bench-proof bench-memory lint format lock translations clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -95,6 +95,9 @@ lock: setup ## Compile requirements/*.in to *.txt (UPGRADE=1 takes newer version
 			--universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 			$(if $(UPGRADE),--upgrade); \
 	done
+
+translations: setup ## Compile the translations (*.po to *.mo)
+	$(BIN)/pybabel compile --domain=django --directory=notification_service/notifications/locale
 
 clean: ## Remove .venv, the demo's databases and caches
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

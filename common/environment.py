@@ -68,6 +68,17 @@ class Environment(environ.Env):  # type: ignore[misc]
             raise ImproperlyConfigured(f"{var} must be the path of a file")
         return path
 
+    def mail(self, var: str, *, default: str) -> dict[str, Any]:
+        """A mail URL, as Django's ``EMAIL_*`` settings want it."""
+        wanted = f"{var} must be a URL, such as smtp+tls://user:password@host:587"
+        try:
+            config: dict[str, Any] = self.email_url(var, default=default)
+        except (ValueError, KeyError, ImproperlyConfigured):  # their text has the password
+            raise ImproperlyConfigured(wanted) from None
+        if not config.get("EMAIL_BACKEND"):
+            raise ImproperlyConfigured(wanted)
+        return config
+
     def database(self, var: str, *, default: str) -> dict[str, Any]:
         """A database URL, as Django's ``DATABASES`` wants it."""
         wanted = f"{var} must be a URL, such as postgres://user:password@host:5432/name"

@@ -16,6 +16,7 @@ from demo.processes import ROOT, Processes, run_all
 from demo.services import (
     CONSUMERS,
     DIRECTORY,
+    MAILS,
     OWN_KAFKA,
     SERVICES,
     commands,
@@ -32,11 +33,14 @@ Everything is up. Log in as admin / admin, or as viewer / viewer, who may only r
   Products        {product}/admin/products/product/
                   {product}/api/products/
   Notifications   {notification}/
+                  {notification}/subscriptions/
                   {notification}/api/notifications/
   Audit record    {audit}/
                   {audit}/api/events/
+  Webhooks, mails {receiver}/
+                  mails are files in {mails}
 
-Change the price of a product, and look at the notifications and the audit record.
+Change the price of a product, and look at the notifications, the receiver and the audit record.
 Ctrl-C stops everything.
 """
 
@@ -72,8 +76,8 @@ def serve(
     def watch(processes: Processes) -> None:
         try:
             wait_until_healthy(ports, environments["product"], stop)
-            urls = {service: f"http://localhost:{ports[service]}" for service in SERVICES}
-            print(TRY.format(**urls), flush=True)
+            urls = {name: f"http://localhost:{port}" for name, port in ports.items()}
+            print(TRY.format(**urls, mails=MAILS), flush=True)
         except StartError as error:
             failures.append(str(error))
             processes.terminate()

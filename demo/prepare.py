@@ -1,4 +1,6 @@
-"""What a service of the demo starts with: its tables, two logins, and products to look at."""
+"""What a service of the demo starts with: its tables, two logins, and something to look at."""
+
+import os
 
 import django
 
@@ -44,6 +46,8 @@ def main() -> None:
         viewer.groups.add(viewers)
     if apps.is_installed("product_service.products"):
         seed_products()
+    if apps.is_installed("notification_service.notifications"):
+        follow_products()
 
 
 def seed_products() -> None:
@@ -58,6 +62,27 @@ def seed_products() -> None:
         Product.objects.create(
             category=shelves[shelf], sku=sku, name=name, price=price, stock=stock
         )
+
+
+def follow_products() -> None:
+    """Both logins follow everything; admin gets mails and webhooks besides."""
+    from django.contrib.auth.models import User
+
+    from notification_service.notifications.models import Endpoint, Subscription
+
+    if Subscription.objects.exists():
+        return
+    for user in User.objects.all():
+        Subscription.objects.create(owner=user)
+    admin = User.objects.get(username="admin")
+    Subscription.objects.create(owner=admin, channel="email", condition="price_dropped")
+    endpoint = Endpoint.objects.create(
+        owner=admin,
+        name="Another application",
+        url=f"http://localhost:{os.environ['RECEIVER_PORT']}/webhooks",
+        secret=os.environ["DEMO_WEBHOOK_SECRET"],
+    )
+    Subscription.objects.create(owner=admin, channel="webhook", endpoint=endpoint)
 
 
 if __name__ == "__main__":

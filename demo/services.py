@@ -1,9 +1,11 @@
 """What the demo runs: ports, environments and command lines."""
 
+import base64
 import os
 import secrets
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from demo import broker
@@ -12,20 +14,27 @@ from demo.processes import ROOT
 
 SERVICES = ("product", "notification", "audit")
 CONSUMERS = ("notification", "audit")
-DEFAULT_PORTS = {"product": 8001, "notification": 8002, "audit": 8003, "kafka": 19092}
+DEFAULT_PORTS = {
+    "product": 8001,
+    "notification": 8002,
+    "audit": 8003,
+    "receiver": 8004,
+    "kafka": 19092,
+}
 DIRECTORY = Path(os.environ.get("DEMO_DIR", ROOT / "var" / "demo")).resolve()
+MAILS = DIRECTORY / "mails"
 OWN_KAFKA = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 
 
 def free_ports() -> dict[str, int]:
-    """The port of each service, and of Kafka where it is ours.
+    """The port of each service, of the receiver, and of Kafka where it is ours.
 
     :raises StartError: when one is no port, given twice, or in use.
     """
     ports = {
         name: _port(f"{name.upper()}_PORT", default)
         for name, default in DEFAULT_PORTS.items()
-        if name in SERVICES or not OWN_KAFKA
+        if name != "kafka" or not OWN_KAFKA
     }
     if len(set(ports.values())) < len(ports):
         raise StartError("two of the ports are the same")
@@ -38,14 +47,20 @@ def free_ports() -> dict[str, int]:
 
 def environment(service: str, ports: dict[str, int]) -> dict[str, str]:
     """The environment of every process of one service."""
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    MAILS.mkdir(parents=True, exist_ok=True)
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": f"{service}_service.settings",
         "DATABASE_URL": f"sqlite:///{DIRECTORY / service}.sqlite3",
         "KAFKA_BOOTSTRAP_SERVERS": OWN_KAFKA or f"127.0.0.1:{ports['kafka']}",
-        "SECRET_KEY": _secret_key(),
+        "SECRET_KEY": _secret("secret_key", lambda: secrets.token_urlsafe(50)),
         "EVENT_SCHEMA_URL": f"http://localhost:{ports['product']}/api/events/schema/",
+        "PUBLIC_URL": f"http://localhost:{ports['notification']}",
+        "EMAIL_URL": f"filemail:///{MAILS}",
+        "WEBHOOK_ALLOW_PRIVATE": "on",
+        "RECEIVER_PORT": str(ports["receiver"]),
+        "DEMO_MAILS": str(MAILS),
+        "DEMO_WEBHOOK_SECRET": _secret("webhook_secret", _webhook_secret),
         "LOG_JSON": "off",
         "PYTHONUNBUFFERED": "1",
     }
@@ -65,6 +80,8 @@ def commands(ports: dict[str, int]) -> dict[str, tuple[list[str], str | None]]:
     lines["relay"] = ([*manage, "product", "relay_events"], "product")
     for service in CONSUMERS:
         lines[f"{service}-worker"] = ([*manage, service, "consume_events"], service)
+    lines["deliver"] = ([*manage, "notification", "deliver"], "notification")
+    lines["receiver"] = ([sys.executable, "-m", "demo.receiver"], "notification")
     return lines
 
 
@@ -85,10 +102,14 @@ def _is_in_use(port: int) -> bool:
     return False
 
 
-def _secret_key() -> str:
-    """One key for all runs of this demo, so that a login outlives a restart."""
-    path = DIRECTORY / "secret_key"
+def _secret(name: str, make: Callable[[], str]) -> str:
+    """One for all runs of this demo, so that a login outlives a restart."""
+    path = DIRECTORY / name
     if not path.exists():
         path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
+        path.write_text(make())
     return path.read_text()
+
+
+def _webhook_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"

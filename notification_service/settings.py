@@ -1,10 +1,15 @@
 """Settings of the notification service; what is shared is in common/settings.py."""
 
 from common.settings import *  # noqa: F403
-from common.settings import SHARED_APPS, SPECTACULAR_DEFAULTS, database
+from common.settings import SHARED_APPS, SPECTACULAR_DEFAULTS, database, env
 
 SERVICE_NAME = "notification_service"
-INSTALLED_APPS = [*SHARED_APPS, "common.inbox", "notification_service.notifications"]
+INSTALLED_APPS = [
+    *SHARED_APPS,
+    "django_htmx",
+    "common.inbox",
+    "notification_service.notifications",
+]
 ROOT_URLCONF = "notification_service.urls"
 WSGI_APPLICATION = "notification_service.wsgi.application"
 # Browsers keep cookies by host and not by port: a login here must not end one next door.
@@ -13,3 +18,13 @@ CSRF_COOKIE_NAME = "notification_csrftoken"
 DATABASES = {"default": database("notification")}
 SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Notification service"}
 CONSUMER_GROUP = "notification_service"
+# The languages that messages are written in.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+# Links in mails begin with it.
+PUBLIC_URL = env("PUBLIC_URL", default="http://localhost:8002")
+vars().update(env.mail("EMAIL_URL", default="smtp://localhost:25"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="notifications@localhost")
+DELIVERY_ATTEMPTS = env.positive("DELIVERY_ATTEMPTS", default=16)
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+NOTIFICATION_RETENTION_DAYS = env.not_negative("NOTIFICATION_RETENTION_DAYS", default=90)

@@ -5,11 +5,18 @@ from rest_framework.routers import DefaultRouter
 
 from common.inbox.health import dead, parked, workers
 from common.observability.health import healthz, readyz
-from notification_service.notifications.api import NotificationViewSet
-from notification_service.notifications.views import inbox, mark_all_read
+from notification_service.notifications.api.deliveries import DeliveryViewSet
+from notification_service.notifications.api.endpoints import EndpointViewSet
+from notification_service.notifications.api.notifications import NotificationViewSet
+from notification_service.notifications.api.subscriptions import SubscriptionViewSet
+from notification_service.notifications.delivering.health import deliveries
+from notification_service.notifications.pages import views
 
 router = DefaultRouter()
 router.register("notifications", NotificationViewSet)
+router.register("subscriptions", SubscriptionViewSet)
+router.register("endpoints", EndpointViewSet)
+router.register("deliveries", DeliveryViewSet)
 
 admin.site.site_header = admin.site.site_title = "Notification service"
 
@@ -17,13 +24,21 @@ handler404 = "common.api.exceptions.page_not_found"
 handler500 = "common.api.exceptions.server_error"
 
 urlpatterns = [
-    path("", inbox, name="inbox"),
-    path("mark-all-read/", mark_all_read, name="mark-all-read"),
+    path("", views.inbox, name="inbox"),
+    path("newer/", views.newer, name="newer"),
+    path("mark-read/<int:pk>/", views.mark_read, name="mark-read"),
+    path("mark-all-read/", views.mark_all_read, name="mark-all-read"),
+    path("subscriptions/", views.subscriptions, name="subscriptions"),
+    path("subscriptions/new/", views.subscription, name="new-subscription"),
+    path("subscriptions/<int:pk>/", views.subscription, name="subscription"),
+    path("subscriptions/<int:pk>/switch/", views.switch_subscription, name="switch-subscription"),
+    path("subscriptions/<int:pk>/delete/", views.delete_subscription, name="delete-subscription"),
+    path("unsubscribe/<str:token>/", views.unsubscribe, name="unsubscribe"),
     path("admin/", admin.site.urls),
     path("api/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz(workers=workers, parked=parked, dead=dead)),
+    path("readyz", readyz(workers=workers, parked=parked, dead=dead, deliveries=deliveries)),
 ]

@@ -6,6 +6,7 @@ import pytest
 
 from demo.broker import EmbeddedBroker
 from tests.browser import browser, page
+from tests.receivers import Mailboxes
 from tests.rig.kafka import KafkaCluster
 from tests.rig.postgres import Postgres, PostgresDatabases
 from tests.stack import (
@@ -92,11 +93,22 @@ def databases(
 
 
 @pytest.fixture(scope="session")
+def mailboxes() -> Iterator[Mailboxes]:
+    """The mail server of the notification service."""
+    with running(Mailboxes(free_port())) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def stack(
-    kafka: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+    kafka: str,
+    databases: Databases,
+    mailboxes: Mailboxes,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """Everything runs: three services, the relay, both workers."""
-    stack = Stack(tmp_path_factory.mktemp("stack"), databases, kafka)
+    """Everything runs: three services, the relay, both workers, and what delivers."""
+    mail = {"EMAIL_URL": mailboxes.url, "WEBHOOK_ALLOW_PRIVATE": "on"}
+    stack = Stack(tmp_path_factory.mktemp("stack"), databases, kafka, **mail)
     for started in stopping(stack):
         started.manage("product", "create_topics")
         for service in SERVICES:
@@ -104,6 +116,7 @@ def stack(
         started.start("product", "relay_events")
         for service in ("notification", "audit"):
             started.consume(service)
+        started.start("notification", "deliver")
         yield started
 
 

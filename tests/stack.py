@@ -22,6 +22,12 @@ __all__ = ["eventually"]
 ROOT = Path(__file__).parent.parent
 SERVICES = ("product", "notification", "audit")
 USER = PASSWORD = "admin"
+FOLLOW_EVERYTHING = """
+from django.contrib.auth.models import User
+from notification_service.notifications.models import Subscription
+
+Subscription.objects.create(owner=User.objects.get())
+"""
 LISTENING_PORTS = range(12_000, 32_000)
 """Below those that systems give to outgoing connections, one of which could take a port first."""
 
@@ -159,6 +165,8 @@ def prepare(service: str, url: str) -> None:
     user = ["--noinput", f"--username={USER}", "--email=admin@example.com"]
     password = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     run(service, ["createsuperuser", *user], {**environment, **password})
+    if service == "notification":
+        run(service, ["shell", "--command", FOLLOW_EVERYTHING], environment)
 
 
 def run(service: str, words: list[str], environment: dict[str, str]) -> str:

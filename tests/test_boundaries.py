@@ -8,7 +8,7 @@ from tests.stack import ROOT, Stack
 
 OWN_TABLES = {
     "product": {"products_category", "products_product", "outbox_outboxevent"},
-    "notification": {"notifications_notification"},
+    "notification": {"notifications_notification", "notifications_delivery"},
     "audit": {"audit_auditentry"},
 }
 INBOX_TABLES = {

@@ -24,14 +24,14 @@ def test_a_price_changed_in_the_admin_is_told_and_recorded(
     page.screenshot(path=tmp_path / "admin.png")
 
     log_in(page, stack.urls["notification"])
-    text = "The price of Copper kettle <b> fell from 19.90 to 14.90 EUR."
+    text = "The price of Copper kettle <b> fell from €19.90 to €14.90 (by 25%)."
     shows(page, f"{stack.urls['notification']}/", text)
     page.set_viewport_size(PHONE)
     page.emulate_media(color_scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.screenshot(path=tmp_path / "inbox.png")
-    page.get_by_role("button", name="Mark").press("Enter")
-    expect(page.get_by_role("button", name="Mark")).to_have_count(0)
+    page.get_by_role("button", name="Mark all as read").press("Enter")
+    expect(page.get_by_role("button", name="Mark all as read")).to_have_count(0)
 
     page.set_viewport_size({"width": 1280, "height": 800})
     log_in(page, stack.urls["audit"])

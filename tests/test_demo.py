@@ -22,7 +22,7 @@ class Demo:
     """A demo on free ports, in a directory of its own."""
 
     def __init__(self, directory: Path, **variables: str) -> None:
-        names = ("PRODUCT", "NOTIFICATION", "AUDIT", "KAFKA")
+        names = ("PRODUCT", "NOTIFICATION", "AUDIT", "RECEIVER", "KAFKA")
         ports = {f"{name}_PORT": str(free_port()) for name in names}
         self.environment = {**os.environ, "DEMO_DIR": str(directory), **ports, **variables}
         self._output = directory.parent / f"{directory.name}.log"
@@ -91,6 +91,13 @@ def number_of_products(demo: Demo) -> int:
     return len(httpx.get(f"{demo.url('product')}/api/products/").json()["results"])
 
 
+def lower_a_price(demo: Demo) -> None:
+    url = f"{demo.url('product')}/api/products/"
+    product = httpx.get(url).json()["results"][0]
+    answer = httpx.patch(f"{url}{product['id']}/", json={"price": "1"}, auth=("admin", "admin"))
+    answer.raise_for_status()
+
+
 def test_the_demo_comes_up_with_products_and_stops_without_a_trace(start) -> None:
     demo = start()
     demo.until("Ctrl-C stops everything.")
@@ -99,6 +106,9 @@ def test_the_demo_comes_up_with_products_and_stops_without_a_trace(start) -> Non
         for login in [("admin", "admin"), ("viewer", "viewer")]:
             url = demo.url(service) + path
             eventually(lambda u=url, a=login: len(httpx.get(u, auth=a).json()["results"]) == 20)
+    eventually(lambda: "Signed and new: 20." in httpx.get(demo.url("receiver")).text)
+    lower_a_price(demo)
+    eventually(lambda: "fell from" in httpx.get(demo.url("receiver")).text)
     forbidden = {"sku": "X", "name": "X", "price": "1"}
     answer = httpx.post(
         f"{demo.url('product')}/api/products/", json=forbidden, auth=("viewer", "viewer")
@@ -123,7 +133,7 @@ def test_another_kafka_is_used_when_it_is_named(start, own_kafka: EmbeddedBroker
     assert demo.end(signal.SIGTERM) == 0
 
 
-@pytest.mark.parametrize("name", ["PRODUCT", "NOTIFICATION", "AUDIT", "KAFKA"])
+@pytest.mark.parametrize("name", ["PRODUCT", "NOTIFICATION", "AUDIT", "RECEIVER", "KAFKA"])
 def test_a_busy_port_is_one_line(start, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import DataError
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.views import defaults
@@ -33,6 +33,17 @@ class BodyTooLarge(APIException):
         super().__init__(f"The request body is too large: {limit:,} bytes is the most.")
 
 
+class TooManyFields(APIException):
+    """A form has more fields than ``DATA_UPLOAD_MAX_NUMBER_FIELDS``."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "too_many_fields"
+
+    def __init__(self) -> None:
+        limit = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        super().__init__(f"The form has too many fields: {limit:,} is the most. Send JSON.")
+
+
 class Unstorable(APIException):
     """PostgreSQL cannot hold, or compare with, what the request has: a NUL in a text, a year 0."""
 
@@ -47,6 +58,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
     if isinstance(error, RequestDataTooBig):
         error = BodyTooLarge()
+    elif isinstance(error, TooManyFieldsSent):
+        error = TooManyFields()
     elif isinstance(error, DataError):
         log.warning("the database refuses a value of a request", reason=str(error))
         error = Unstorable()

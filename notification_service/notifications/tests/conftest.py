@@ -1,3 +1,36 @@
+import pytest
+
 from common.testing.bus import bus
+from notification_service.notifications.models import Circuit, Delivery, Subscription
+from notification_service.notifications.tests.rules import Follow
 
 __all__ = ["bus"]
+
+
+@pytest.fixture
+def user(django_user_model):
+    return django_user_model.objects.create_user("ada", "ada@example.com", "ada")
+
+
+@pytest.fixture
+def follow(user) -> Follow:
+    """Make a subscription of the user's, as a form or the API would."""
+
+    def make(**values) -> Subscription:
+        subscription = Subscription(owner=values.pop("owner", user), **values)
+        subscription.full_clean()
+        subscription.save()
+        return subscription
+
+    return make
+
+
+@pytest.fixture
+def later():
+    """Let the time pass that waiting deliveries and resting receivers wait for."""
+
+    def pass_time() -> None:
+        Delivery.objects.filter(state="pending").update(due_at="2026-01-01T00:00Z")
+        Circuit.objects.update(open_until="2026-01-01T00:00Z")
+
+    return pass_time

@@ -1,14 +1,21 @@
-"""The API of the inbox."""
+"""The API of the inbox: everybody sees their own."""
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from common.api.pagination import KeysetPagination
-from common.api.permissions import ModelPermissions
 from notification_service.notifications.models import Notification
+
+Count = inline_serializer("NotificationCount", {"unread": serializers.IntegerField()})
 
 
 class NotificationSerializer(serializers.ModelSerializer):
@@ -16,17 +23,7 @@ class NotificationSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Notification
-        fields = [
-            "id",
-            "event_id",
-            "kind",
-            "product_id",
-            "text",
-            "old_price",
-            "new_price",
-            "created_at",
-            "read",
-        ]
+        fields = ["id", "kind", "event_id", "product_id", "text", "created_at", "read"]
         read_only_fields = [name for name in fields if name != "read"]
 
     def to_representation(self, instance: Notification) -> dict[str, Any]:
@@ -55,6 +52,25 @@ class NotificationViewSet(
 ):
     queryset = Notification.objects.all()
     serializer_class = NotificationSerializer
-    permission_classes = [ModelPermissions]
+    permission_classes = [IsAuthenticated]
     pagination_class = KeysetPagination
     filterset_class = NotificationFilter
+
+    def get_queryset(self) -> QuerySet[Notification]:
+        if self.request is None or not self.request.user.is_authenticated:
+            return super().get_queryset().none()
+        return super().get_queryset().filter(user=self.request.user)
+
+    @extend_schema(responses=Count, filters=False)
+    @action(detail=False, pagination_class=None, filterset_class=None)
+    def count(self, request: Request) -> Response:
+        """How many are unread."""
+        unread = self.get_queryset().filter(read_at__isnull=True).count()
+        return Response({"unread": unread})
+
+    @extend_schema(request=None, responses=Count)
+    @action(detail=False, methods=["post"], url_path="mark-all-read")
+    def mark_all_read(self, request: Request) -> Response:
+        """Mark all as read."""
+        self.get_queryset().filter(read_at__isnull=True).update(read_at=timezone.now())
+        return Response({"unread": 0})

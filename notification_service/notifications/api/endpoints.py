@@ -1,0 +1,76 @@
+"""The API of webhook endpoints: for those who may add any, each their own."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError as ModelError
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.pagination import KeysetPagination
+from common.api.permissions import ModelPermissions
+from notification_service.notifications.models import Endpoint
+
+
+class EndpointSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Endpoint
+        fields = ["id", "name", "url", "is_active", "disabled_reason", "created_at"]
+        read_only_fields = ["disabled_reason"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        url = attrs.get("url") or getattr(self.instance, "url", "")
+        try:
+            Endpoint(url=url).clean()
+        except ModelError as error:
+            raise serializers.ValidationError(error.message_dict) from None
+        if attrs.get("is_active"):
+            attrs["disabled_reason"] = ""
+        return attrs
+
+
+class NewEndpointSerializer(EndpointSerializer):
+    """The only answer, beside that of a rotation, that has the secret."""
+
+    class Meta(EndpointSerializer.Meta):
+        fields = [*EndpointSerializer.Meta.fields, "secret"]
+        read_only_fields = ["disabled_reason", "secret"]
+
+
+class EndpointViewSet(viewsets.ModelViewSet):
+    queryset = Endpoint.objects.order_by("id")
+    serializer_class = EndpointSerializer
+    permission_classes = [ModelPermissions]
+    pagination_class = KeysetPagination
+    filterset_fields = ["is_active"]
+
+    def get_queryset(self) -> QuerySet[Endpoint]:
+        if self.request is None or not self.request.user.is_authenticated:
+            return super().get_queryset().none()
+        return super().get_queryset().filter(owner=self.request.user)
+
+    @extend_schema(responses={201: NewEndpointSerializer})
+    def create(self, request: Request, *args: Any, **options: Any) -> Response:
+        """Add an endpoint. Its secret is shown now, and not again."""
+        serializer = EndpointSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        endpoint = serializer.save(owner=request.user)
+        shown = NewEndpointSerializer(endpoint, context=self.get_serializer_context())
+        return Response(shown.data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        request=None,
+        responses=inline_serializer(
+            "RotatedSecret",
+            {"secret": serializers.CharField(), "previous_until": serializers.DateTimeField()},
+        ),
+    )
+    @action(detail=True, methods=["post"])
+    def rotate(self, request: Request, pk: str) -> Response:
+        """Take a new secret. For a day, what is sent is signed with the one before as well."""
+        endpoint = self.get_object()
+        secret = endpoint.rotate()
+        return Response({"secret": secret, "previous_until": endpoint.previous_until})

@@ -1,0 +1,122 @@
+"""The API of the subscriptions: everybody manages their own."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError as ModelError
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.pagination import KeysetPagination
+from notification_service.notifications.models import Endpoint, Subscription
+from notification_service.notifications.models.subscriptions import EVENT_TYPES, MOST_PRODUCTS
+from notification_service.notifications.previews import preview
+
+
+class OwnEndpoints(serializers.PrimaryKeyRelatedField):
+    """An endpoint of the user who asks."""
+
+    def get_queryset(self) -> QuerySet[Endpoint]:
+        return Endpoint.objects.filter(owner=self.context["request"].user)
+
+
+class SubscriptionSerializer(serializers.ModelSerializer):
+    endpoint = OwnEndpoints(queryset=Endpoint.objects.all(), allow_null=True, required=False)
+    event_types = serializers.ListField(
+        child=serializers.ChoiceField(EVENT_TYPES),
+        required=False,
+        help_text="Empty: all of them.",
+    )
+    product_ids = serializers.ListField(
+        child=serializers.CharField(max_length=255), required=False, max_length=MOST_PRODUCTS
+    )
+
+    class Meta:
+        model = Subscription
+        fields = [
+            "id",
+            "channel",
+            "endpoint",
+            "event_types",
+            "products",
+            "category",
+            "product_ids",
+            "text",
+            "condition",
+            "percent",
+            "below",
+            "schedule",
+            "digest_hour",
+            "quiet_from",
+            "quiet_until",
+            "time_zone",
+            "language",
+            "is_active",
+            "created_at",
+        ]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """As the model has it, so that API, page and admin refuse the same."""
+        subscription = self.as_it_would_be(attrs)
+        try:
+            subscription.clean()
+        except ModelError as error:
+            raise serializers.ValidationError(error.message_dict) from None
+        return attrs
+
+    def as_it_would_be(self, attrs: dict[str, Any]) -> Subscription:
+        """The subscription with these changes, not saved."""
+        old = self.instance
+        values = {f.attname: getattr(old, f.attname) for f in Subscription._meta.fields if old}
+        subscription = Subscription(**{**values, "owner": self.context["request"].user})
+        for name, value in attrs.items():
+            setattr(subscription, name, value)
+        return subscription
+
+
+class ShownSerializer(serializers.Serializer):
+    at = serializers.DateTimeField(help_text="When it happened.")
+    due = serializers.DateTimeField(help_text="When it would have been sent.")
+    type = serializers.CharField()
+    product_id = serializers.CharField()
+    text = serializers.CharField()
+
+
+class PreviewSerializer(serializers.Serializer):
+    messages = ShownSerializer(many=True)
+    events = serializers.IntegerField(help_text="How many events were looked at: the newest 100.")
+
+
+class SubscriptionViewSet(viewsets.ModelViewSet):
+    queryset = Subscription.objects.all()
+    serializer_class = SubscriptionSerializer
+    permission_classes = [IsAuthenticated]
+    pagination_class = KeysetPagination
+    filterset_fields = ["channel", "condition", "is_active"]
+
+    def get_queryset(self) -> QuerySet[Subscription]:
+        if self.request is None or not self.request.user.is_authenticated:
+            return super().get_queryset().none()
+        return super().get_queryset().filter(owner=self.request.user)
+
+    def perform_create(self, serializer: Any) -> None:
+        serializer.save(owner=self.request.user)
+
+    @extend_schema(responses=PreviewSerializer)
+    @action(detail=True)
+    def preview(self, request: Request, pk: str) -> Response:
+        """What the newest 100 events would have sent by this subscription."""
+        return Response(PreviewSerializer(preview(self.get_object())).data)
+
+    @extend_schema(operation_id="subscriptions_preview_draft", responses={200: PreviewSerializer})
+    @action(detail=False, methods=["post"], url_path="preview")
+    def preview_draft(self, request: Request) -> Response:
+        """The same for a subscription that is not there yet."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        draft = serializer.as_it_would_be(serializer.validated_data)
+        return Response(PreviewSerializer(preview(draft)).data)

@@ -1,0 +1,36 @@
+"""The inbox of the application: no stranger is involved, so all is one transaction."""
+
+from collections.abc import Sequence
+
+from notification_service.notifications.facts import from_text
+from notification_service.notifications.messages import Message
+from notification_service.notifications.models import Notification
+from notification_service.notifications.rendering import Words
+
+MOST_LINES = 50
+
+
+def put(messages: Sequence[Message], words: Words) -> None:
+    """Write a notification for each message."""
+    Notification.objects.bulk_create(_notification(message, words) for message in messages)
+
+
+def _notification(message: Message, words: Words) -> Notification:
+    subscription = message.subscription
+    if subscription is None:
+        raise ValueError("the subscription is gone")
+    first = message.first
+    language = subscription.language
+    if not message.is_digest:
+        return Notification(
+            user_id=first.owner_id,
+            kind=from_text(first.facts)[0],
+            event_id=first.event.event_id,
+            product_id=first.event.product_id,
+            text=words.of(first, language),
+        )
+    lines = [words.of_digest(len(message.deliveries), language)]
+    lines += [words.of(delivery, language) for delivery in message.deliveries[:MOST_LINES]]
+    if len(message.deliveries) > MOST_LINES:
+        lines.append("…")
+    return Notification(user_id=first.owner_id, kind=Notification.DIGEST, text="\n".join(lines))

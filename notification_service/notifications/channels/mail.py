@@ -1,0 +1,107 @@
+"""E-mail, through the backend that Django's settings name."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from notification_service.notifications.channels.outcomes import NotSent, Outcome, Refused, Sent
+from notification_service.notifications.channels.unsubscribing import link
+from notification_service.notifications.messages import Message
+from notification_service.notifications.models import Endpoint
+from notification_service.notifications.rendering import Words
+
+MOST_LINES = 100
+MOST_OF_SUBJECT = 150
+PERMANENT = range(500, 600)
+"""RFC 5321, section 4.2.1: the same command will not succeed later."""
+
+
+@contextmanager
+def sender(endpoint: Endpoint | None, words: Words) -> Iterator[Callable[[Message], Outcome]]:
+    """Sends mails, over one connection to the mail server."""
+    connection = get_connection()
+
+    def send(message: Message) -> Outcome:
+        subscription = message.subscription
+        if subscription is None or not subscription.owner.email:
+            return Refused("the user has no e-mail address")
+        mail = compose(message, words, connection)
+        try:
+            connection.open()  # where it is open, it stays
+            connection.send_messages([mail])
+        except SMTPRecipientsRefused as error:
+            [(code, said)] = error.recipients.values()
+            return _refused(code, said)
+        except SMTPDataError as error:
+            return _refused(error.smtp_code, error.smtp_error)
+        except (SMTPException, OSError) as error:
+            _close(connection)
+            return NotSent(f"{type(error).__name__}: {error}")
+        return Sent(f"accepted for {subscription.owner.email}")
+
+    try:
+        yield send
+    finally:
+        _close(connection)
+
+
+def compose(message: Message, words: Words, connection: Any = None) -> EmailMultiAlternatives:
+    """The mail that tells a message: as text and as HTML, with a link that ends such mails."""
+    subscription = message.subscription
+    if subscription is None:
+        raise ValueError("the subscription is gone")
+    language = subscription.language
+    lines = [words.of(delivery, language) for delivery in message.deliveries[:MOST_LINES]]
+    count = len(message.deliveries)
+    subject = words.of_digest(count, language) if message.is_digest else lines[0]
+    unsubscribe = link(subscription)
+    context = {
+        "lines": lines,
+        "more": max(0, count - MOST_LINES),
+        "unsubscribe": unsubscribe,
+        "inbox": settings.PUBLIC_URL,
+        "language": language,
+    }
+    with translation.override(language):
+        text = render_to_string("notifications/mail.txt", context)
+        html = render_to_string("notifications/mail.html", context)
+    domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">") or "localhost"
+    mail = EmailMultiAlternatives(
+        subject=_one_line(subject),
+        body=text,
+        to=[subscription.owner.email],
+        connection=connection,
+        headers={
+            # The same when it is tried again, so that mailboxes can see that it is the same.
+            "Message-ID": f"<{message.first.pk}@{domain}>",
+            "Auto-Submitted": "auto-generated",  # RFC 3834
+            "List-Unsubscribe": f"<{unsubscribe}>",  # RFC 2369
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
+        },
+    )
+    mail.attach_alternative(html, "text/html")
+    return mail
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MOST_OF_SUBJECT else f"{line[: MOST_OF_SUBJECT - 1]}…"
+
+
+def _refused(code: int, said: bytes | str) -> Outcome:
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+    reason = f"{code} {' '.join(text.split())}"
+    return Refused(reason) if code in PERMANENT else NotSent(reason)
+
+
+def _close(connection: Any) -> None:
+    try:
+        connection.close()
+    except (SMTPException, OSError):  # it is gone anyway
+        connection.connection = None

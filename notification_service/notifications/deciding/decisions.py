@@ -1,0 +1,132 @@
+"""Who is told of an event, and when: rows to send from, written with the event."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
+
+from common.contracts.product import Product
+from common.database.bulk import insert
+from common.events import Event
+from notification_service.notifications.deciding.index import Index
+from notification_service.notifications.facts import facts_of, to_text
+from notification_service.notifications.models import (
+    Delivery,
+    ProductEvent,
+    Revision,
+    Subscription,
+)
+from notification_service.notifications.models.products import new_id
+from notification_service.notifications.models.subscriptions import Schedule
+
+CHANNEL = "deliveries"
+"""Of NOTIFY: wakes those that deliver."""
+
+NEVER_READ = object()
+EVENT_COLUMNS = ("id", "event_id", "source", "type", "product_id", "at", "facts", "data")
+DELIVERY_COLUMNS = (
+    "id",
+    "subscription_id",
+    "event_id",
+    "owner_id",
+    "channel",
+    "endpoint_id",
+    "facts",
+    "in_digest",
+    "due_at",
+)
+
+
+class Decider:
+    """Keeps the index of the subscriptions, and takes it anew when they have changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._revision: object = NEVER_READ
+        self._index = Index([])
+
+    def decide(self, events: Sequence[Event[Product]]) -> None:
+        """Write down these events, and a delivery for each subscription that one is for.
+
+        The number of statements is the same for any number of events and subscriptions.
+        """
+        if not events:
+            return
+        now = timezone.now()
+        ids = [new_id() for _ in events]
+        kept = (_values(event, pk, now) for event, pk in zip(events, ids, strict=True))
+        insert(ProductEvent, EVENT_COLUMNS, kept)
+        index = self.current_index()
+        deliveries = _deliveries(index, zip(events, ids, strict=True), now)
+        first = next(deliveries, None)
+        if first is not None:
+            insert(Delivery, DELIVERY_COLUMNS, _chain(first, deliveries))
+            wake()
+
+    def current_index(self) -> Index:
+        """The index of the subscriptions as they are now."""
+        revision = Revision.current()
+        with self._lock:
+            if revision != self._revision:
+                self._index = Index(active_subscriptions())
+                self._revision = revision
+            return self._index
+
+
+def active_subscriptions() -> Iterator[Subscription]:
+    """Those by which something may be sent."""
+    active = Subscription.objects.filter(is_active=True)
+    return active.filter(Q(endpoint=None) | Q(endpoint__is_active=True)).order_by("pk").iterator()
+
+
+def _deliveries(index: Index, events: Any, now: datetime) -> Iterator[tuple[Any, ...]]:
+    due: dict[int, datetime] = {}
+    for event, event_pk in events:
+        for match in index.matches(event):
+            subscription = match.subscription
+            if subscription.pk not in due:
+                due[subscription.pk] = subscription.due(now)
+            yield (
+                new_id(),
+                subscription.pk,
+                event_pk,
+                subscription.owner_id,
+                subscription.channel,
+                subscription.endpoint_id,
+                to_text(match.facts),
+                subscription.schedule == Schedule.DAILY,
+                due[subscription.pk],
+            )
+
+
+def _values(event: Event[Product], pk: Any, now: datetime) -> tuple[Any, ...]:
+    return (
+        pk,
+        event.id,
+        event.source,
+        event.type,
+        event.subject,
+        event.time or now,
+        to_text(facts_of(event.data)),
+        bytes(event.envelope.data).decode(),
+    )
+
+
+def _chain(first: tuple[Any, ...], others: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    yield first
+    yield from others
+
+
+def wake() -> None:
+    """Tell those that deliver, once this transaction is committed."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"NOTIFY {CHANNEL}")
+
+
+decider = Decider()
+"""The worker's own; its index lives as long as the process."""

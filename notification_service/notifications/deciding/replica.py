@@ -1,0 +1,66 @@
+"""The service's own copy of products, which events alone keep current."""
+
+from collections.abc import Iterable, Sequence
+
+from django.db import connection
+
+from common.contracts.product import Product as ProductData
+from common.contracts.product import ProductDeleted
+from common.events import Event
+from notification_service.notifications.models import Product
+
+COLUMNS = ("id", "sequence", "name", "category", "price", "currency", "stock", "is_deleted")
+ROWS = 1_000
+"""Of one statement: SQLite takes 32,766 values."""
+
+
+def take_newer(events: Sequence[Event[ProductData]]) -> list[Event[ProductData]]:
+    """Bring the replica up to these events.
+
+    :param events: in the order of their products.
+    :returns: those that told something newer than the replica knew. What a replay brings again,
+        and what a snapshot said before, is not among them.
+    """
+    stored = Product.objects.filter(id__in={event.subject for event in events})
+    known = dict(stored.values_list("id", "sequence"))
+    newer = []
+    for event in events:
+        sequence = event.data.sequence
+        if sequence > known.get(event.subject, 0):
+            known[event.subject] = sequence
+            newer.append(event)
+    newest = {event.subject: event for event in newer}
+    _store(newest.values())
+    return newer
+
+
+def _store(events: Iterable[Event[ProductData]]) -> None:
+    """Write them, but for those that somebody else has meanwhile written newer ones of."""
+    rows = [_row(event) for event in events]
+    quoted = ", ".join(f'"{name}"' for name in COLUMNS)
+    row = f"({', '.join(['%s'] * len(COLUMNS))})"
+    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in COLUMNS[1:])
+    table = Product._meta.db_table
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), ROWS):
+            part = rows[start : start + ROWS]
+            cursor.execute(
+                f'INSERT INTO "{table}" ({quoted}) VALUES {", ".join([row] * len(part))} '  # noqa: S608
+                f"ON CONFLICT (id) DO UPDATE SET {changes} "
+                f'WHERE excluded."sequence" > "{table}"."sequence"',
+                [value for values in part for value in values],
+            )
+
+
+def _row(event: Event[ProductData]) -> tuple[object, ...]:
+    product = event.data
+    return (
+        event.subject,
+        product.sequence,
+        product.name[:500],
+        (product.category or "")[:255],
+        str(product.price),
+        product.currency,
+        product.stock,
+        isinstance(product, ProductDeleted),
+    )

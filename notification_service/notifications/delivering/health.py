@@ -1,0 +1,18 @@
+"""What a health check can say of deliveries."""
+
+from typing import Any
+
+from django.db.models import Min
+from django.utils import timezone
+
+from notification_service.notifications.delivering.circuits import open_lanes
+from notification_service.notifications.models import Delivery
+
+
+def deliveries() -> dict[str, Any]:
+    """For how many seconds the oldest one has been due, and which receivers are given a rest."""
+    now = timezone.now()
+    due = Delivery.objects.filter(state=Delivery.State.PENDING, due_at__lte=now)
+    oldest = due.aggregate(oldest=Min("due_at"))["oldest"]
+    seconds = round((now - oldest).total_seconds(), 1) if oldest else 0
+    return {"overdue_seconds": seconds, "resting": sorted(open_lanes())}

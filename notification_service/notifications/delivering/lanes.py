@@ -1,0 +1,34 @@
+"""Lanes: each way by which messages leave. What happens in one holds up no other."""
+
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef
+
+from notification_service.notifications.delivering.circuits import open_lanes
+from notification_service.notifications.delivering.claims import due
+from notification_service.notifications.models import Endpoint
+from notification_service.notifications.models.subscriptions import Channel
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The inbox, the mail server, or one endpoint.
+
+    :param name: as its circuit is called.
+    """
+
+    name: str
+    channel: Channel
+    endpoint: Endpoint | None = None
+
+
+def lanes_due() -> list[Lane]:
+    """Those in which something is due, but for receivers that are given a rest."""
+    found = [Lane(str(channel), channel) for channel in Channel if due(channel).exists()]
+    found += [Lane(e.lane, Channel.WEBHOOK, e) for e in _endpoints()]
+    resting = open_lanes()
+    return [lane for lane in found if lane.name not in resting]
+
+
+def _endpoints() -> list[Endpoint]:
+    return list(Endpoint.objects.filter(Exists(due(Channel.WEBHOOK, OuterRef("pk")))))

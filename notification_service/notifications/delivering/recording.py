@@ -1,0 +1,57 @@
+"""Writing down what came of a message."""
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from common.inbox import Retry
+from notification_service.notifications.channels.outcomes import (
+    NotSent,
+    NotWanted,
+    Outcome,
+    Refused,
+    Sent,
+)
+from notification_service.notifications.messages import Message
+from notification_service.notifications.models import Delivery
+
+State = Delivery.State
+MOST_OF_ANSWER = 500
+FINAL = {Sent: State.SENT, Refused: State.FAILED, NotWanted: State.CANCELLED}
+
+
+def retry() -> Retry:
+    """How often a message is tried, and when; with 16 tries, over about a day."""
+    return Retry(attempts=settings.DELIVERY_ATTEMPTS, backoff=5.0, max_backoff=6 * 3600.0)
+
+
+def record(message: Message, outcome: Outcome) -> None:
+    """Write it to each delivery of a message: done, or due again later."""
+    if isinstance(outcome, NotSent):
+        _again(message, outcome)
+        return
+    said = outcome.answer if isinstance(outcome, Sent) else outcome.reason
+    _finish(message, FINAL[type(outcome)], said)
+
+
+def _again(message: Message, outcome: NotSent) -> None:
+    attempts = message.first.attempts
+    wait = retry().wait(attempts, OSError(outcome.reason))
+    if wait is None:
+        _finish(message, State.FAILED, f"given up after {attempts} tries: {outcome.reason}")
+        return
+    when = timezone.now() + wait
+    if outcome.not_before is not None:
+        when = max(when, outcome.not_before)
+    if message.subscription is not None:
+        when = message.subscription.after_quiet(when)
+    _pending(message).update(due_at=when, answer=outcome.reason[:MOST_OF_ANSWER])
+
+
+def _finish(message: Message, state: State, said: str) -> None:
+    _pending(message).update(state=state, answer=said[:MOST_OF_ANSWER], finished_at=timezone.now())
+
+
+def _pending(message: Message) -> QuerySet[Delivery]:
+    """Not what somebody else has finished, after this process was paused past its lease."""
+    return message.rows().filter(state=State.PENDING)

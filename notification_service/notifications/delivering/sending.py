@@ -1,0 +1,89 @@
+"""One step in one lane: claim what is due, send it, write down what came of it."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from django.db import DatabaseError, transaction
+
+from notification_service.notifications.channels import inbox, mail, webhooks
+from notification_service.notifications.channels.outcomes import (
+    NotSent,
+    NotWanted,
+    Outcome,
+    Sent,
+)
+from notification_service.notifications.delivering import circuits
+from notification_service.notifications.delivering.claims import LEASE, claim, give_back
+from notification_service.notifications.delivering.lanes import Lane
+from notification_service.notifications.delivering.recording import record
+from notification_service.notifications.messages import Message
+from notification_service.notifications.models.subscriptions import Channel
+from notification_service.notifications.rendering import Words
+
+MOST_NOTIFICATIONS = 500
+MOST_MESSAGES = 20
+"""To strangers in one step: at ten seconds each they are done before the lease ends."""
+MARGIN_SECONDS = 30.0
+SENDERS = {Channel.EMAIL: mail.sender, Channel.WEBHOOK: webhooks.sender}
+
+log = structlog.get_logger(__name__)
+
+
+def step(lane: Lane, stop: threading.Event) -> int:
+    """Send some of what is due in a lane.
+
+    :param stop: ends the step after the message that is under way; the others are given back.
+    :returns: how many messages were dealt with.
+    """
+    if lane.channel == Channel.INBOX:
+        return _put_into_inboxes()
+    return _send(lane, stop)
+
+
+def _put_into_inboxes() -> int:
+    """Exactly once: claim, notification and record are one transaction."""
+    words = Words.read()
+    with transaction.atomic():
+        messages = claim(Channel.INBOX, None, MOST_NOTIFICATIONS)
+        wanted = []
+        for message in messages:
+            if reason := message.why_not_wanted():
+                record(message, NotWanted(reason))
+            else:
+                wanted.append(message)
+        inbox.put(wanted, words)
+        record(Message([d for message in wanted for d in message.deliveries]), Sent("in the inbox"))
+    return len(messages)
+
+
+def _send(lane: Lane, stop: threading.Event) -> int:
+    most = 1 if circuits.is_on_probation(lane.name) else MOST_MESSAGES
+    until = time.monotonic() + LEASE.total_seconds() - MARGIN_SECONDS
+    messages = claim(lane.channel, lane.endpoint, most)
+    done = 0
+    with SENDERS[lane.channel](lane.endpoint, Words.read()) as send:
+        for message in messages:
+            if stop.is_set() or time.monotonic() > until:
+                break
+            outcome = _outcome(send, message)
+            record(message, outcome)
+            done += 1
+            if not circuits.note(lane.name, outcome):
+                log.warning("a receiver keeps failing and is given a rest", lane=lane.name)
+                break
+    give_back(messages[done:])
+    return done
+
+
+def _outcome(send: Callable[[Message], Outcome], message: Message) -> Outcome:
+    if reason := message.why_not_wanted():
+        return NotWanted(reason)
+    try:
+        return send(message)
+    except DatabaseError:
+        raise
+    except Exception as error:  # what nobody thought of is tried again, too, and its reason kept
+        log.exception("a delivery failed", delivery=str(message.first.pk))
+        return NotSent(f"{type(error).__name__}: {error}")

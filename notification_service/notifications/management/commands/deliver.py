@@ -1,0 +1,39 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+
+from common.command_line import positive
+from common.lifecycle import REFUSED, missing_migrations, stop_on_signals, wait_until_ready
+from notification_service.notifications.delivering.deliverer import Deliverer
+
+
+class Command(BaseCommand):
+    help = "Send what subscriptions ask for, until stopped. Several may run."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument(
+            "-c",
+            "--concurrency",
+            type=positive,
+            default=8,
+            help="to how many receivers at once; 8 if left out",
+        )
+        parser.add_argument("--drain", action="store_true", help="end once nothing is due")
+
+    def handle(self, *, concurrency: int, drain: bool, **options: Any) -> None:
+        if not self._has_secret_key():
+            raise CommandError(
+                "SECRET_KEY is needed, the one of the pages: links in mails are signed",
+                returncode=REFUSED,
+            )
+        stop = stop_on_signals()
+        if wait_until_ready(missing_migrations, stop):
+            Deliverer(stop, concurrency, drain).run()
+
+    def _has_secret_key(self) -> bool:
+        try:
+            return bool(settings.SECRET_KEY)
+        except ImproperlyConfigured:
+            return False

@@ -1,0 +1,77 @@
+"""Where webhooks go: other applications."""
+
+import base64
+import secrets
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+
+from notification_service.notifications.channels.addresses import Refused, check_url
+
+SECRET_BYTES = 32  # the specification asks for 24 to 64
+
+
+def new_secret() -> str:
+    """A symmetric secret, written as Standard Webhooks 1.0.0 has it: ``whsec_`` and base64."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
+
+
+class Endpoint(models.Model):
+    """A URL of another application, and the secrets that it knows us by."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    name = models.CharField(max_length=100)
+    url = models.URLField("URL", max_length=2000)
+    secret = models.CharField(max_length=255, default=new_secret, editable=False)
+    previous_secret = models.CharField(max_length=255, blank=True, editable=False)
+    previous_until = models.DateTimeField(null=True, editable=False)
+    is_active = models.BooleanField(default=True)
+    disabled_reason = models.CharField(max_length=255, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    ROTATION = timedelta(hours=24)
+    """How long the secret before stays valid beside the new one."""
+
+    class Meta:
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        try:
+            check_url(self.url)
+        except Refused as error:
+            raise ValidationError({"url": str(error)}) from None
+        if self.is_active:
+            self.disabled_reason = ""
+
+    @property
+    def lane(self) -> str:
+        """The name of its circuit."""
+        return f"endpoint:{self.pk}"
+
+    def valid_secrets(self, now: datetime) -> list[str]:
+        """The secrets to sign with, the newest first."""
+        if self.previous_until is None or now >= self.previous_until:
+            return [self.secret]
+        return [self.secret, self.previous_secret]
+
+    def rotate(self) -> str:
+        """Take a new secret; for a day, what is sent is signed with the one before as well.
+
+        :returns: the new one, which is shown only now.
+        """
+        self.previous_secret, self.secret = self.secret, new_secret()
+        self.previous_until = timezone.now() + self.ROTATION
+        self.save(update_fields=["secret", "previous_secret", "previous_until"])
+        return self.secret
+
+    def disable(self, reason: str) -> None:
+        """Send nothing there any more, until a person makes it active again."""
+        self.is_active = False
+        self.disabled_reason = reason[:255]
+        self.save(update_fields=["is_active", "disabled_reason"])

@@ -1,0 +1,57 @@
+"""What the service knows of products, all of it from events: it never asks the product service."""
+
+import uuid
+
+import uuid_utils.compat
+from django.db import models
+
+
+def new_id() -> uuid.UUID:
+    """A UUIDv7 (RFC 9562): sorted by it, rows are in the order in which they were written."""
+    return uuid_utils.compat.uuid7()
+
+
+class Product(models.Model):
+    """The newest state of a product that events have told; a deleted one stays, marked.
+
+    A row only ever goes to a higher ``sequence``, in whatever order events come.
+    """
+
+    id = models.CharField(primary_key=True, max_length=255)
+    sequence = models.BigIntegerField()
+    name = models.CharField(max_length=500)
+    category = models.CharField(max_length=255, blank=True, db_index=True)
+    price = models.DecimalField(max_digits=30, decimal_places=6)
+    currency = models.CharField(max_length=3)
+    stock = models.BigIntegerField()
+    is_deleted = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+        verbose_name = "product (replica)"
+        verbose_name_plural = "products (replica)"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProductEvent(models.Model):
+    """One event of a product, kept for its deliveries and for previews."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    event_id = models.CharField(max_length=255)
+    source = models.CharField(max_length=255)
+    type = models.CharField(max_length=255)
+    product_id = models.CharField(max_length=255)
+    at = models.DateTimeField(db_index=True)
+    facts = models.CharField(max_length=255, help_text="What it tells, with commas between.")
+    data = models.TextField(help_text="The event's data, in JSON as it came.")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["event_id", "source"], name="product_event_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.product_id}"

@@ -1,0 +1,34 @@
+"""The words of messages, where somebody wants other ones than those that are shipped."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+
+
+class MessageTemplate(models.Model):
+    """A text for one kind of message in one language, in place of the shipped one."""
+
+    kind = models.CharField(max_length=20)
+    language = models.CharField(max_length=10, choices=settings.LANGUAGES)
+    text = models.TextField(
+        max_length=1000,
+        help_text="In Django's template language, such as {{ name }} now costs {{ price }}.",
+    )
+
+    class Meta:
+        ordering = ["kind", "language"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "language"], name="message_template_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.language}"
+
+    def clean(self) -> None:
+        # Rendering reads this model.
+        from notification_service.notifications.rendering import WrongTemplate, check
+
+        try:
+            check(self.kind, self.text)
+        except WrongTemplate as error:
+            raise ValidationError({"text": str(error)}) from None

@@ -1,0 +1,87 @@
+"""The form by which people say what they want to be told of."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser
+
+from common.command_line import words
+from notification_service.notifications.models import Endpoint, Product, Subscription
+from notification_service.notifications.models.subscriptions import EVENT_TYPES, Channel
+
+
+class ProductIdsField(forms.CharField):
+    """Ids with commas between."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        return list(dict.fromkeys(words(super().clean(value))))
+
+
+class SubscriptionForm(forms.ModelForm):
+    event_types = forms.MultipleChoiceField(
+        label="Only these events",
+        choices=[(name, name) for name in EVENT_TYPES],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text="None chosen: all of them.",
+    )
+    product_ids = ProductIdsField(
+        label="Ids of products", required=False, help_text="With commas between, such as 17, 18."
+    )
+
+    class Meta:
+        model = Subscription
+        fields = [
+            "condition",
+            "percent",
+            "below",
+            "products",
+            "category",
+            "product_ids",
+            "text",
+            "channel",
+            "endpoint",
+            "schedule",
+            "digest_hour",
+            "quiet_from",
+            "quiet_until",
+            "time_zone",
+            "language",
+            "event_types",
+        ]
+        labels = {
+            "condition": "Tell me when",
+            "percent": "Dropped by at least (%)",
+            "below": "Or to below",
+            "products": "Of",
+            "channel": "By",
+            "schedule": "Send",
+            "digest_hour": "At the hour",
+            "quiet_from": "Quiet from",
+            "quiet_until": "Quiet until",
+        }
+        time = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+        widgets = {
+            "quiet_from": time,
+            "quiet_until": time,
+            "category": forms.TextInput(attrs={"list": "categories"}),
+            "time_zone": forms.TextInput(attrs={"list": "time-zones"}),
+        }
+
+    def __init__(self, *args: Any, owner: AbstractBaseUser, **options: Any) -> None:
+        super().__init__(*args, label_suffix="", **options)
+        self.instance.owner = owner
+        endpoints = Endpoint.objects.filter(owner=owner)
+        self.fields["endpoint"].queryset = endpoints
+        if not endpoints:
+            channels = [choice for choice in Channel.choices if choice[0] != Channel.WEBHOOK]
+            self.fields["channel"].choices = channels
+
+
+def categories() -> list[str]:
+    """Those that products are in, to choose from."""
+    found = Product.objects.filter(is_deleted=False).exclude(category="")
+    return list(found.order_by("category").values_list("category", flat=True).distinct())

@@ -1,0 +1,151 @@
+"""The pages that people look at: their inbox, and what they follow."""
+
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone, translation
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST
+
+from notification_service.notifications.channels.unsubscribing import subscription_of
+from notification_service.notifications.models import Notification, Product, Subscription
+from notification_service.notifications.pages.forms import SubscriptionForm, categories
+from notification_service.notifications.previews import preview
+
+View = Callable[..., HttpResponse]
+SHOWN = 50
+
+
+@login_required
+def inbox(request: HttpRequest) -> HttpResponse:
+    """The newest notifications of a person; new ones appear by themselves."""
+    before = _number(request.GET.get("before"))
+    own = Notification.objects.filter(user=request.user)
+    if before is not None:
+        own = own.filter(pk__lt=before)
+    found = list(own[: SHOWN + 1])
+    shown = found[:SHOWN]
+    context = {
+        **_rows(request, shown, is_live=before is None),
+        "older": shown[-1].pk if len(found) > SHOWN else None,
+        "follows": Subscription.objects.filter(owner=request.user, is_active=True).exists(),
+    }
+    return render(request, "notifications/inbox.html", context)
+
+
+@login_required
+def newer(request: HttpRequest) -> HttpResponse:
+    """What came since: rows to put on top, the count, and who asks next."""
+    after = _number(request.GET.get("after")) or 0
+    found = Notification.objects.filter(user=request.user, pk__gt=after)[:SHOWN]
+    context = _rows(request, list(found), is_live=True, after=after)
+    return render(request, "notifications/newer.html", context)
+
+
+@require_POST
+@login_required
+def mark_read(request: HttpRequest, pk: int) -> HttpResponse:
+    """Mark one as read."""
+    notification = get_object_or_404(Notification, user=request.user, pk=pk)
+    if notification.read_at is None:
+        notification.read_at = timezone.now()
+        notification.save(update_fields=["read_at"])
+    if "HX-Request" not in request.headers:
+        return redirect("inbox")
+    return render(request, "notifications/marked.html", _rows(request, [notification]))
+
+
+@require_POST
+@login_required
+def mark_all_read(request: HttpRequest) -> HttpResponse:
+    """Mark all of a person's as read."""
+    own = Notification.objects.filter(user=request.user, read_at__isnull=True)
+    own.update(read_at=timezone.now())
+    return redirect("inbox")
+
+
+@login_required
+def subscriptions(request: HttpRequest) -> HttpResponse:
+    """What a person follows."""
+    own = Subscription.objects.filter(owner=request.user).select_related("endpoint")
+    return render(request, "notifications/subscriptions.html", {"subscriptions": own})
+
+
+@login_required
+def subscription(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+    """Follow something, or change what is followed; with a preview before it is saved."""
+    own = Subscription.objects.filter(owner=request.user)
+    old = get_object_or_404(own, pk=pk) if pk else None
+    form = SubscriptionForm(request.POST or None, instance=old, owner=request.user)
+    shown = None
+    if request.method == "POST" and form.is_valid():
+        if "preview" not in request.POST:
+            form.save()
+            messages.success(request, "Saved.")
+            return redirect("subscriptions")
+        shown = preview(form.instance)
+    context = {
+        "form": form,
+        "subscription": old,
+        "preview": shown,
+        "categories": categories(),
+        "time_zones": sorted(available_timezones()),
+        "knows_products": Product.objects.exists(),
+    }
+    return render(request, "notifications/subscription.html", context)
+
+
+@require_POST
+@login_required
+def switch_subscription(request: HttpRequest, pk: int) -> HttpResponse:
+    """Pause it, or go on."""
+    found = get_object_or_404(Subscription, owner=request.user, pk=pk)
+    found.is_active = not found.is_active
+    found.save(update_fields=["is_active"])
+    return redirect("subscriptions")
+
+
+@require_POST
+@login_required
+def delete_subscription(request: HttpRequest, pk: int) -> HttpResponse:
+    """Follow it no more; what waits to be sent is not sent."""
+    get_object_or_404(Subscription, owner=request.user, pk=pk).delete()
+    messages.success(request, "Deleted.")
+    return redirect("subscriptions")
+
+
+@csrf_exempt  # mail programs post here by themselves (RFC 8058), and the link is signed
+@require_http_methods(["GET", "HEAD", "POST"])
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """End a subscription without a login. Only a POST does: mail scanners follow every link."""
+    found = subscription_of(token)
+    if found is None:
+        return render(request, "notifications/unsubscribe.html", {"unknown": True}, status=404)
+    if request.method == "POST" and found.is_active:
+        found.is_active = False
+        found.save(update_fields=["is_active"])
+    with translation.override(found.language):
+        context = {"is_done": not found.is_active, "language": found.language, "unknown": False}
+        return render(request, "notifications/unsubscribe.html", context)
+
+
+def _rows(
+    request: HttpRequest, shown: list[Notification], is_live: bool = False, after: int = 0
+) -> dict[str, Any]:
+    own = Notification.objects.filter(user=request.user)
+    return {
+        "notifications": shown,
+        "newest": shown[0].pk if shown else after,
+        "is_live": is_live,
+        "unread": own.filter(read_at__isnull=True).count(),
+    }
+
+
+def _number(text: str | None) -> int | None:
+    """A row's id from a query; None where it is none."""
+    return int(text) if text and text.isdecimal() and len(text) < 19 else None

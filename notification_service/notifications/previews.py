@@ -1,0 +1,58 @@
+"""What a subscription would have sent, had it been there: so that people see what they ask for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from common.contracts.product import Product
+from notification_service.notifications.deciding.index import Index
+from notification_service.notifications.models import ProductEvent, Subscription
+from notification_service.notifications.rendering import Words, product_of
+
+EVENTS = 100
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One message that would have been sent.
+
+    :param due: when, in the time zone of the subscription.
+    """
+
+    at: datetime
+    due: datetime
+    type: str
+    product_id: str
+    text: str
+
+
+class Preview(NamedTuple):
+    """Messages, the newest first, and of how many events they are."""
+
+    messages: list[Shown]
+    events: int
+
+
+class _Kept(NamedTuple):
+    """An event as it was kept, with what matching looks at."""
+
+    type: str
+    data: Product
+
+
+def preview(subscription: Subscription) -> Preview:
+    """What the last 100 events would have sent.
+
+    :param subscription: saved or not; it has been cleaned.
+    """
+    index = Index([subscription])
+    words = Words.read()
+    events = list(ProductEvent.objects.order_by("-id")[:EVENTS])
+    shown = []
+    for event in events:
+        product = product_of(event.type, event.data)
+        for match in index.matches(_Kept(event.type, product)):
+            text = words.tell(match.facts, product, subscription.language)
+            due = subscription.due(event.at).astimezone(subscription.zone)
+            shown.append(Shown(event.at, due, event.type, event.product_id, text))
+    return Preview(shown, len(events))

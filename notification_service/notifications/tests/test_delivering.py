@@ -1,0 +1,228 @@
+"""Sending: claims, tries, circuits, digests."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from notification_service.notifications.channels import mail as mail_channel
+from notification_service.notifications.channels.outcomes import NotSent, Refused, Sent
+from notification_service.notifications.delivering import sending
+from notification_service.notifications.delivering.claims import claim
+from notification_service.notifications.delivering.lanes import lanes_due
+from notification_service.notifications.delivering.pruning import prune
+from notification_service.notifications.delivering.resending import resend
+from notification_service.notifications.models import Circuit, Delivery, Notification, ProductEvent
+from notification_service.notifications.tests.rules import consume, deliver, send, texts
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """What a mail server will answer, message by message; sent is what it has got."""
+    script = []
+
+    class Script(list):
+        sent = []
+
+    script = Script()
+    script.sent = []
+
+    class Sender:
+        def __init__(self, endpoint, words):
+            pass
+
+        def __enter__(self):
+            return self.send
+
+        def __exit__(self, *error):
+            pass
+
+        def send(self, message):
+            script.sent.append(message)
+            return script.pop(0) if script else Sent("250 OK")
+
+    monkeypatch.setitem(sending.SENDERS, "email", Sender)
+    return script
+
+
+def test_it_is_tried_again_later_and_then_given_up(bus, follow, answers, later, settings):
+    settings.DELIVERY_ATTEMPTS = 3
+    follow(channel="email")
+    consume(bus, "product.created")
+    answers += [NotSent("busy"), NotSent("busy still"), NotSent("busy yet")]
+    deliver()
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts, delivery.answer) == ("pending", 1, "busy")
+    assert 2 <= (delivery.due_at - timezone.now()).total_seconds() <= 5
+    for _ in range(2):
+        later()
+        deliver()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts) == ("failed", 3)
+    assert delivery.answer == "given up after 3 tries: busy yet"
+    later()
+    assert deliver() == 0
+
+
+def test_a_receiver_says_when_to_come_back(bus, follow, answers):
+    follow(channel="email")
+    consume(bus, "product.created")
+    answers.append(NotSent("busy", timezone.now() + timedelta(hours=2)))
+    deliver()
+    assert Delivery.objects.get().due_at > timezone.now() + timedelta(minutes=119)
+
+
+def test_what_is_refused_is_not_tried_again_and_closes_no_way(bus, follow, answers):
+    follow(channel="email")
+    for number in range(7):
+        send(bus, "product.created", id=number + 1)
+    bus.consume()
+    answers += [Refused("550 no such user")] * 6
+    assert deliver() == 7
+    assert Delivery.objects.filter(state="failed", answer="550 no such user").count() == 6
+    assert Delivery.objects.filter(state="sent").count() == 1
+
+
+def test_a_receiver_that_keeps_failing_is_given_a_rest(bus, follow, answers, later):
+    follow(channel="email")
+    follow()
+    for number in range(9):
+        send(bus, "product.created", id=number + 1)
+    bus.consume()
+    answers += [NotSent("down")] * 5
+    deliver()
+    assert len(answers.sent) == 5
+    assert len(texts()) == 9  # others go on
+    circuit = Circuit.objects.get(lane="email")
+    assert 50 < (circuit.open_until - timezone.now()).total_seconds() <= 60
+    untried = Delivery.objects.filter(channel="email", attempts=0)
+    assert untried.count() == 4  # waiting costs no try
+    later()
+    answers.append(NotSent("down"))
+    deliver()
+    assert len(answers.sent) == 6  # one to see whether it is back
+    circuit.refresh_from_db()
+    assert (circuit.open_until - timezone.now()).total_seconds() > 100
+    later()
+    deliver()
+    assert Delivery.objects.filter(state="sent", channel="email").count() == 9
+    assert Circuit.objects.get(lane="email").failures == 0
+
+
+def test_what_fails_in_a_way_that_nobody_thought_of_is_tried_again(bus, follow, monkeypatch):
+    def compose(*args):
+        raise RuntimeError("never thought of")
+
+    monkeypatch.setattr(mail_channel, "compose", compose)
+    follow(channel="email")
+    consume(bus, "product.created")
+    deliver()
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.answer) == ("pending", "RuntimeError: never thought of")
+
+
+def test_a_claim_whose_process_died_is_due_again_when_the_lease_ends(bus, follow, later):
+    follow()
+    consume(bus, "product.created")
+    assert len(claim("inbox", None, 10)) == 1
+    assert not lanes_due()
+    assert not claim("inbox", None, 10)
+    later()
+    deliver()
+    assert Delivery.objects.get().attempts == 2
+    assert len(texts()) == 1
+
+
+def test_a_stop_gives_back_what_was_not_tried(bus, follow, answers):
+    follow(channel="email")
+    for number in range(3):
+        send(bus, "product.created", id=number + 1)
+    bus.consume()
+    stop = threading.Event()
+    stop.set()
+    [lane] = lanes_due()
+    assert sending.step(lane, stop) == 0
+    assert not answers.sent
+    assert Delivery.objects.filter(state="pending", attempts=0).count() == 3
+    assert lanes_due()
+
+
+@pytest.mark.parametrize("how", ["paused", "deleted", "user"])
+def test_what_nobody_wants_any_more_is_not_sent(bus, follow, user, answers, how):
+    subscription = follow(channel="email")
+    consume(bus, "product.created")
+    if how == "deleted":
+        subscription.delete()
+    elif how == "paused":
+        subscription.is_active = False
+        subscription.save()
+    else:
+        user.is_active = False
+        user.save()
+    deliver()
+    assert not answers.sent
+    assert Delivery.objects.get().state == "cancelled"
+
+
+def test_a_digest_is_one_message_of_all(bus, follow, later):
+    follow(schedule="daily", channel="email")
+    follow(schedule="daily", language="de")
+    for number in range(3):
+        send(bus, "product.created", id=number + 1, name=f"Pot {number}")
+    bus.consume()
+    assert deliver() == 0  # not yet
+    later()
+    assert deliver() == 2
+    [sent] = mail.outbox
+    assert sent.subject == "3 pieces of news about products that you follow"
+    assert [f"Pot {n} is new" in sent.body for n in range(3)] == [True] * 3
+    [text] = texts()
+    assert text.startswith("3 Neuigkeiten zu Produkten, denen Sie folgen\nPot 0 ist neu, für 5,00")
+    assert Delivery.objects.filter(state="sent").count() == 6
+
+
+def test_a_digest_that_was_not_sent_is_one_message_again(bus, follow, later, answers):
+    follow(schedule="daily", channel="email")
+    for number in range(2):
+        send(bus, "product.created", id=number + 1)
+    bus.consume()
+    later()
+    answers.append(NotSent("busy"))
+    deliver()
+    later()
+    deliver()
+    assert [len(message.deliveries) for message in answers.sent] == [2, 2]
+
+
+def test_sending_again(bus, follow):
+    follow(channel="email")
+    follow(schedule="daily")
+    consume(bus, "product.created")
+    deliver()
+    assert resend(Delivery.objects.all()) == 1  # the other was never tried
+    deliver()
+    assert len(mail.outbox) == 2
+    assert mail.outbox[0].extra_headers["Message-ID"] == mail.outbox[1].extra_headers["Message-ID"]
+
+
+def test_what_is_old_is_forgotten_but_not_what_waits(bus, follow, settings):
+    follow()
+    consume(bus, "product.created")
+    deliver()
+    follow(schedule="daily")
+    consume(bus, "product.deleted")
+    deliver()
+    long_ago = timezone.now() - timedelta(days=91)
+    ProductEvent.objects.update(at=long_ago)
+    Notification.objects.update(created_at=long_ago)
+    settings.NOTIFICATION_RETENTION_DAYS = 0
+    assert prune() == 0
+    settings.NOTIFICATION_RETENTION_DAYS = 90
+    assert prune() == 3
+    assert Delivery.objects.filter(state="pending").exists()
+    assert ProductEvent.objects.get().type == "product.deleted"
+    assert not Notification.objects.exists()

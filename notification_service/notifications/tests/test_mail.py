@@ -1,0 +1,136 @@
+"""Mail, by a real mail server."""
+
+import email
+import email.policy
+import re
+import socket
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from notification_service.notifications.models import Delivery
+from notification_service.notifications.tests.rules import consume, deliver
+
+pytestmark = pytest.mark.django_db
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Mailboxes:
+    """Takes mail, refuses some on request, and keeps what came."""
+
+    def __init__(self):
+        self.mails = []
+        self.refusals = []
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        if self.refusals:
+            return self.refusals.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 Message accepted"
+
+
+@pytest.fixture
+def mailboxes(settings):
+    boxes = Mailboxes()
+    controller = Controller(boxes, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST = "127.0.0.1"
+    settings.EMAIL_PORT = controller.port
+    yield boxes
+    controller.stop()
+
+
+def test_a_mail_has_text_html_and_a_way_out(bus, follow, mailboxes, client):
+    subscription = follow(channel="email")
+    consume(bus, "product.created", name='Pot <script>"x"</script>\nBcc: all@example.com')
+    deliver()
+    [mail] = mailboxes.mails
+    assert (
+        mail["Subject"].strip() == 'Pot <script>"x"</script> Bcc: all@example.com is new, at €5.00.'
+    )
+    assert mail["To"] == "ada@example.com"
+    assert mail["Bcc"] is None
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert 'Pot <script>"x"</script>' in text.get_content()
+    assert "Pot &lt;script&gt;&quot;x&quot;&lt;/script&gt;" in html.get_content()
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    [url] = re.findall("<(.*)>", mail["List-Unsubscribe"])
+    assert url in text.get_content()
+    assert url in html.get_content()
+    path = url.removeprefix("http://localhost:8002")
+    assert b"Stop these messages?" in client.get(path).content
+    subscription.refresh_from_db()
+    assert subscription.is_active  # a scanner of links has only looked
+    assert b"no more" in client.post(path, {"List-Unsubscribe": "One-Click"}).content
+    subscription.refresh_from_db()
+    assert not subscription.is_active
+    consume(bus, "product.deleted")
+    deliver()
+    assert len(mailboxes.mails) == 1
+
+
+def test_mail_in_german(bus, follow, mailboxes, client):
+    follow(channel="email", language="de")
+    consume(bus, "product.updated", price="1234.50", previous={"price": "2000.00"})
+    deliver()
+    [mail] = mailboxes.mails
+    assert (
+        mail["Subject"].strip()
+        == "Der Preis von Kettle <b> fiel von 2.000,00 € auf 1.234,50 € (um 38 %)."
+    )
+    assert "Sie erhalten dies" in mail.get_body(("plain",)).get_content()
+    [path] = re.findall("localhost:8002(/.*)>", mail["List-Unsubscribe"])
+    assert "Diese Nachrichten abbestellen?" in client.get(path).content.decode()
+
+
+def test_a_link_that_was_cut_short_is_explained(client):
+    answer = client.get("/unsubscribe/x:y/")
+    assert answer.status_code == 404
+    assert b"cut short" in answer.content
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [("550 no such user", "failed"), ("450 mailbox busy", "pending")],
+)
+def test_what_a_mail_server_says_of_a_mailbox(*, bus, follow, mailboxes, later, said, state):
+    follow(channel="email")
+    consume(bus, "product.created")
+    mailboxes.refusals.append(said)
+    deliver()
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.answer) == (state, said)
+    later()
+    deliver()
+    assert len(mailboxes.mails) == (state == "pending")
+
+
+def test_a_mail_server_that_is_away(bus, follow, settings, later):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    follow(channel="email")
+    consume(bus, "product.created")
+    deliver()
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts) == ("pending", 1)
+    assert "refused" in delivery.answer
+
+
+def test_who_has_no_address_gets_no_mail(bus, follow, user):
+    user.email = ""
+    user.save()
+    follow(channel="email")
+    consume(bus, "product.created")
+    deliver()
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.answer) == ("failed", "the user has no e-mail address")

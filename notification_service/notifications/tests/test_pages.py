@@ -1,0 +1,253 @@
+"""The pages and the API, as people use them."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission, User
+
+from notification_service.notifications.models import (
+    Delivery,
+    Endpoint,
+    MessageTemplate,
+    Notification,
+    Subscription,
+)
+from notification_service.notifications.tests.rules import consume, deliver
+
+pytestmark = pytest.mark.django_db
+JSON = "application/json"
+
+
+@pytest.fixture
+def ada(client, user):
+    client.force_login(user)
+    return client
+
+
+def test_the_inbox_says_what_to_do_when_it_is_empty(bus, ada, follow):
+    assert b"You follow nothing" in ada.get("/").content
+    follow()
+    assert b"Change the price" in ada.get("/").content
+
+
+def test_the_inbox_page_and_its_api(bus, ada, follow):
+    follow()
+    consume(bus, "product.created")
+    deliver()
+    page = ada.get("/").content.decode()
+    assert "Kettle &lt;b&gt; is new" in page
+    assert "1 unread" in page
+    assert "<title>(1) Notifications</title>" in page
+    [row] = ada.get("/api/notifications/?unread=true").json()["results"]
+    assert (row["read"], row["kind"]) == (False, "created")
+    assert ada.get("/api/notifications/count/").json() == {"unread": 1}
+    url = f"/api/notifications/{row['id']}/"
+    assert ada.patch(url, {"read": True}, content_type=JSON).json()["read"] is True
+    assert ada.patch(url, {"read": False}, content_type=JSON).json()["read"] is False
+    assert ada.post("/api/notifications/mark-all-read/").json() == {"unread": 0}
+    assert not ada.get("/api/notifications/?unread=true").json()["results"]
+
+
+def test_new_ones_appear_and_the_count_with_them(bus, ada, follow):
+    follow()
+    [url] = re.findall(r'hx-get="(/newer/[^"]*)"', ada.get("/").content.decode())
+    assert "0 unread" in ada.get(url).content.decode()
+    consume(bus, "product.created")
+    deliver()
+    answer = ada.get(url).content.decode()
+    assert "Kettle &lt;b&gt; is new" in answer
+    assert "<title>(1) Notifications</title>" in answer
+    [url] = re.findall(r'hx-get="(/newer/[^"]*)"', answer)
+    assert "is new" not in ada.get(url).content.decode()
+
+
+def test_one_is_marked_as_read_with_and_without_script(bus, ada, follow):
+    follow()
+    for number in (1, 2):
+        consume(bus, "product.created", id=number)
+    deliver()
+    first, second = Notification.objects.order_by("id")
+    assert ada.post(f"/mark-read/{first.pk}/").status_code == 302
+    answer = ada.post(f"/mark-read/{second.pk}/", headers={"HX-Request": "true"}).content.decode()
+    assert "0 unread" in answer
+    assert "unread" not in re.findall(r'<li class="(.*?)"', answer)[0]
+    assert not Notification.objects.filter(read_at=None).exists()
+    assert ada.post("/mark-all-read/").status_code == 302
+
+
+def test_nobody_sees_what_is_anothers(bus, ada, follow, admin_client):
+    subscription = follow()
+    consume(bus, "product.created")
+    deliver()
+    notification = Notification.objects.get()
+    other = admin_client
+    assert "Kettle" not in other.get("/").content.decode()
+    assert other.get(f"/api/notifications/{notification.pk}/").status_code == 404
+    assert other.post(f"/mark-read/{notification.pk}/").status_code == 404
+    assert other.get(f"/subscriptions/{subscription.pk}/").status_code == 404
+    assert other.post(f"/subscriptions/{subscription.pk}/delete/").status_code == 404
+    assert other.get(f"/api/subscriptions/{subscription.pk}/").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["", "subscriptions/", "subscriptions/new/", "newer/"])
+def test_pages_need_a_login(client, path):
+    assert client.get(f"/{path}").status_code == 302
+
+
+@pytest.mark.parametrize("name", ["notifications", "subscriptions", "endpoints", "deliveries"])
+def test_the_api_needs_one_too(client, name):
+    assert client.get(f"/api/{name}/").status_code == 401
+
+
+FORM = {
+    "condition": "price_dropped", "percent": "10", "products": "text", "text": "kettle",
+    "channel": "inbox", "schedule": "at_once", "digest_hour": "8", "time_zone": "Europe/Berlin",
+    "language": "en",
+}  # fmt: skip
+
+
+def test_following_by_the_page(bus, ada):
+    consume(bus, "product.updated", price="5.00", previous={"price": "6.00"})
+    consume(bus, "product.updated", price="5.00", previous={"price": "5.10"})
+    shown = ada.post("/subscriptions/new/", {**FORM, "preview": "1"}).content.decode()
+    assert "Of the last 2 events, 1 would have been sent" in shown
+    assert "fell from €6.00 to €5.00" in shown
+    assert not Subscription.objects.exists()
+    assert ada.post("/subscriptions/new/", FORM).status_code == 302
+    subscription = Subscription.objects.get()
+    assert (subscription.text, subscription.percent, subscription.owner.username) == (
+        "kettle", 10, "ada",
+    )  # fmt: skip
+    page = ada.get("/subscriptions/").content.decode()
+    assert "products with “kettle”" in page
+    url = f"/subscriptions/{subscription.pk}/"
+    ada.post(f"{url}switch/")
+    assert "(paused)" in ada.get("/subscriptions/").content.decode()
+    ada.post(url, {**FORM, "products": "list", "product_ids": "7, 8,7"})
+    subscription.refresh_from_db()
+    assert subscription.product_ids == ["7", "8"]
+    assert 'value="7, 8"' in ada.get(url).content.decode()
+    ada.post(f"{url}delete/")
+    assert not Subscription.objects.exists()
+
+
+def test_the_page_says_what_is_wrong(ada):
+    page = ada.post("/subscriptions/new/", {**FORM, "text": "", "time_zone": "x"}).content.decode()
+    assert "3 letters at least" in page
+    assert "No such time zone" in page
+    assert 'value="webhook"' not in page
+
+
+def test_following_by_the_api(bus, ada, user, admin_user):
+    wanted = {"condition": "price_dropped", "below": "6", "products": "list", "product_ids": ["1"]}
+    consume(bus, "product.updated", price="5.00", previous={"price": "6.00"})
+    draft = ada.post("/api/subscriptions/preview/", wanted, content_type=JSON).json()
+    assert (draft["events"], len(draft["messages"])) == (1, 1)
+    made = ada.post("/api/subscriptions/", wanted, content_type=JSON)
+    assert made.status_code == 201
+    url = f"/api/subscriptions/{made.json()['id']}/"
+    assert ada.get(f"{url}preview/").json() == draft
+    wrong = ada.patch(url, {"percent": "5", "condition": "deleted"}, content_type=JSON)
+    assert wrong.status_code == 400
+    assert {error["pointer"] for error in wrong.json()["errors"]} == {"#/percent", "#/below"}
+    theirs = Endpoint.objects.create(owner=admin_user, name="x", url="https://example.com")
+    webhook = {"channel": "webhook", "endpoint": theirs.pk}
+    assert ada.post("/api/subscriptions/", webhook, content_type=JSON).status_code == 400
+    mine = Endpoint.objects.create(owner=user, name="x", url="https://example.com")
+    webhook["endpoint"] = mine.pk
+    assert ada.post("/api/subscriptions/", webhook, content_type=JSON).status_code == 201
+    assert ada.delete(url).status_code == 204
+
+
+def test_endpoints_are_for_those_who_may(ada, user):
+    wanted = {"name": "shop", "url": "https://example.com/hook"}
+    assert ada.post("/api/endpoints/", wanted, content_type=JSON).status_code == 403
+    user.user_permissions.set(Permission.objects.filter(codename__endswith="_endpoint"))
+    ada.force_login(User.objects.get(pk=user.pk))
+    private = {**wanted, "url": "https://10.0.0.1/"}
+    refused = ada.post("/api/endpoints/", private, content_type=JSON)
+    assert refused.status_code == 400
+    assert "private network" in refused.json()["errors"][0]["detail"]
+    assert ada.post("/api/endpoints/", wanted, content_type=JSON).status_code == 201
+
+
+def test_deliveries_are_shown_and_sent_again(bus, ada, user, follow, admin_client):
+    follow()
+    event_id = consume(bus, "product.created")
+    deliver()
+    [shown] = ada.get("/api/deliveries/?state=sent").json()["results"]
+    assert (shown["event_id"], shown["answer"], shown["owner"]) == (event_id, "in the inbox", "ada")
+    assert shown["attempts"] == 1
+    found = ada.get("/api/deliveries/statistics/").json()
+    [inbox] = [channel for channel in found if channel["channel"] == "inbox"]
+    assert inbox["days"][-1]["sent"] == 1
+    again = ada.post(f"/api/deliveries/{shown['id']}/resend/").json()
+    assert (again["state"], again["attempts"]) == ("pending", 0)
+    deliver()
+    assert Notification.objects.count() == 2
+    grace = User.objects.create_user("grace")
+    ada.force_login(grace)
+    assert ada.get(f"/api/deliveries/{shown['id']}/").status_code == 404
+    grace.user_permissions.add(Permission.objects.get(codename="view_delivery"))
+    ada.force_login(User.objects.get(pk=grace.pk))
+    assert ada.get(f"/api/deliveries/{shown['id']}/").status_code == 200
+    assert ada.post(f"/api/deliveries/{shown['id']}/resend/").status_code == 403
+    assert admin_client.post(f"/api/deliveries/{shown['id']}/resend/").status_code == 200
+
+
+def test_the_admin_shows_and_sends_again(bus, follow, admin_client):
+    follow()
+    consume(bus, "product.created")
+    deliver()
+    url = "/admin/notifications/delivery/"
+    page = admin_client.get(url).content.decode()
+    assert "<strong>inbox</strong>: 1 sent" in page
+    chosen = {"action": "send_again", "_selected_action": [Delivery.objects.get().pk]}
+    assert "1 will be sent again" in admin_client.post(url, chosen, follow=True).content.decode()
+    assert Delivery.objects.get().state == "pending"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "notification", "subscription", "endpoint", "delivery", "messagetemplate", "product",
+        "circuit",
+    ],
+)  # fmt: skip
+def test_every_admin_page_opens(bus, follow, admin_client, name):
+    follow()
+    consume(bus, "product.created")
+    deliver()
+    assert admin_client.get(f"/admin/notifications/{name}/?q=x").status_code == 200
+    if name in ("subscription", "endpoint", "messagetemplate"):
+        assert admin_client.get(f"/admin/notifications/{name}/add/").status_code == 200
+
+
+def test_the_admin_changes_subscriptions_and_texts(follow, user, admin_client):
+    subscription = follow()
+    url = f"/admin/notifications/subscription/{subscription.pk}/change/"
+    form = {**FORM, "owner": user.pk, "product_ids": "3,4", "event_types": "[]", "is_active": "on"}
+    answer = admin_client.post(url, form)
+    assert answer.status_code == 302, re.findall("errorlist.*", answer.content.decode())
+    subscription.refresh_from_db()
+    assert (subscription.text, subscription.product_ids) == ("kettle", ["3", "4"])
+    url = "/admin/notifications/messagetemplate/add/"
+    text = {"kind": "created", "language": "de", "text": "{{ prise }}"}
+    assert "unknown name" in admin_client.post(url, text).content.decode()
+    assert admin_client.post(url, {**text, "text": "{{ price }}"}).status_code == 302
+    assert MessageTemplate.objects.get().text == "{{ price }}"
+
+
+def test_the_secret_of_a_new_endpoint_is_shown(user, admin_client):
+    form = {"name": "x", "url": "https://example.com", "owner": user.pk, "is_active": "on"}
+    page = admin_client.post("/admin/notifications/endpoint/add/", form, follow=True)
+    assert Endpoint.objects.get().secret in page.content.decode()
+
+
+def test_health_says_how_late_deliveries_are(bus, follow, client):
+    follow()
+    consume(bus, "product.created")
+    Delivery.objects.update(due_at="2026-01-01T00:00Z")
+    assert client.get("/readyz").json()["deliveries"]["overdue_seconds"] > 1000
+    deliver()
+    assert client.get("/readyz").json()["deliveries"] == {"overdue_seconds": 0, "resting": []}
