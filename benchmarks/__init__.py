@@ -1,1 +1,1 @@
-"""What is claimed about speed, to be run again by anyone: ``make bench``."""
+"""What is claimed about speed, for anybody to run again: ``python -m benchmarks``."""

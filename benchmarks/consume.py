@@ -1,124 +1,81 @@
 """How fast events get from Kafka into PostgreSQL, beside other ways to do it.
 
-``make bench`` starts Apache Kafka and PostgreSQL, fills a topic, and lets each contender take it
-in, one after another, in several rounds. What counts is the ratio of the medians.
+A topic is filled, and each contender takes it in, one after another, in several rounds: an audit
+row and an inbox row for each event.
 """
 
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import psycopg
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from tests.rig.kafka import KafkaCluster
-from tests.rig.postgres import Postgres
-from tests.stack import ROOT, prepare, running
+from benchmarks.report import Goal, Report
+from benchmarks.rig import Rig
 
-EVENTS = 20_000
-SLOW_EVENTS = 2_000
-"""For contenders that take one event at a time: the rate is the same, the wait is not."""
-ROUNDS = 5
-TABLES = "audit_auditentry, inbox_inboxmessage"
+TABLES = "audit_auditentry, audit_chainhead, inbox_inboxmessage"
+BATCHES = "worker, batch handlers of the audit service"
+EACH = "worker, handler of one event, ORM"
+LOOP = "a plain loop: one event, one transaction, one commit"
+FASTSTREAM_BATCH = "FastStream, batches of 500, bulk_create"
+FASTSTREAM_EACH = "FastStream, one message at a time"
+DJANGO_KAFKA = "django-kafka, one message at a time"
+CEILING = "confluent-kafka, msgspec and COPY by hand"
 CONTENDERS = {
-    "worker": EVENTS,
-    "plain_loop": SLOW_EVENTS,
-    "faststream_batch": EVENTS,
-    "confluent_copy": EVENTS,
-    "worker_with_one_event_handler": SLOW_EVENTS,
-    "faststream_each": SLOW_EVENTS,
+    BATCHES: "worker",
+    CEILING: "confluent_copy",
+    FASTSTREAM_BATCH: "faststream_batch",
+    EACH: "worker_with_one_event_handler",
+    LOOP: "plain_loop",
+    DJANGO_KAFKA: "django_kafka_each",
+    FASTSTREAM_EACH: "faststream_each",
 }
-RATIOS = [
-    ("worker", "plain_loop", 60),
-    ("worker", "faststream_batch", 3.5),
-    ("worker", "confluent_copy", 0.6),
-    ("worker_with_one_event_handler", "faststream_each", 5),
-]
+IN_BATCHES = {BATCHES, CEILING, FASTSTREAM_BATCH}
+OURS = {BATCHES, EACH}
 
 
-def main() -> None:
-    with servers() as (postgres, environment):
-        python("benchmarks.fill", [str(EVENTS)], environment)
-        show(run_rounds(postgres, environment))
-
-
-@contextmanager
-def servers() -> Iterator[tuple[Postgres, dict[str, str]]]:
-    """Kafka and PostgreSQL with the audit service's database, and the environment for it."""
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
-        home = Path(directory)
-        home.chmod(0o755)
-        (home / "postgres").mkdir()
-        with (
-            running(KafkaCluster(home / "kafka")) as kafka,
-            running(Postgres(home / "postgres", durable=True)) as postgres,
-        ):
-            postgres.create_databases()
-            url = postgres.url("audit", role="audit")
-            prepare("audit", url)
-            yield (
-                postgres,
-                {
-                    **os.environ,
-                    "DATABASE_URL": url,
-                    "KAFKA_BOOTSTRAP_SERVERS": kafka.server,
-                    "DJANGO_SETTINGS_MODULE": "audit_service.settings",
-                    "SECRET_KEY": "for-benchmarks-only",
-                    "LOG_LEVEL": "WARNING",
-                },
-            )
-
-
-def run_rounds(postgres: Postgres, environment: dict[str, str]) -> dict[str, list[float]]:
-    """Events a second of each contender in each round."""
+def measure(rig: Rig) -> Report:
+    rounds, many, few = (2, 5_000, 500) if rig.quick else (5, 20_000, 2_000)
+    rig.prepare("audit")
+    rig.fill(many)
     rates: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-    turns = [contender for _ in range(ROUNDS) for contender in CONTENDERS.items()]
-    for name, events in track(turns, description="Measuring"):
-        postgres.execute(f"TRUNCATE {TABLES}", "audit")
-        output = python("benchmarks.contenders", [name, str(events)], environment)
+    environment = rig.environment("audit", DJANGO_SETTINGS_MODULE="benchmarks.peers.consumers")
+    turns = [name for _ in range(rounds) for name in CONTENDERS]
+    for name in track(turns, description="Measuring"):
+        # Those that take one event at a time reach the same rate with fewer.
+        events = many if name in IN_BATCHES else few
+        rig.postgres.execute(f"TRUNCATE {TABLES}", "audit")
+        words = [CONTENDERS[name], str(events)]
+        output = rig.python("benchmarks.contenders", words, environment)
         rates[name].append(float(output.split()[-1]))
-        check(postgres, events)
-    return rates
+        check(rig, name, events)
+    report = Report("consume", "events/s", rates)
+    report.goals = [
+        Goal("worker to plain loop", report.ratio(BATCHES, LOOP), 60),
+        Goal("worker to FastStream's batches", report.ratio(BATCHES, FASTSTREAM_BATCH), 3.5),
+        Goal("worker to confluent-kafka with COPY", report.ratio(BATCHES, CEILING), 0.6),
+        Goal("handler of one event to FastStream", report.ratio(EACH, FASTSTREAM_EACH), 5),
+        Goal("handler of one event to django-kafka", report.ratio(EACH, DJANGO_KAFKA), 5),
+    ]
+    return report
 
 
-def check(postgres: Postgres, events: int) -> None:
-    """Every contender must have stored what it says."""
-    with psycopg.connect(postgres.url("audit")) as connection:
+def check(rig: Rig, name: str, events: int) -> None:
+    """Everybody must have stored what they say; ours each event once, and in order."""
+    with psycopg.connect(rig.postgres.url("audit")) as connection:
         for table in ("audit_auditentry", "inbox_inboxmessage"):
             [stored] = connection.execute(f"SELECT count(*) FROM {table}").fetchone() or [0]
-            assert stored >= events, f"{table} holds {stored} rows instead of {events}"
+            assert stored >= events, f"{name}: {table} holds {stored} rows instead of {events}"
+        if name not in OURS:
+            return
+        [doubled] = connection.execute(DOUBLED).fetchone() or [1]
+        [disordered] = connection.execute(DISORDERED).fetchone() or [1]
+        assert (doubled, disordered) == (0, 0), f"{name}: {doubled} twice, {disordered} disordered"
 
 
-def python(module: str, words: list[str], environment: dict[str, str]) -> str:
-    command = [sys.executable, "-m", module, *words]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{module} {' '.join(words)} failed:\n{done.stderr}")
-    return done.stdout
-
-
-def show(rates: dict[str, list[float]]) -> None:
-    medians = {name: statistics.median(found) for name, found in rates.items()}
-    table = Table("contender", "events/s (median)", "lowest", "highest")
-    for name, found in rates.items():
-        table.add_row(name, *(f"{rate:,.0f}" for rate in (medians[name], min(found), max(found))))
-    goals = Table("ratio", "is", "goal")
-    for ours, other, goal in RATIOS:
-        ratio = medians[ours] / medians[other]
-        goals.add_row(f"{ours} / {other}", f"{ratio:.2f}", f"{goal}")
-    console = Console(width=100)
-    console.print(table)
-    console.print(goals)
-
-
-if __name__ == "__main__":
-    main()
+DOUBLED = """
+SELECT count(*) - count(DISTINCT event_id) FROM audit_auditentry WHERE topic = 'product.events'
+"""
+DISORDERED = """
+SELECT count(*) FROM (
+    SELECT sequence - lag(sequence) OVER (PARTITION BY subject ORDER BY id) AS step
+    FROM audit_auditentry WHERE topic = 'product.events'
+) AS steps WHERE step != 1
+"""

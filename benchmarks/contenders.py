@@ -208,6 +208,47 @@ def faststream_each(wanted: int) -> float:
     return asyncio.run(_faststream(wanted, store_one, {}))
 
 
+def django_kafka_each(wanted: int) -> float:
+    """django-kafka's consumer, with a topic class that stores each message in a transaction."""
+    from django_kafka import kafka
+    from django_kafka.consumer import Consumer, Topics
+    from django_kafka.topic import TopicConsumer
+
+    clock = Clock(wanted)
+    stop = threading.Event()
+
+    class ProductEvents(TopicConsumer):
+        name = TOPIC
+
+        def consume(self, msg: Any) -> None:
+            clock.start()
+            if clock.committed(store_one(_Record(msg))):
+                stop.set()
+
+    @kafka.consumers()
+    class Events(Consumer):
+        topics = Topics(ProductEvents())
+        config = {
+            "bootstrap.servers": SERVERS,
+            "group.id": GROUP,
+            "auto.offset.reset": "earliest",
+            "enable.auto.offset.store": False,
+        }
+
+    Events().start(stop)
+    return clock.rate()
+
+
+class _Record:
+    """A message of confluent-kafka, with the names of kafka-python's."""
+
+    def __init__(self, message: Any) -> None:
+        self.topic = message.topic()
+        self.partition = message.partition()
+        self.offset = message.offset()
+        self.value = message.value()
+
+
 async def _faststream(wanted: int, store: Callable[[Any], int], options: dict[str, Any]) -> float:
     from faststream import AckPolicy
     from faststream.kafka import KafkaBroker
@@ -308,6 +349,7 @@ CONTENDERS: dict[str, Callable[[int], float]] = {
         plain_loop,
         faststream_batch,
         faststream_each,
+        django_kafka_each,
         confluent_copy,
     )
 }

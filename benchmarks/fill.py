@@ -1,4 +1,7 @@
-"""Fill the topic with events of about 420 bytes, as the product service writes them."""
+"""Fill the topic with events of about 420 bytes, as the product service writes them.
+
+So many, from that number on.
+"""
 
 import sys
 from datetime import UTC, datetime
@@ -45,10 +48,10 @@ def event(number: int) -> Envelope:
     )
 
 
-def main(events: int) -> None:
+def main(events: int, first: int) -> None:
     create_topics([TOPIC])
     sender = producer()
-    for number in range(events):
+    for number in range(first, first + events):
         envelope = event(number)
         key = str(envelope.subject).encode()
         sender.send(TOPIC, value=encode(envelope), key=key, headers=structured_headers())
@@ -57,4 +60,4 @@ def main(events: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

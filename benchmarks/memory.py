@@ -1,61 +1,82 @@
-"""Whether a worker's memory stays flat, over a million events.
+"""Whether a worker's and the relay's memory stay flat, over a million events each.
 
-``make bench-memory`` starts Apache Kafka and PostgreSQL, fills a topic, lets one worker drain it,
-and looks at the resident memory of its process as the events go by.
+The relay empties an outbox that a statement of SQL has filled, a worker drains the topic that this
+has filled, and the resident memory of each process is looked at as the events go by.
 """
 
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.consume import python, servers
-from tests.rig.postgres import Postgres
-from tests.stack import ROOT
+from benchmarks.report import Goal, Report
+from benchmarks.rig import Rig
 
-EVENTS = 1_000_000
 LOOKS = 20
-ALLOWED_GROWTH = 0.05
+WARM_UP = 0.1
+"""The share of the events before memory counts."""
+ALLOWED_GROWTH = 1.05
+WORKER, RELAY = "worker", "relay"
+FILL = """
+INSERT INTO outbox_outboxevent (id, aggregatetype, aggregateid, type, topic, payload, created_at)
+SELECT gen_random_uuid(), 'product', (n % 1000)::text, 'product.updated', 'product.events',
+    json_build_object('specversion', '1.0', 'id', gen_random_uuid(), 'source', '/product_service',
+        'type', 'product.updated', 'subject', (n % 1000)::text, 'sequence', n / 1000 + 1,
+        'time', '2026-11-01T12:00:00Z', 'partitionkey', (n % 1000)::text, 'actor', 'admin',
+        'data', json_build_object('name', 'Cast-iron pan number ' || n, 'price', '19.90'))::text,
+    now()
+FROM generate_series(0, {} - 1) AS n
+"""
 
 
-def main() -> None:
-    with servers() as (postgres, environment):
-        Console().print(f"Filling the topic with {EVENTS:,} events")
-        python("benchmarks.fill", [str(EVENTS)], environment)
-        command = [sys.executable, "manage.py", "consume_events", "--drain"]
-        worker = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
-        looks = watch(worker, postgres)
-        assert worker.wait() == 0
-    show(looks)
-    first, second = (
-        max(memory for events, memory in looks if (events > EVENTS / 2) == is_late)
-        for is_late in (False, True)
-    )
-    Console().print(f"Peak of the first half {first:.1f} MiB, of the second {second:.1f} MiB.")
-    if second > first * (1 + ALLOWED_GROWTH):
-        sys.exit("The worker's memory grew.")
+def measure(rig: Rig) -> Report:
+    events = 400_000 if rig.quick else 1_000_000
+    for service in ("product", "audit"):
+        rig.prepare(service)
+    relayed = "SELECT count(published_at) FROM outbox_outboxevent"
+    handled = "SELECT coalesce(max(handled), 0) FROM inbox_worker"
+    relay = rig.environment("product")
+    rig.python("manage", ["product", "create_topics"], relay)
+    Console().print(f"Filling the outbox with {events:,} events")
+    with psycopg.connect(rig.postgres.url("product"), autocommit=True) as connection:
+        connection.execute(FILL.format(events))
+        connection.execute("VACUUM ANALYZE outbox_outboxevent")
+    process = rig.start(["product", "relay_events"], relay)
+    looks = {RELAY: watch(process, events, lambda: _count(rig, "product", relayed))}
+    process.terminate()
+    assert process.wait() == 0
+    process = rig.start(["audit", "consume_events", "--drain"], rig.environment("audit"))
+    looks[WORKER] = watch(process, events, lambda: _count(rig, "audit", handled))
+    assert process.wait() == 0
+    assert _count(rig, "audit", "SELECT count(*) FROM audit_auditentry") == events
+    report = Report("memory", "MiB", {name: [m for _, m in seen] for name, seen in looks.items()})
+    report.lines = looks
+    report.axes = ("events", "resident MiB")
+    for name, seen in looks.items():
+        warm = [memory for number, memory in seen if number >= WARM_UP * events]
+        half = len(warm) // 2
+        growth = max(warm[half:]) / max(warm[:half])
+        what = f"{name}: peak of the second half to that of the first"
+        report.goals.append(Goal(what, growth, ALLOWED_GROWTH, at_most=True))
+    return report
 
 
-def watch(worker: "subprocess.Popen[bytes]", postgres: Postgres) -> list[tuple[int, float]]:
+def watch(
+    process: "subprocess.Popen[bytes]", events: int, done: Callable[[], int]
+) -> list[tuple[float, float]]:
     """Events so far, and resident memory in MiB, after each twentieth of them or more."""
-    looks: list[tuple[int, float]] = []
-    while worker.poll() is None:
-        events = handled(postgres)
-        if events - (looks[-1][0] if looks else 0) >= EVENTS // LOOKS:
-            looks.append((events, resident_mib(worker.pid)))
-        time.sleep(0.5)
+    looks: list[tuple[float, float]] = []
+    while process.poll() is None:
+        number = done()
+        if number - (looks[-1][0] if looks else 0) >= events // LOOKS:
+            looks.append((number, resident_mib(process.pid)))
+        if number >= events:
+            break
+        time.sleep(0.2)
     return looks
-
-
-def handled(postgres: Postgres) -> int:
-    """As the worker's last heartbeat says."""
-    with psycopg.connect(postgres.url("audit")) as connection:
-        [[events]] = connection.execute("SELECT coalesce(max(handled), 0) FROM inbox_worker")
-    return int(events)
 
 
 def resident_mib(pid: int) -> float:
@@ -67,12 +88,7 @@ def resident_mib(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def show(looks: list[tuple[int, float]]) -> None:
-    table = Table("events", "resident MiB", "")
-    for events, memory in looks:
-        table.add_row(f"{events:,}", f"{memory:.1f}", "█" * round(memory / 4))
-    Console(width=100).print(table)
-
-
-if __name__ == "__main__":
-    main()
+def _count(rig: Rig, service: str, query: str) -> int:
+    with psycopg.connect(rig.postgres.url(service)) as connection:
+        [[number]] = connection.execute(query)
+    return int(number)

@@ -1,61 +1,51 @@
 """What a record of a million entries costs to verify, and to look at.
 
-``make bench-proof`` starts PostgreSQL, records a million events in six chains, verifies them beside
-hashing the same bytes alone, asks for the pages, and changes one byte of one entry.
+A million events are recorded in six chains, and verified beside hashing the same bytes alone; the
+pages are asked for, and one byte of one entry is changed.
 """
 
-import os
-import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-import django
 import msgspec
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from uuid_utils.compat import uuid7
 
-from tests.rig.postgres import Postgres
-from tests.stack import prepare, running
+from benchmarks.report import Goal, Report
+from benchmarks.rig import Rig
 
-ENTRIES = 1_000_000
 BATCH = 5_000
 PARTITIONS = 6
 PRODUCTS = 20_000
 ROUNDS = 3
 PAGE_ROUNDS = 5
-CHANGED = 654_321
+ALONE, VERIFY = "hashing alone, all entries", "verify, all entries"
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
-        home = Path(directory)
-        home.chmod(0o755)
-        with running(Postgres(home, durable=True)) as postgres:
-            postgres.create_databases()
-            url = postgres.url("audit", role="audit")
-            prepare("audit", url)
-            os.environ |= {
-                "DATABASE_URL": url,
-                "DJANGO_SETTINGS_MODULE": "audit_service.settings",
-                "SECRET_KEY": "for-the-benchmark",
-                "API_THROTTLE_ANON": "",
-            }
-            django.setup()
-            fill()
-            found = measure()
-            show(found)
-            show_pages(pages())
-            Console().print(change_one_byte())
+def measure(rig: Rig) -> Report:
+    entries = 50_000 if rig.quick else 1_000_000
+    rig.prepare("audit")
+    rig.set_up_django("audit", API_THROTTLE_ANON="")
+    fill(entries)
+    found = {} if rig.quick else pages()
+    verified = verify(entries)
+    report = Report("proof", "ms", {**verified, **found})
+    alone, ours = report.median(ALONE), report.median(VERIFY)
+    report.goals = [
+        Goal("200,000 entries/s verified", entries / ours * 1000 / 200_000, 1),
+        Goal("verify to hashing alone", ours / alone, 3, at_most=True),
+    ]
+    report.notes = [
+        f"{1000 * entries / ours:,.0f} entries/s were verified.",
+        change_one_byte(entries),
+    ]
+    return report
 
 
-def fill() -> None:
+def fill(entries: int) -> None:
     """Record the entries as the handler does, in the last 30 days."""
     from django.db import transaction
 
@@ -66,9 +56,9 @@ def fill() -> None:
     from common.inbox import insert
 
     started = datetime.now(UTC) - timedelta(days=30)
-    for first in track(range(0, ENTRIES, BATCH), description="Recording"):
+    for first in track(range(0, entries, BATCH), description="Recording"):
         with transaction.atomic():
-            now = started + timedelta(days=30) * (first / ENTRIES)
+            now = started + timedelta(days=30) * (first / entries)
             make_room(now)
             chains = Chains(("product.events", p) for p in range(PARTITIONS))
             rows = []
@@ -121,43 +111,41 @@ def analyze() -> None:
         cursor.execute("VACUUM ANALYZE audit_auditentry")
 
 
-def measure() -> dict[str, list[float]]:
-    """Seconds of each way in each round."""
+def verify(entries: int) -> dict[str, list[float]]:
+    """Milliseconds of each way in each round."""
     from audit_service.audit.models import AuditEntry
     from audit_service.audit.sealed import sealed
     from audit_service.audit.verification import Verification
 
     kept = [bytes(32) + entry.bytes for entry in sealed(AuditEntry.objects.all())]
-    size = sum(map(len, kept)) / len(kept)
-    Console().print(f"{len(kept):,} entries of {size:,.0f} sealed bytes on average")
 
-    def verify() -> None:
+    def verify_all() -> None:
         chains = Verification(None, None, {}).run(lambda number: None)
-        assert sum(chain.verified for chain in chains) == ENTRIES
+        assert sum(chain.verified for chain in chains) == entries
         assert not any(chain.broken for chain in chains)
 
     def hash_alone() -> None:
         for one in kept:
             sha256(one).digest()
 
-    ways: dict[str, Callable[[], None]] = {"hashing alone": hash_alone, "verify": verify}
+    ways: dict[str, Callable[[], None]] = {ALONE: hash_alone, VERIFY: verify_all}
     found: dict[str, list[float]] = {name: [] for name in ways}
     turns = [name for _ in range(ROUNDS) for name in ways]
     for name in track(turns, description="Measuring"):
         started = time.perf_counter()
         ways[name]()
-        found[name].append(time.perf_counter() - started)
+        found[name].append(1000 * (time.perf_counter() - started))
     return found
 
 
-def change_one_byte() -> str:
+def change_one_byte(entries: int) -> str:
     """Change one byte of one value past the trigger, as the owner can; what is said of it."""
     from django.db import connection
 
     from audit_service.audit.models import AuditEntry
     from audit_service.audit.verification import Verification
 
-    entry = AuditEntry.objects.order_by("id")[CHANGED]
+    entry = AuditEntry.objects.order_by("id")[entries * 2 // 3]
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_auditentry DISABLE TRIGGER audit_append_only")
         cursor.execute(
@@ -167,7 +155,7 @@ def change_one_byte() -> str:
     chains = Verification(None, None, {}).run(lambda number: None)
     [broken] = [chain.broken for chain in chains if chain.broken]
     assert broken.entry_id == entry.pk
-    return f"One byte changed: {broken.how} at {broken.position:,}, entry {broken.entry_id}"
+    return f"One byte was changed, and found: {broken.how} at {broken.position:,}."
 
 
 PAGES = {
@@ -176,7 +164,7 @@ PAGES = {
     "explorer, of an actor": "/?actor=editor-7",
     "explorer, of nobody": "/?actor=nobody",
     "explorer, 100,000 events back": "/?before=900000",
-    "what is new": f"/newer/?after={ENTRIES - 10}",
+    "what is new": "/newer/?after=999990",
     "rate of the last hour": "/rates/?window=hour",
     "rate of the last 30 days": "/rates/?window=month",
     "rate of the last 30 days, of an actor": "/rates/?window=month&actor=editor-7",
@@ -189,7 +177,7 @@ PAGES = {
 
 
 def pages() -> dict[str, list[float]]:
-    """Seconds that each page took, in a process that has answered it once before."""
+    """Milliseconds that each page took, in a process that has answered it once before."""
     from django.contrib.auth.models import User
     from django.test import Client
 
@@ -202,27 +190,5 @@ def pages() -> dict[str, list[float]]:
         for _ in range(PAGE_ROUNDS):
             started = time.perf_counter()
             client.get(url)
-            found[name].append(time.perf_counter() - started)
+            found[name].append(1000 * (time.perf_counter() - started))
     return found
-
-
-def show_pages(found: dict[str, list[float]]) -> None:
-    table = Table("page", "ms, median", "highest")
-    for name, seconds in found.items():
-        table.add_row(
-            name, f"{1000 * statistics.median(seconds):.0f}", f"{1000 * max(seconds):.0f}"
-        )
-    Console().print(table)
-
-
-def show(found: dict[str, list[float]]) -> None:
-    table = Table("way", "seconds", "entries/s", "times hashing alone")
-    alone = statistics.median(found["hashing alone"])
-    for name, seconds in found.items():
-        median = statistics.median(seconds)
-        table.add_row(name, f"{median:.2f}", f"{ENTRIES / median:,.0f}", f"{median / alone:.2f}")
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    main()

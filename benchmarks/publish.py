@@ -1,116 +1,96 @@
 """What publishing costs: changing products with their events, beside the same without.
 
-``make bench-publish`` starts PostgreSQL and takes turns, in one process and one database.
+All ways take turns, in one process and one database.
 """
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
-from pathlib import Path
+from typing import Any
 from unittest import mock
 
-from rich.console import Console
+import msgspec
 from rich.progress import track
-from rich.table import Table
 
-from tests.rig.postgres import Postgres
-from tests.stack import prepare, running
+from benchmarks.report import Goal, Report
+from benchmarks.rig import TOPIC, Rig
 
-PRODUCTS = 10_000
-ROUNDS = 7
-SAVES = 300
-
-
-def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
-        home = Path(directory)
-        home.chmod(0o755)
-        with running(Postgres(home, durable=True)) as postgres:
-            postgres.create_databases()
-            url = postgres.url("product", role="product")
-            prepare("product", url)
-            set_up_django(url)
-            show(measure())
+NONE = "save(), no event"
+OURS = "save(), with the outbox"
+ASYNC = "save(), send() to Kafka and go on"
+WAITING = "save(), send() to Kafka and wait"
+PLAIN_UPDATE = "update() of 10,000, no events"
+TOLD_UPDATE = "update() of 10,000, with the outbox"
+UPDATED = 10_000
 
 
-def set_up_django(url: str) -> None:
-    import os
-
-    import django
-
-    os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "product_service.settings"}
-    django.setup()
-
-
-def measure() -> dict[str, list[float]]:
-    """Seconds of each way in each round; for ``save()`` the median of its round."""
+def measure(rig: Rig) -> Report:
+    rig.prepare("product")
+    rig.set_up_django("product")
     from django.db import models
 
+    from common.kafka.clients import producer
+    from common.kafka.topics import create_topics
     from common.outbox.models import OutboxEvent
     from product_service.products.models import Product
 
-    def fill() -> None:
-        Product.objects.bulk_create(
-            Product(sku=f"S{n}", name=f"Cast-iron pan {n}", price=Decimal("19.90"), stock=n % 50)
-            for n in range(PRODUCTS)
-        )
+    rounds, saves = (2, 50) if rig.quick else (7, 300)
+    create_topics([TOPIC])
+    sender = producer()
+    Product.objects.bulk_create(
+        Product(sku=f"S{n}", name=f"Cast-iron pan {n}", price=Decimal("19.90"), stock=n % 50)
+        for n in range(UPDATED)
+    )
 
-    def plain_update(number: int) -> None:
-        models.QuerySet(Product).update(stock=number)
+    def send(event: msgspec.Struct) -> Any:
+        return sender.send(TOPIC, value=msgspec.json.encode(event), key=event.subject.encode())
 
-    def told_update(number: int) -> None:
-        Product.objects.update(stock=number)
-
-    fill()
-    silence = mock.patch.multiple("common.outbox", publish=quiet, publish_all=quiet)
     ways: dict[str, Callable[[int], float]] = {
-        "update() of 10,000, Django's own": lambda n: seconds(lambda: plain_update(100 + 2 * n)),
-        "update() of 10,000, with events": lambda n: seconds(lambda: told_update(101 + 2 * n)),
-        "save(), without the outbox": lambda n: saves(n, silence),
-        "save(), with the outbox": lambda n: saves(n, mock.MagicMock()),
+        NONE: lambda n: _saves(n, saves, _publishing_by(lambda event: None)),
+        OURS: lambda n: _saves(n, saves, nullcontext()),
+        ASYNC: lambda n: _saves(n, saves, _publishing_by(send)),
+        WAITING: lambda n: _saves(n, saves, _publishing_by(lambda e: send(e).get(10))),
+        PLAIN_UPDATE: lambda n: _seconds(
+            lambda: models.QuerySet(Product).update(stock=100 + 2 * n)
+        ),
+        TOLD_UPDATE: lambda n: _seconds(lambda: Product.objects.update(stock=101 + 2 * n)),
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
-    turns = [(number, name) for number in range(ROUNDS) for name in ways]
+    turns = [(number, name) for number in range(rounds) for name in ways]
     for number, name in track(turns, description="Measuring"):
         OutboxEvent.objects.all().delete()
-        found[name].append(ways[name](number))
-    return found
+        found[name].append(1000 * ways[name](number))
+        expected = {OURS: saves, TOLD_UPDATE: UPDATED}.get(name, 0)
+        told = OutboxEvent.objects.count()
+        assert told == expected, f"{name}: {told} events instead of {expected}"
+    sender.close(timeout=5)
+    report = Report("publish", "ms", found)
+    report.goals = [
+        Goal("save() with the outbox to none", report.ratio(OURS, NONE), 1.3, at_most=True),
+        Goal("update() with the outbox to none", report.ratio(TOLD_UPDATE, PLAIN_UPDATE), 3, True),
+    ]
+    return report
 
 
-def quiet(*_: object) -> None:
-    """What publishing is without an outbox."""
+def _publishing_by(publish: Callable[[Any], Any]) -> Any:
+    return mock.patch.multiple("common.outbox", publish=publish)
 
 
-def seconds(work: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def saves(number: int, around: "mock.MagicMock | mock._patch[object]") -> float:
-    """The median time of a save."""
+def _saves(number: int, saves: int, around: Any) -> float:
+    """The median time of a save, in seconds."""
     from product_service.products.models import Product
 
     with around:
         times = []
-        for product in Product.objects.order_by("pk")[:SAVES]:
+        for product in Product.objects.order_by("pk")[:saves]:
             product.stock = 10_000 + number * 2 + (product.stock % 2 == 0)
-            times.append(seconds(product.save))
+            times.append(_seconds(product.save))
     return statistics.median(times)
 
 
-def show(found: dict[str, list[float]]) -> None:
-    table = Table("way", "ms (median)", "lowest", "highest", "ratio")
-    medians = {name: statistics.median(times) for name, times in found.items()}
-    pairs = list(found)
-    for place, name in enumerate(pairs):
-        times = [f"{1000 * t:,.2f}" for t in (medians[name], min(found[name]), max(found[name]))]
-        ratio = f"{medians[name] / medians[pairs[place - 1]]:.2f}" if place % 2 else ""
-        table.add_row(name, *times, ratio)
-    Console(width=100).print(table)
-
-
-if __name__ == "__main__":
-    main()
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

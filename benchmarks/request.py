@@ -1,40 +1,40 @@
-"""What a request pays for its event: POST through gunicorn, in ways to tell five others of it.
+"""What a request pays for its event: POST through gunicorn, in ways to tell others of it.
 
-``make bench-request`` starts Apache Kafka and PostgreSQL. One client posts at a steady pace, so
-that the time of a request is its own and not that of a full machine.
+One client posts at a steady pace, so that the time of a request is its own and not that of a full
+machine.
 """
 
 import os
 import statistics
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 
 import httpx
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from tests.rig.kafka import KafkaCluster
-from tests.rig.postgres import Postgres, PostgresDatabases
-from tests.stack import Process, Stack, eventually, free_port, running
+from benchmarks.report import Goal, Report
+from benchmarks.rig import Rig
+from tests.rig.postgres import Postgres
+from tests.stack import Process, Stack, eventually, free_port
 
-ROUNDS = 5
-REQUESTS = 200
 A_SECOND = 25
 WARM_UP = 20
 FEW, MANY = 1, 5
+NONE = "no events"
+OURS = "outbox, {} subscribers"
+NO_KAFKA = "outbox, Kafka is down"
+CALLS = "HTTP calls to {} subscribers"
 
 
 class Bench:
     """A stack, and the web processes that the ways need."""
 
-    def __init__(self, stack: Stack, postgres: Postgres) -> None:
+    def __init__(self, stack: Stack, postgres: Postgres, requests: int) -> None:
         self._stack = stack
+        self._requests = requests
         self._database = postgres.url("product", role="product")
         self._processes: list[Process] = []
         self._token = stack.manage("product", "drf_create_token", "admin").split()[2]
@@ -75,7 +75,7 @@ class Bench:
         times = []
         with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
             begin = time.perf_counter()
-            for number in range(WARM_UP + REQUESTS):
+            for number in range(WARM_UP + self._requests):
                 time.sleep(max(0.0, begin + number / A_SECOND - time.perf_counter()))
                 body = {"sku": uuid.uuid4().hex, "name": "Kettle", "price": "19.90"}
                 started = time.perf_counter()
@@ -98,24 +98,29 @@ def consumers(stack: Stack, number: int) -> Iterator[None]:
         yield
 
 
-def main() -> None:
-    with ExitStack() as on_exit:
-        home = Path(on_exit.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
-        home.chmod(0o755)
-        (home / "postgres").mkdir()
-        postgres = on_exit.enter_context(running(Postgres(home / "postgres", durable=True)))
-        kafka = on_exit.enter_context(running(KafkaCluster(home / "kafka")))
-        databases = PostgresDatabases(dict.fromkeys(("product", "notification", "audit"), postgres))
-        stack = Stack(home, databases, kafka.server)
-        on_exit.callback(stack.stop)
-        bench = Bench(stack, postgres)
-        on_exit.callback(bench.stop)
+def measure(rig: Rig) -> Report:
+    rounds, requests = (1, 30) if rig.quick else (3, 100)
+    stack = rig.stack()
+    bench = Bench(stack, rig.postgres, requests)
+    try:
         stack.manage("product", "create_topics")
-        show(measure(bench, stack))
+        found = _take_turns(bench, stack, rounds)
+    finally:
+        bench.stop()
+        stack.stop()
+    report = Report("request", "ms", found)
+    ours = [OURS.format(number) for number in (0, FEW, MANY)]
+    report.goals = [
+        Goal(f"{name} to no events", report.ratio(name, NONE), 1.08, at_most=True)
+        for name in (*ours, NO_KAFKA)
+    ]
+    calls = CALLS.format(MANY)
+    report.goals.append(Goal(f"{calls} to ours", report.ratio(calls, OURS.format(MANY)), 5))
+    return report
 
 
-def measure(bench: Bench, stack: Stack) -> dict[str, list[float]]:
-    """The median time of a request in each round, by the way it tells."""
+def _take_turns(bench: Bench, stack: Stack, rounds: int) -> dict[str, list[float]]:
+    """The median time of a request in each round, in milliseconds, by the way it tells."""
     silent = bench.serve("benchmarks.applications:silent()")
     ours = bench.serve("product_service.wsgi")
     few = bench.serve("benchmarks.applications:synchronous()", SUBSCRIBERS=bench.subscribers(FEW))
@@ -133,28 +138,18 @@ def measure(bench: Bench, stack: Stack) -> dict[str, list[float]]:
             return bench.post(ours)
 
     ways: dict[str, Callable[[], float]] = {
-        "no events": lambda: bench.post(silent),
-        "outbox, no subscriber": lambda: with_relay(0),
-        "outbox, 1 subscriber": lambda: with_relay(FEW),
-        "outbox, 5 subscribers": lambda: with_relay(MANY),
-        "outbox, Kafka is down": without_kafka,
-        "HTTP calls to 1 subscriber": lambda: bench.post(few),
-        "HTTP calls to 5 subscribers": lambda: bench.post(many),
+        NONE: lambda: bench.post(silent),
+        OURS.format(0): lambda: with_relay(0),
+        OURS.format(FEW): lambda: with_relay(FEW),
+        OURS.format(MANY): lambda: with_relay(MANY),
+        NO_KAFKA: without_kafka,
+        CALLS.format(FEW): lambda: bench.post(few),
+        CALLS.format(MANY): lambda: bench.post(many),
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
-    for name in track([*ways] * ROUNDS, description="Measuring"):
-        found[name].append(ways[name]())
+    for name in track([*ways] * rounds, description="Measuring"):
+        found[name].append(1000 * ways[name]())
     return found
-
-
-def show(found: dict[str, list[float]]) -> None:
-    table = Table("way", "ms (median)", "lowest", "highest", "ratio")
-    base = statistics.median(next(iter(found.values())))
-    for name, times in found.items():
-        median = statistics.median(times)
-        figures = [f"{1000 * seconds:.2f}" for seconds in (median, min(times), max(times))]
-        table.add_row(name, *figures, f"{median / base:.2f}")
-    Console(width=100).print(table)
 
 
 def _listens(url: str) -> bool:
@@ -163,7 +158,3 @@ def _listens(url: str) -> bool:
     except httpx.TransportError:
         return False
     return True
-
-
-if __name__ == "__main__":
-    main()

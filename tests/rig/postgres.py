@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,14 @@ class Postgres:
     :param directory: an empty directory that everybody may enter.
     :param durable: wait for the disk at each commit, as PostgreSQL does by default. Without that
         nothing is lost either, as long as the machine does not crash, and no test makes it.
+    :param options: further ones of the server, such as ``-c`` and ``work_mem=64MB``.
     """
 
-    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, durable: bool = False, options: Sequence[str] = ()
+    ) -> None:
         self.directory = directory
-        self._options = TCP_ONLY if durable else [*TCP_ONLY, "-c", "fsync=off"]
+        self._options = [*TCP_ONLY, *options, *([] if durable else ["-c", "fsync=off"])]
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._user: dict[str, Any] = {}

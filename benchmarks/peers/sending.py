@@ -1,0 +1,42 @@
+"""How the other outboxes reach Kafka: by a producer like ours, and never waiting for it."""
+
+from typing import Any
+
+from jaiminho.send import save_to_outbox
+
+from common.kafka.clients import Producer, producer
+
+_producers: list[Producer] = []
+
+
+def shared() -> Producer:
+    """One producer for the process."""
+    if not _producers:
+        _producers.append(producer())
+    return _producers[0]
+
+
+class Connection:
+    """In place of a STOMP connection: django-outbox-pattern's messages go to Kafka."""
+
+    def __init__(self, **options: Any) -> None:
+        self._is_connected = False
+
+    def connect(self, **options: Any) -> None:
+        self._is_connected = True
+
+    def is_connected(self) -> bool:
+        return self._is_connected
+
+    def send(self, body: str, destination: str, headers: dict[str, Any]) -> None:
+        shared().send(destination, value=body.encode(), key=headers["key"].encode())
+
+    def disconnect(self) -> None:
+        shared().flush()
+        self._is_connected = False
+
+
+@save_to_outbox
+def tell(topic: str, key: str, body: str) -> None:
+    """The function that jaiminho calls for each event."""
+    shared().send(topic, value=body.encode(), key=key.encode())

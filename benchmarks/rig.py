@@ -1,0 +1,109 @@
+"""What the benchmarks run on: a PostgreSQL and a Kafka of their own, gone afterwards."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.broker import EmbeddedBroker
+from tests.rig.kafka import JARS, KafkaCluster
+from tests.rig.postgres import Postgres
+from tests.stack import ROOT, Broker, Stack, free_port, prepare, running
+
+TOPIC = "product.events"
+COMMIT_TIMES = ("-c", "track_commit_timestamp=on", "-c", "max_wal_size=8GB")
+
+
+@dataclass
+class Rig:
+    """Servers that run, and how to run code of a service against them.
+
+    :param home: a directory to put things in.
+    :param quick: whether a smaller run is enough, to see that it works.
+    """
+
+    home: Path
+    postgres: Postgres
+    kafka: str
+    quick: bool
+
+    def prepare(self, service: str) -> None:
+        """Migrate the database of a service."""
+        prepare(service, self.url(service))
+
+    def url(self, service: str) -> str:
+        return self.postgres.url(service, role=service)
+
+    def environment(self, service: str, **variables: str) -> dict[str, str]:
+        """What a process of a service starts with."""
+        return {
+            **os.environ,
+            "DATABASE_URL": self.url(service),
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
+            "DJANGO_SETTINGS_MODULE": f"{service}_service.settings",
+            "SECRET_KEY": "for-benchmarks-only",
+            "LOG_LEVEL": "WARNING",
+            **variables,
+        }
+
+    def python(self, module: str, words: list[str], environment: dict[str, str]) -> str:
+        """Run a module to its end.
+
+        :returns: what it printed.
+        """
+        command = [sys.executable, "-m", module, *words]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            sys.exit(f"{module} {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def start(self, words: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        """Start a management command that goes on."""
+        command = [sys.executable, "manage.py", *words]
+        log = (self.home / "processes.log").open("ab")
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+    def fill(self, events: int, first: int = 0) -> None:
+        """Put so many events into the topic, from that number on."""
+        self.python("benchmarks.fill", [str(events), str(first)], self.environment("audit"))
+
+    def set_up_django(self, service: str, **variables: str) -> None:
+        """Become a process of this service."""
+        import django
+
+        os.environ |= self.environment(service, **variables)
+        django.setup()
+
+    def stack(self) -> Stack:
+        """All services, on the databases of this rig."""
+        return Stack(self.home, self, self.kafka)
+
+    def copy(self, service: str, directory: Path) -> str:
+        """For the stack: the database of a service, migrated."""
+        self.prepare(service)
+        return self.url(service)
+
+
+@contextmanager
+def rig(*, quick: bool, embedded: bool) -> Iterator[Rig]:
+    """Start the servers; PostgreSQL waits for the disk at each commit, as it does by default.
+
+    :param embedded: take the broker of the demo instead of Apache Kafka.
+    """
+    if not embedded and not JARS.is_dir():
+        sys.exit("Apache Kafka is missing: make kafka brings it, --embedded does without.")
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
+        home = Path(directory)
+        home.chmod(0o755)
+        (home / "postgres").mkdir()
+        broker: Broker = EmbeddedBroker(free_port()) if embedded else KafkaCluster(home / "kafka")
+        server = Postgres(home / "postgres", durable=True, options=COMMIT_TIMES)
+        with running(broker), running(server):
+            server.create_databases()
+            yield Rig(home, server, broker.server, quick)
