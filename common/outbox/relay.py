@@ -3,25 +3,22 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 
 import structlog
 from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
-from django.utils import timezone
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from common.events.codec import structured_headers
 from common.kafka.clients import Future, Producer
 from common.kafka.connecting import KafkaUnavailable, unavailable
+from common.outbox import waiting
 from common.outbox.lock import try_lock
-from common.outbox.models import OutboxEvent
-from common.outbox.publishing import CHANNEL
+from common.outbox.waiting import Row
 
 log = structlog.get_logger(__name__)
 
-BATCH = 1_000
-POLL_SECONDS = 0.05
-NOTIFY_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 REPORT_SECONDS = 1.0
 
@@ -33,11 +30,16 @@ class Relay:
     the inbox drops what came twice.
 
     :param connect: makes a producer; called again after a failure.
+    :param database: runs, one after another, everything that this does in the database. With a
+        thread of its own, one batch is marked and the next one read while another is sent.
     :param stop: set it, and :meth:`run` ends within a few seconds, also while Kafka is away.
     """
 
-    def __init__(self, connect: Callable[[], Producer], stop: threading.Event) -> None:
+    def __init__(
+        self, connect: Callable[[], Producer], database: Executor, stop: threading.Event
+    ) -> None:
         self._connect = connect
+        self._database = database
         self._stop = stop
         self._producer: Producer | None = None
         self._waiting_for = ""
@@ -51,32 +53,44 @@ class Relay:
         """
         while not self._stop.is_set():
             try:
-                if try_lock(connection):
+                if self._database.submit(try_lock, connection).result():
                     self._waiting_for = ""
                     self._relay()
                 else:
                     self._wait("the relay's lock", "another relay is active; this one stands by")
             except (OperationalError, InterfaceError) as error:
-                connection.close()
+                self._database.submit(connection.close).result()
                 self._wait("the database", " ".join(str(error).split()))
         self.close()
 
-    def relay_batch(self) -> int:
-        """Send the next rows, wait for Kafka, and mark what it took.
+    def relay_waiting(self) -> int:
+        """Send rows batch by batch until none waits, or told to stop.
+
+        A batch is sent only when Kafka has all of the one before. Which rows it took is written
+        down while the next batch is sent; a crash meanwhile sends at most two batches again.
 
         :returns: the number of rows that were sent and marked.
         :raises KafkaUnavailable: when Kafka did not take all of them. They are sent again from
             the first that it did not take, so that none overtakes another of its key.
         """
-        rows = list(OutboxEvent.objects.filter(published_at__isnull=True)[:BATCH])
-        if not rows:
-            return 0
-        acknowledged, failure = self._send(rows)
-        OutboxEvent.objects.filter(pk__in=acknowledged).update(published_at=timezone.now())
-        if failure is not None:
-            first = rows[len(acknowledged)]
-            raise unavailable(f"{failure}, at event {first.id} ({first})") from failure
-        return len(acknowledged)
+        total = 0
+        acknowledged: list[int] = []
+        rows = self._database.submit(waiting.read).result()
+        while rows and not self._stop.is_set():
+            in_flight = [row.position for row in rows]
+            ahead = self._database.submit(_mark_and_read, acknowledged, in_flight)
+            acknowledged, failure = self._send(rows)
+            following = ahead.result()
+            total += len(acknowledged)
+            self._report(len(acknowledged))
+            if failure is not None:
+                self._database.submit(waiting.mark, acknowledged).result()
+                first = rows[len(acknowledged)]
+                raise unavailable(f"{failure}, at event {first}") from failure
+            self._waiting_for = ""
+            rows = following
+        self._database.submit(waiting.mark, acknowledged).result()
+        return total
 
     def close(self) -> None:
         """Let the producer go; what it did not get acknowledged is sent again next time."""
@@ -87,18 +101,15 @@ class Relay:
     def _relay(self) -> None:
         while not self._stop.is_set():
             try:
-                sent = self.relay_batch()
+                self.relay_waiting()
             except KafkaUnavailable as error:
                 self.close()
                 self._wait("Kafka", str(error))
-                continue
-            self._report(sent)
-            if sent:
-                self._waiting_for = ""
             else:
-                self._wait_for_events()
+                self._report(0)
+                self._database.submit(waiting.wait_for_more, self._stop).result()
 
-    def _send(self, rows: Sequence[OutboxEvent]) -> tuple[list[int], KafkaError | None]:
+    def _send(self, rows: Sequence[Row]) -> tuple[list[int], KafkaError | None]:
         """Positions of the rows that Kafka took, up to the first that it did not, and why.
 
         A row that cannot even be sent ends the batch; those before it are waited for all the same.
@@ -133,18 +144,6 @@ class Relay:
                     raise
                 self._say_once("Kafka", "it does not acknowledge what was sent")
 
-    def _wait_for_events(self) -> None:
-        if connection.vendor != "postgresql":
-            self._stop.wait(POLL_SECONDS)
-            return
-        with connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {CHANNEL}")
-        if OutboxEvent.objects.filter(published_at__isnull=True).exists():
-            return
-        with connection.wrap_database_errors:
-            for _ in connection.connection.notifies(timeout=NOTIFY_SECONDS, stop_after=1):
-                pass
-
     def _report(self, sent: int) -> None:
         """One line a second at the most, however small the batches are."""
         self._unreported += sent
@@ -164,10 +163,15 @@ class Relay:
             log.warning(f"waiting for {for_what}", reason=reason)
 
 
-def _send_row(producer: Producer, row: OutboxEvent) -> Future:
+def _mark_and_read(acknowledged: Sequence[int], in_flight: Sequence[int]) -> list[Row]:
+    waiting.mark(acknowledged)
+    return waiting.read(in_flight)
+
+
+def _send_row(producer: Producer, row: Row) -> Future:
     return producer.send(
         row.topic,
         value=row.payload.encode(),
-        key=row.aggregateid.encode(),
+        key=row.key.encode(),
         headers=structured_headers(),
     )

@@ -20,9 +20,10 @@ What fails is parked, and tried again as its handler's ``Retry`` says; no test w
 
 import threading
 from collections.abc import Iterable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
@@ -36,6 +37,18 @@ if TYPE_CHECKING:
     from common.inbox.tally import Tally
 
 # Relay and worker are imported where they are used: a service may have one of them alone.
+
+
+class CallersThread(Executor):
+    """Runs at once, in the thread and the transaction of the test."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            done.set_exception(error)
+        return done
 
 
 @dataclass
@@ -62,13 +75,13 @@ class Bus:
         self.kafka.producer().send(topic, value, key, pairs)
 
     def relay(self) -> int:
-        """Relay what waits in the outbox.
+        """Relay all that waits in the outbox.
 
         :returns: how many events were sent.
         """
         from common.outbox.relay import Relay
 
-        return Relay(self.kafka.producer, threading.Event()).relay_batch()
+        return Relay(self.kafka.producer, CallersThread(), threading.Event()).relay_waiting()
 
     def consume(self, batch_size: int = 500) -> "Tally":
         """Run this service's handlers until the worker has caught up and no parked event is due.

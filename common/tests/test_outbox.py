@@ -16,6 +16,7 @@ from common.kafka.connecting import KafkaUnavailable
 from common.outbox.models import OutboxEvent
 from common.outbox.publishing import NoTransaction
 from common.outbox.relay import Relay
+from common.testing.bus import CallersThread
 from common.testing.kafka import InMemoryFuture, InMemoryKafka, InMemoryProducer
 from common.tests.conftest import product
 
@@ -111,9 +112,9 @@ class Refusing(InMemoryProducer):
 def test_a_refused_event_is_sent_again_and_none_overtakes_it(bus):
     for product_id in (1, 2, 3):
         outbox.publish(product(product_id))
-    relay = Relay(lambda: Refusing(bus.kafka), threading.Event())
+    relay = Relay(lambda: Refusing(bus.kafka), CallersThread(), threading.Event())
     with pytest.raises(KafkaUnavailable, match=r"refused.*product\.created 2"):
-        relay.relay_batch()
+        relay.relay_waiting()
     marked = OutboxEvent.objects.filter(published_at__isnull=False)
     assert list(marked.values_list("aggregateid", flat=True)) == ["1"]
     assert bus.relay() == 2
@@ -140,10 +141,10 @@ def test_an_outage_is_said_once_however_long_it_lasts(bus):
         if next(rounds, None) is None:
             stop.set()
 
-    relay = Relay(lambda: Scripted(bus.kafka, still_away), stop)
+    relay = Relay(lambda: Scripted(bus.kafka, still_away), CallersThread(), stop)
     bus.kafka.stop()
     with structlog.testing.capture_logs() as logs, pytest.raises(KafkaUnavailable):
-        relay.relay_batch()
+        relay.relay_waiting()
     assert [line["event"] for line in logs] == ["waiting for Kafka"]
     assert waiting() == 1
 

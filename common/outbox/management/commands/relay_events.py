@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 from django.core.management.base import BaseCommand, CommandError
 
 from common.events.contract import topics
@@ -15,6 +17,8 @@ class Command(BaseCommand):
         stop = stop_on_signals()
         try:
             if wait_until_ready(lambda: missing_migrations() or missing_topics(topics()), stop):
-                Relay(producer, stop).run()
+                # One thread, as a connection and its lock belong to the thread that opened it.
+                with ThreadPoolExecutor(1, "outbox") as database:
+                    Relay(producer, database, stop).run()
         except KafkaRefused as error:
             raise CommandError(str(error), returncode=REFUSED) from error
