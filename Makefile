@@ -10,7 +10,7 @@ KAFKA  := var/kafka
 NODE   := tests/rig/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults screenshots kafka bench bench-publish bench-request bench-proof bench-memory lint format lock translations clean
+.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults screenshots kafka bench lint format lock translations clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -63,21 +63,9 @@ $(NODE)/.installed: tests/rig/node/package-lock.json
 	@npm ci --silent --prefix tests/rig/node
 	@touch $@
 
-bench: setup kafka ## Measure how fast events are consumed, beside other ways to do it
+bench: setup kafka ## Measure everything, some 20 minutes; writes docs/performance.md (needs PostgreSQL, too)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
-	$(BIN)/python -m benchmarks.consume
-
-bench-publish: setup ## Measure what publishing costs beside changing products without it
-	$(BIN)/python -m benchmarks.publish
-
-bench-request: setup kafka ## Measure what a request pays for its event, beside HTTP calls to the subscribers
-	$(BIN)/python -m benchmarks.request
-
-bench-proof: setup ## Measure how fast a million entries are verified (needs PostgreSQL)
-	$(BIN)/python -m benchmarks.proof
-
-bench-memory: setup kafka ## Watch a worker's memory over a million events
-	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks --keep
 
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

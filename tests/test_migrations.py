@@ -1,6 +1,7 @@
-"""A record that was kept before it had chains gets them, and loses nothing."""
+"""What was kept before the tables changed is still there, in its new form."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,24 +28,71 @@ with connection.cursor() as cursor:
 COUNT = "from audit_service.audit.models import *; print('kept', AuditEntry.objects.count())"
 
 
+NOTIFY = """
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+User.objects.create_superuser("admin")
+User.objects.create_user("stranger")
+reader = User.objects.create_user("reader")
+reader.user_permissions.add(Permission.objects.get(codename="view_notification"))
+columns = "event_id, kind, product_id, text, created_at, read_at"
+with connection.cursor() as cursor:
+    for number in range(1200):
+        when = "2026-08-30T12:00:00Z"
+        read_at = None if number % 2 else when
+        row = [f"e{number}", "created", "7", f"Pot {number} is new.", when, read_at]
+        marks = ", ".join(["%s"] * len(row))
+        cursor.execute(f"INSERT INTO notifications_notification ({columns}) VALUES ({marks})", row)
+"""
+TOLD = """
+from notification_service.notifications.models import Notification, Subscription
+for name in ("admin", "reader", "stranger"):
+    own = Notification.objects.filter(user__username=name)
+    unread = own.filter(read_at=None).count()
+    days = {f"{one.created_at:%Y-%m-%d}" for one in own}
+    print(name, own.count(), unread, *days, *Subscription.objects.filter(owner__username=name))
+"""
+
+
+Manage = Callable[..., str]
+
+
 @pytest.fixture
-def database_url(
+def empty(
     real: bool, databases: Databases, tmp_path: Path, request: pytest.FixtureRequest
-) -> str:
-    """An empty database, on a server that has the roles."""
-    if not real:
-        return f"sqlite:///{tmp_path}/audit.sqlite3"
-    server: Postgres = request.getfixturevalue("consumer_postgres")
-    server.execute("CREATE DATABASE audit_migrated OWNER audit")
-    return server.url("audit_migrated", role="audit")
+) -> Callable[[str], Manage]:
+    """Runs commands of a service on an empty database, on a server that has the roles."""
+
+    def make(service: str) -> Manage:
+        url = f"sqlite:///{tmp_path}/{service}.sqlite3"
+        if real:
+            server: Postgres = request.getfixturevalue("consumer_postgres")
+            server.execute(f"CREATE DATABASE {service}_migrated OWNER {service}")
+            url = server.url(f"{service}_migrated", role=service)
+        environment = {**os.environ, "DATABASE_URL": url, "SECRET_KEY": "for-tests-only"}
+        return lambda *words: run(service, list(words), environment)
+
+    return make
 
 
-def test_old_entries_are_chained_and_put_into_their_months(database_url: str) -> None:
-    environment = {**os.environ, "DATABASE_URL": database_url, "SECRET_KEY": "for-tests-only"}
+def test_what_everybody_saw_is_in_the_inbox_of_each(empty: Callable[[str], Manage]) -> None:
+    manage = empty("notification")
+    manage("migrate", "notifications", "0001", "--verbosity=0")
+    for app in ("auth", "contenttypes"):
+        manage("migrate", app, "--verbosity=0")
+    manage("shell", "--command", NOTIFY)
+    manage("migrate", "--verbosity=0")
+    lines = manage("shell", "--command", TOLD).splitlines()
+    everything = "1200 600 2026-08-30 anything, all products, in the application"
+    assert [line for line in lines if line.startswith(("admin", "reader", "stranger"))] == [
+        f"admin {everything}", f"reader {everything}", "stranger 0 0",
+    ]  # fmt: skip
 
-    def manage(*words: str) -> str:
-        return run("audit", list(words), environment)
 
+def test_old_entries_are_chained_and_put_into_their_months(
+    empty: Callable[[str], Manage],
+) -> None:
+    manage = empty("audit")
     manage("migrate", "audit", "0001", "--verbosity=0")
     manage("shell", "--command", FILL)
     manage("migrate", "--verbosity=0")
