@@ -3,7 +3,11 @@
 Each run lets ``consume_events --drain`` take what waits.
 """
 
+import os
+import resource
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 from rich.progress import track
@@ -36,6 +40,13 @@ FROM audit_auditentry WHERE topic = 'product.events'
 """
 
 
+WRITTEN = """
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'), (
+    SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('audit_auditentry')
+) + pg_total_relation_size('inbox_inboxmessage')
+"""
+
+
 def measure(rig: Rig) -> Report:
     rounds, waiting, rows = (1, 5_000, 50_000) if rig.quick else (2, 100_000, 10_000_000)
     many = 10 * waiting
@@ -50,16 +61,61 @@ def measure(rig: Rig) -> Report:
     long, full = f"1 worker, {many:,} wait", f"1 worker, {rows:,} rows in each table"
     rig.postgres.execute(f"TRUNCATE {TABLES}", "audit")
     rig.fill(many - waiting, waiting)
+    before = Costs.now(rig)
     found[long] = [drain(rig, 1, many)]
+    spent = Costs.now(rig).since(before)
     rig.postgres.execute(f"TRUNCATE {TABLES}", "audit")
     fill_tables(rig, rows)
     found[full] = [drain(rig, 1, 3 * waiting, f"--max-events={3 * waiting}")]
     report = Report("scale", "events/s", found)
+    report.notes = [spent.of_each(many)]
     report.goals = [
         Goal("2 workers to 1", report.ratio(_workers(2), one), 1.6),
         Goal(f"{rows:,} rows in each table to none", report.ratio(full, long), 0.8),
     ]
     return report
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What was spent until now.
+
+    :param worker: CPU seconds of all processes that have ended.
+    :param postgres: CPU seconds of PostgreSQL; a connection's count when it is closed.
+    :param wal: bytes of its log.
+    :param stored: bytes of both tables and their indexes.
+    """
+
+    worker: float
+    postgres: float
+    wal: float
+    stored: float
+
+    @classmethod
+    def now(cls, rig: Rig) -> "Costs":
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        with psycopg.connect(rig.postgres.url("audit")) as connection:
+            wal, stored = connection.execute(WRITTEN).fetchone() or (0, 0)
+        ticks = sum(map(int, Path(f"/proc/{rig.postgres.pid}/stat").read_text().split()[13:17]))
+        postgres = ticks / os.sysconf("SC_CLK_TCK")
+        return cls(ended.ru_utime + ended.ru_stime, postgres, float(wal), float(stored))
+
+    def since(self, earlier: "Costs") -> "Costs":
+        return Costs(
+            self.worker - earlier.worker,
+            self.postgres - earlier.postgres,
+            self.wal - earlier.wal,
+            self.stored - earlier.stored,
+        )
+
+    def of_each(self, events: int) -> str:
+        """In words, for one of so many events."""
+        worker, postgres = (1e6 * seconds / events for seconds in (self.worker, self.postgres))
+        return (
+            f"One event cost {worker:.0f} µs of the worker's CPU and {postgres:.0f} µs of "
+            f"PostgreSQL's, {self.wal / events:,.0f} bytes of its log, and "
+            f"{self.stored / events:,.0f} bytes of its tables and indexes."
+        )
 
 
 def drain(rig: Rig, workers: int, events: int, *options: str) -> float:

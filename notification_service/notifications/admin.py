@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -63,6 +64,7 @@ class EndpointAdmin(admin.ModelAdmin):
     list_select_related = ["owner"]
     search_fields = ["name", "url", "owner__username"]
     autocomplete_fields = ["owner"]
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     readonly_fields = ["disabled_reason", "previous_until", "created_at"]
     actions = ["rotate"]
 

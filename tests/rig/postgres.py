@@ -82,6 +82,13 @@ class Postgres:
         login["PGPASSWORD"] = PASSWORDS[SUPERUSER]
         subprocess.run([SCRIPT], env={**os.environ, **login, **passwords}, check=True)
 
+    @property
+    def pid(self) -> int:
+        """Of the server's first process."""
+        if self._process is None:
+            raise RuntimeError("PostgreSQL does not run")
+        return self._process.pid
+
     def url(self, database: str, role: str = SUPERUSER) -> str:
         """The ``DATABASE_URL`` of a database for a role."""
         return f"postgres://{role}:{PASSWORDS[role]}@127.0.0.1:{self.port}/{database}"

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.pagination import KeysetPagination
+from notification_service.notifications.api.own import OwnRows
 from notification_service.notifications.delivering.resending import resend
 from notification_service.notifications.models import Delivery
 from notification_service.notifications.statistics import DAYS, statistics
@@ -67,7 +68,9 @@ class ChannelStatisticsSerializer(serializers.Serializer):
     days = DaySerializer(many=True, help_text=f"The last {DAYS}, the oldest first; UTC.")
 
 
-class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
+class DeliveryViewSet(
+    OwnRows, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet
+):
     queryset = Delivery.objects.select_related("event", "owner")
     serializer_class = DeliverySerializer
     permission_classes = [IsAuthenticated]
@@ -75,11 +78,9 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     filterset_class = DeliveryFilter
 
     def get_queryset(self) -> QuerySet[Delivery]:
-        if self.request is None or not self.request.user.is_authenticated:
-            return super().get_queryset().none()
         if self.request.user.has_perm("notifications.view_delivery"):
-            return super().get_queryset()
-        return super().get_queryset().filter(owner=self.request.user)
+            return viewsets.GenericViewSet.get_queryset(self)
+        return super().get_queryset()
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])

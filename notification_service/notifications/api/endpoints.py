@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
@@ -12,6 +11,7 @@ from rest_framework.response import Response
 
 from common.api.pagination import KeysetPagination
 from common.api.permissions import ModelPermissions
+from notification_service.notifications.api.own import OwnRows
 from notification_service.notifications.models import Endpoint
 
 
@@ -40,17 +40,12 @@ class NewEndpointSerializer(EndpointSerializer):
         read_only_fields = ["disabled_reason", "secret"]
 
 
-class EndpointViewSet(viewsets.ModelViewSet):
+class EndpointViewSet(OwnRows, viewsets.ModelViewSet):
     queryset = Endpoint.objects.order_by("id")
     serializer_class = EndpointSerializer
     permission_classes = [ModelPermissions]
     pagination_class = KeysetPagination
     filterset_fields = ["is_active"]
-
-    def get_queryset(self) -> QuerySet[Endpoint]:
-        if self.request is None or not self.request.user.is_authenticated:
-            return super().get_queryset().none()
-        return super().get_queryset().filter(owner=self.request.user)
 
     @extend_schema(responses={201: NewEndpointSerializer})
     def create(self, request: Request, *args: Any, **options: Any) -> Response:

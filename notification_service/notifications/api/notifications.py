@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, inline_serializer
@@ -13,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.pagination import KeysetPagination
+from notification_service.notifications.api.own import OwnRows
 from notification_service.notifications.models import Notification
 
 Count = inline_serializer("NotificationCount", {"unread": serializers.IntegerField()})
@@ -45,6 +45,7 @@ class NotificationFilter(filters.FilterSet):
 
 
 class NotificationViewSet(
+    OwnRows,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.UpdateModelMixin,
@@ -55,11 +56,7 @@ class NotificationViewSet(
     permission_classes = [IsAuthenticated]
     pagination_class = KeysetPagination
     filterset_class = NotificationFilter
-
-    def get_queryset(self) -> QuerySet[Notification]:
-        if self.request is None or not self.request.user.is_authenticated:
-            return super().get_queryset().none()
-        return super().get_queryset().filter(user=self.request.user)
+    owner_field = "user"
 
     @extend_schema(responses=Count, filters=False)
     @action(detail=False, pagination_class=None, filterset_class=None)

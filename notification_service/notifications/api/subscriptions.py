@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.pagination import KeysetPagination
+from notification_service.notifications.api.own import OwnRows
 from notification_service.notifications.models import Endpoint, Subscription
 from notification_service.notifications.models.subscriptions import EVENT_TYPES, MOST_PRODUCTS
 from notification_service.notifications.previews import preview
@@ -91,17 +92,12 @@ class PreviewSerializer(serializers.Serializer):
     events = serializers.IntegerField(help_text="How many events were looked at: the newest 100.")
 
 
-class SubscriptionViewSet(viewsets.ModelViewSet):
+class SubscriptionViewSet(OwnRows, viewsets.ModelViewSet):
     queryset = Subscription.objects.all()
     serializer_class = SubscriptionSerializer
     permission_classes = [IsAuthenticated]
     pagination_class = KeysetPagination
     filterset_fields = ["channel", "condition", "is_active"]
-
-    def get_queryset(self) -> QuerySet[Subscription]:
-        if self.request is None or not self.request.user.is_authenticated:
-            return super().get_queryset().none()
-        return super().get_queryset().filter(owner=self.request.user)
 
     def perform_create(self, serializer: Any) -> None:
         serializer.save(owner=self.request.user)

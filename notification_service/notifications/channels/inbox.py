@@ -1,7 +1,5 @@
 """The inbox of the application: no stranger is involved, so all is one transaction."""
 
-from collections.abc import Sequence
-
 from notification_service.notifications.facts import from_text
 from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Notification
@@ -10,12 +8,8 @@ from notification_service.notifications.rendering import Words
 MOST_LINES = 50
 
 
-def put(messages: Sequence[Message], words: Words) -> None:
-    """Write a notification for each message."""
-    Notification.objects.bulk_create(_notification(message, words) for message in messages)
-
-
-def _notification(message: Message, words: Words) -> Notification:
+def notification(message: Message, words: Words) -> Notification:
+    """What a person is told by a message; not saved yet."""
     subscription = message.subscription
     if subscription is None:
         raise ValueError("the subscription is gone")

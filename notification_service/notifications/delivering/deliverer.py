@@ -114,3 +114,7 @@ def _step(lane: Lane, stop: threading.Event) -> int:
     except (OperationalError, InterfaceError):
         connection.close()
         raise
+    except Exception:  # what one lane fails of ends no other; it is tried again in a while
+        log.exception("a step failed", lane=lane.name)
+        stop.wait(RETRY_SECONDS)
+        return 0

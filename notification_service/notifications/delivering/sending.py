@@ -19,6 +19,7 @@ from notification_service.notifications.delivering.claims import LEASE, claim, g
 from notification_service.notifications.delivering.lanes import Lane
 from notification_service.notifications.delivering.recording import record
 from notification_service.notifications.messages import Message
+from notification_service.notifications.models import Delivery, Notification
 from notification_service.notifications.models.subscriptions import Channel
 from notification_service.notifications.rendering import Words
 
@@ -26,6 +27,7 @@ MOST_NOTIFICATIONS = 500
 MOST_MESSAGES = 20
 """To strangers in one step: at ten seconds each they are done before the lease ends."""
 MARGIN_SECONDS = 30.0
+IN_THE_INBOX = Sent("in the inbox")
 SENDERS = {Channel.EMAIL: mail.sender, Channel.WEBHOOK: webhooks.sender}
 
 log = structlog.get_logger(__name__)
@@ -47,14 +49,20 @@ def _put_into_inboxes() -> int:
     words = Words.read()
     with transaction.atomic():
         messages = claim(Channel.INBOX, None, MOST_NOTIFICATIONS)
-        wanted = []
+        written: list[Notification] = []
+        told: list[Delivery] = []
+
+        def write(message: Message) -> Outcome:
+            written.append(inbox.notification(message, words))
+            told.extend(message.deliveries)
+            return IN_THE_INBOX
+
         for message in messages:
-            if reason := message.why_not_wanted():
-                record(message, NotWanted(reason))
-            else:
-                wanted.append(message)
-        inbox.put(wanted, words)
-        record(Message([d for message in wanted for d in message.deliveries]), Sent("in the inbox"))
+            outcome = _outcome(write, message)
+            if outcome is not IN_THE_INBOX:
+                record(message, outcome)
+        Notification.objects.bulk_create(written)
+        record(Message(told), IN_THE_INBOX)
     return len(messages)
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
+from notification_service.notifications import rendering
 from notification_service.notifications.channels import mail as mail_channel
 from notification_service.notifications.channels.outcomes import NotSent, Refused, Sent
 from notification_service.notifications.delivering import sending
@@ -123,6 +124,25 @@ def test_what_fails_in_a_way_that_nobody_thought_of_is_tried_again(bus, follow, 
     deliver()
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.answer) == ("pending", "RuntimeError: never thought of")
+
+
+def test_a_text_that_fails_for_one_fails_for_no_other(bus, follow, monkeypatch):
+    render = rendering.Words.of
+
+    def fail(words, delivery, language):
+        if delivery.event.product_id == "1":
+            raise RuntimeError("never thought of")
+        return render(words, delivery, language)
+
+    monkeypatch.setattr(rendering.Words, "of", fail)
+    follow()
+    for number in (1, 2):
+        send(bus, "product.updated", id=number, previous={"price": "9.00"})
+    bus.consume()
+    deliver()
+    assert len(texts()) == 1
+    failed = Delivery.objects.get(state="pending")
+    assert failed.answer == "RuntimeError: never thought of"
 
 
 def test_a_claim_whose_process_died_is_due_again_when_the_lease_ends(bus, follow, later):
