@@ -14,7 +14,7 @@ from common.inbox.database_errors import drop_broken_connection, passes
 from common.inbox.heartbeat import Heartbeat
 from common.inbox.message import Message
 from common.inbox.processing import Processor
-from common.inbox.pruning import Pruner
+from common.inbox.pruning import inbox_pruner
 from common.inbox.retrying import Retries
 from common.inbox.stream import Stream
 from common.inbox.tally import Tally
@@ -65,7 +65,7 @@ class Worker:
         self._processor = Processor(self.group)
         self._retries = Retries(self.group)
         self._heartbeat = Heartbeat(self.group)
-        self._pruner = Pruner(self.group)
+        self._pruner = inbox_pruner(self.group)
         self._pause = FIRST_PAUSE_SECONDS
         self._parked_may_be_due = True
 

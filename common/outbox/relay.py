@@ -15,6 +15,7 @@ from common.kafka.clients import Future, Producer
 from common.kafka.connecting import KafkaUnavailable, unavailable
 from common.outbox import waiting
 from common.outbox.lock import try_lock
+from common.outbox.pruning import outbox_pruner
 from common.outbox.waiting import Row
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ class Relay:
         self._connect = connect
         self._database = database
         self._stop = stop
+        self._pruner = outbox_pruner()
         self._producer: Producer | None = None
         self._waiting_for = ""
         self._unreported = 0
@@ -107,6 +109,7 @@ class Relay:
                 self._wait("Kafka", str(error))
             else:
                 self._report(0)
+                self._database.submit(self._pruner.prune).result()
                 self._database.submit(waiting.wait_for_more, self._stop).result()
 
     def _send(self, rows: Sequence[Row]) -> tuple[list[int], KafkaError | None]:

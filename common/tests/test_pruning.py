@@ -1,4 +1,4 @@
-"""What the inbox forgets, and when."""
+"""What inbox and outbox forget, and when."""
 
 from datetime import timedelta
 
@@ -8,7 +8,9 @@ from django.utils import timezone
 
 from common import outbox
 from common.inbox.models import InboxMessage
-from common.inbox.pruning import Pruner
+from common.inbox.pruning import inbox_pruner
+from common.outbox.models import OutboxEvent
+from common.outbox.pruning import outbox_pruner
 from common.tests.conftest import product
 
 pytestmark = pytest.mark.django_db
@@ -25,10 +27,10 @@ def remembered() -> list[str]:
 
 
 def test_old_rows_go_a_piece_at_a_time_oldest_first(monkeypatch):
-    monkeypatch.setattr("common.inbox.pruning.PIECE", 2)
+    monkeypatch.setattr("common.database.pruning.PIECE", 2)
     for number, days in enumerate([13.9, 15, 16, 17, 18, 19]):
         remember(number, days)
-    pruner = Pruner("bus_tests")
+    pruner = inbox_pruner("bus_tests")
     pruner.prune()
     assert remembered() == ["0", "1", "2", "3"]
     pruner.prune()
@@ -37,7 +39,7 @@ def test_old_rows_go_a_piece_at_a_time_oldest_first(monkeypatch):
 
 
 def test_it_waits_when_there_is_no_more(settings):
-    pruner = Pruner("bus_tests")
+    pruner = inbox_pruner("bus_tests")
     pruner.prune()
     remember(1, 15)
     pruner.prune()
@@ -46,14 +48,14 @@ def test_it_waits_when_there_is_no_more(settings):
 
 def test_other_consumers_rows_are_theirs_to_prune():
     remember(1, 15, consumer="other")
-    Pruner("bus_tests").prune()
+    inbox_pruner("bus_tests").prune()
     assert remembered() == ["1"]
 
 
 def test_a_retention_of_zero_forgets_nothing(settings):
     settings.INBOX_RETENTION_DAYS = 0
     remember(1, 10_000)
-    Pruner("bus_tests").prune()
+    inbox_pruner("bus_tests").prune()
     assert remembered() == ["1"]
 
 
@@ -74,3 +76,32 @@ def test_an_inbox_that_forgets_before_kafka_does_is_refused(settings, days, topi
     settings.KAFKA_TOPIC_RETENTION_MS = topic_days * 24 * 3600 * 1000 if topic_days > 0 else -1
     found = [message.id for message in run_checks() if message.id.startswith("inbox")]
     assert found == errors
+
+
+def relayed(number: int, days: float | None) -> None:
+    """An event that was relayed so many days ago, or waits."""
+    outbox.publish(product(number))
+    sent = None if days is None else timezone.now() - timedelta(days=days)
+    OutboxEvent.objects.filter(aggregateid=number).update(published_at=sent)
+
+
+def in_the_outbox() -> list[str]:
+    return list(OutboxEvent.objects.values_list("aggregateid", flat=True))
+
+
+def test_the_outbox_forgets_what_was_relayed_long_ago_and_nothing_that_waits(monkeypatch):
+    monkeypatch.setattr("common.database.pruning.PIECE", 3)
+    for number, days in enumerate([40, None, 35, 31, 29, 33]):
+        relayed(number, days)
+    pruner = outbox_pruner()
+    pruner.prune()
+    assert in_the_outbox() == ["1", "3", "4", "5"]
+    outbox_pruner().prune()
+    assert in_the_outbox() == ["1", "4", "5"]  # the last is behind one that stays
+
+
+def test_an_outbox_that_keeps_all_forgets_nothing(settings):
+    settings.OUTBOX_RETENTION_DAYS = 0
+    relayed(1, 10_000)
+    outbox_pruner().prune()
+    assert in_the_outbox() == ["1"]

@@ -10,7 +10,7 @@ from django.db.utils import InterfaceError, OperationalError
 
 from notification_service.notifications.deciding.decisions import CHANNEL
 from notification_service.notifications.delivering.lanes import Lane, lanes_due
-from notification_service.notifications.delivering.pruning import Pruner
+from notification_service.notifications.delivering.pruning import notification_pruner
 from notification_service.notifications.delivering.sending import step
 
 POLL_SECONDS = 0.2
@@ -37,7 +37,7 @@ class Deliverer:
         self._drain = drain
         self._busy: dict[Future[int], Lane] = {}
         self._served: dict[str, float] = {}
-        self._pruner = Pruner()
+        self._pruner = notification_pruner()
         self._away = False
         self._unreported = 0
         self._next_report = 0.0
@@ -47,7 +47,7 @@ class Deliverer:
         with ThreadPoolExecutor(self._concurrency, "deliver") as pool:
             while not self._stop.is_set():
                 try:
-                    self._pruner.prune_when_due()
+                    self._pruner.prune()
                     is_idle = not self._start(pool) and not self._busy
                     if is_idle and self._drain:
                         break
