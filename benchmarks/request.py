@@ -24,9 +24,9 @@ A_SECOND = 25
 WARM_UP = 20
 FEW, MANY = 1, 5
 NONE = "no events"
-OURS = "outbox, {} subscribers"
+OURS = "outbox, subscribers: {}"
 NO_KAFKA = "outbox, Kafka is down"
-CALLS = "HTTP calls to {} subscribers"
+CALLS = "HTTP calls, subscribers: {}"
 
 
 class Bench:
