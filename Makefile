@@ -63,7 +63,7 @@ $(NODE)/.installed: tests/rig/node/package-lock.json
 	@npm ci --silent --prefix tests/rig/node
 	@touch $@
 
-bench: setup kafka ## Measure everything, some 20 minutes; writes docs/performance.md (needs PostgreSQL, too)
+bench: setup kafka ## Measure everything, some 25 minutes; writes docs/performance.md (needs PostgreSQL, too)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
 	$(BIN)/python -m benchmarks --keep
 
