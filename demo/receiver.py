@@ -13,7 +13,7 @@ from pathlib import Path
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-SHOWN = 20
+SHOWN = 10
 MOST_BYTES = 1_000_000
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="3">
@@ -28,10 +28,10 @@ pre {{ white-space: pre-wrap; margin: .25rem 0; font-size: .875rem; }}
 <h2>Webhooks</h2>
 <p>Signed and new: {count}. Repeats, dropped by their webhook-id: {repeats}.
 Not signed: {forged}.</p>
-<ol reversed>{webhooks}</ol>
+<ul>{webhooks}</ul>
 <h2>Mails</h2>
 <p>They are files in {directory}.</p>
-<ol reversed>{mails}</ol>
+<ul>{mails}</ul>
 </html>"""
 
 
