@@ -255,7 +255,11 @@ class Stack:
     def client(self, service: str) -> httpx.Client:
         """A client that is logged in as the superuser."""
         if service not in self._clients:
-            client = httpx.Client(base_url=self.urls[service], follow_redirects=True, timeout=30)
+            # gunicorn closes a connection that was idle for 2 s, perhaps just as it is used again.
+            limits = httpx.Limits(keepalive_expiry=1)
+            client = httpx.Client(
+                base_url=self.urls[service], follow_redirects=True, timeout=30, limits=limits
+            )
             client.get("/admin/login/").raise_for_status()
             form = {"username": USER, "password": PASSWORD, "next": "/admin/"}
             cookie = f"{service}_csrftoken"

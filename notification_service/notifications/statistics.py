@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncDate
@@ -45,7 +45,7 @@ def statistics(deliveries: QuerySet[Delivery]) -> list[ChannelStatistics]:
     today = timezone.now().date()
     days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
     finished = (
-        deliveries.filter(finished_at__date__gte=days[0])
+        deliveries.filter(finished_at__gte=datetime.combine(days[0], time(), UTC))
         .order_by()
         .annotate(day=TruncDate("finished_at"))
         .values_list("channel", "day", "state")
