@@ -61,7 +61,7 @@ class Relay:
                 else:
                     self._wait("the relay's lock", "another relay is active; this one stands by")
             except (OperationalError, InterfaceError) as error:
-                self._database.submit(connection.close).result()
+                self._database.submit(_close_connection).result()
                 self._wait("the database", " ".join(str(error).split()))
         self.close()
 
@@ -164,6 +164,11 @@ class Relay:
         if for_what != self._waiting_for:
             self._waiting_for = for_what
             log.warning(f"waiting for {for_what}", reason=reason)
+
+
+def _close_connection() -> None:
+    """That of the thread which runs this: ``connection.close`` would be that of its caller."""
+    connection.close()
 
 
 def _mark_and_read(acknowledged: Sequence[int], in_flight: Sequence[int]) -> list[Row]:
