@@ -28,7 +28,7 @@ HEALTHY_SECONDS = 90
 STOPPED_BY_SIGNAL = {128 + signal.SIGINT, 128 + signal.SIGTERM}
 
 TRY = """
-Everything is up. Log in as admin / admin, or as viewer / viewer, who may only read.
+Everything is up. Log in as admin / admin, or as viewer / viewer, who changes no products.
 
   Products        {product}/admin/products/product/
                   {product}/api/products/
