@@ -8,9 +8,10 @@ from datetime import timedelta
 from itertools import groupby
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseError
 from django.utils import timezone
 
+from common.database.errors import reconnect
 from common.inbox.models import Worker
 from common.inbox.stream import Stream
 from common.inbox.tally import Tally
@@ -61,6 +62,13 @@ class Heartbeat:
         if names != (self._partitions or []):
             log.info("partitions assigned", partitions=names)
         self._partitions = names
+        self.write(stream, tally)
+
+    def write(self, stream: Stream, tally: Tally) -> bool:
+        """Write the row now.
+
+        :returns: whether the database took it.
+        """
         self._fill(stream, tally)
         try:
             if self._row.pk is None:
@@ -68,7 +76,9 @@ class Heartbeat:
             self._row.save()
         except DatabaseError as error:
             log.warning("no heartbeat: the database is away", reason=" ".join(str(error).split()))
-            connection.close()
+            reconnect()
+            return False
+        return True
 
     def end(self) -> None:
         """Take the row away: this worker left on purpose."""
@@ -83,7 +93,7 @@ class Heartbeat:
         now = time.monotonic()
         row.rate = round((tally.handled - row.handled) / max(now - self._last, 0.001), 1)
         self._last = now
-        row.partitions = self._partitions
+        row.partitions = self._partitions or []
         row.lag = stream.lag()
         row.handled, row.failed, row.parked = tally.handled, tally.failed, tally.parked
         row.last_event_at = tally.last_at
