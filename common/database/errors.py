@@ -82,6 +82,15 @@ def passes(error: BaseException) -> bool:
     return sqlstate in PASSING_SQLSTATES
 
 
+def keeps_from_working(error: BaseException) -> bool:
+    """Whether a process waits for an error of a statement of its own, which no event brought about.
+
+    Besides what passes, that is all that the driver calls operational, such as a statement that
+    ran into its time limit.
+    """
+    return passes(error) or isinstance(error, OperationalError | InterfaceError)
+
+
 def database_answers() -> bool:
     """Whether the database can be reached now."""
     reconnect()

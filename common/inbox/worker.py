@@ -10,7 +10,7 @@ from itertools import chain
 import structlog
 from django.db import Error as DatabaseError
 
-from common.database.errors import passes, reconnect
+from common.database.errors import keeps_from_working, reconnect
 from common.inbox.heartbeat import Heartbeat
 from common.inbox.message import Message
 from common.inbox.patience import Patience
@@ -83,7 +83,7 @@ class Worker:
                     self._pause = FIRST_PAUSE_SECONDS
                     self._patience.note_success()
                 except DatabaseError as error:
-                    if not passes(error):
+                    if not keeps_from_working(error):
                         raise
                     self._wait_for_the_database(error)
         finally:
