@@ -62,23 +62,21 @@ class Heartbeat:
         if names != (self._partitions or []):
             log.info("partitions assigned", partitions=names)
         self._partitions = names
-        self.write(stream, tally)
-
-    def write(self, stream: Stream, tally: Tally) -> bool:
-        """Write the row now.
-
-        :returns: whether the database took it.
-        """
-        self._fill(stream, tally)
         try:
-            if self._row.pk is None:
-                Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
-            self._row.save()
+            self.write(stream, tally)
         except DatabaseError as error:
             log.warning("no heartbeat: the database is away", reason=" ".join(str(error).split()))
             reconnect()
-            return False
-        return True
+
+    def write(self, stream: Stream, tally: Tally) -> None:
+        """Write the row now.
+
+        :raises django.db.Error: when the database does not take it.
+        """
+        self._fill(stream, tally)
+        if self._row.pk is None:
+            Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
+        self._row.save()
 
     def end(self) -> None:
         """Take the row away: this worker left on purpose."""

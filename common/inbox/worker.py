@@ -141,8 +141,13 @@ class Worker:
         """
         log.warning("waiting for the database", reason=" ".join(str(error).split()))
         reconnect()
-        answers = self._heartbeat.write(self.stream, self.tally)
-        self._patience.note_failure(database_answers=answers)
+        try:
+            self._heartbeat.write(self.stream, self.tally)
+        except DatabaseError:
+            reconnect()
+            self._patience.note_failure(database_answers=False)
+        else:
+            self._patience.note_failure(database_answers=True)
         self.stop.wait(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 

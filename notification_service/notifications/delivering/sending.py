@@ -49,7 +49,7 @@ def step(lane: Lane, stop: threading.Event) -> int:
 def _put_into_inboxes() -> int:
     """Exactly once: a notification and the record of it are one transaction.
 
-    What cannot be written, or not be committed, takes its batch with it; then each is put by itself.
+    One that cannot be written or committed takes its batch with it; then each is put by itself.
     """
     words = Words.read()
     try:

@@ -121,6 +121,9 @@ def _table(keys: QuerySet[Any]) -> Table:
     table = Table(title=f"Parked events: {sum(key.waiting for key in keys):,}", expand=True)
     table.add_column("id", justify="right", no_wrap=True)
     table.add_column("key", overflow="fold", max_width=20)
+    has_own_lines = any(key.handler for key in keys)
+    if has_own_lines:
+        table.add_column("only for", overflow="fold", max_width=20)
     table.add_column("waiting", justify="right", no_wrap=True)
     table.add_column("for", no_wrap=True)
     table.add_column("tries", justify="right", no_wrap=True)
@@ -128,10 +131,10 @@ def _table(keys: QuerySet[Any]) -> Table:
     table.add_column("error", ratio=1, no_wrap=True)
     for key in keys:
         waits = timesince(key.since, depth=1) if key.since else ""
-        row = (str(key.head), key.shown_key, f"{key.waiting:,}", waits, str(key.attempts))
+        own = (key.handler.rpartition(".")[2],) if has_own_lines else ()
+        row = (str(key.head), key.shown_key, *own, f"{key.waiting:,}", waits, str(key.attempts))
         error = " ".join((key.error or "").split()) or "not tried yet"
-        own = f"{key.handler} alone: " if key.handler else ""
-        table.add_row(*row, _next_try(key), own + error)
+        table.add_row(*row, _next_try(key), error)
     return table
 
 
