@@ -62,8 +62,9 @@ class Lines:
         the others, too, and one that no longer is isolated empties its own line first.
         """
         shared = self._open.get((address(message), SHARED))
-        isolated = self._isolated if shared is None else frozenset(shared.apart)
-        return isolated | self._own.get(address(message), frozenset())
+        if shared is not None:
+            return frozenset(shared.apart)
+        return self._isolated | self._own.get(address(message), frozenset())
 
     def park(self, message: Message, failure: Failure, handler: str = SHARED) -> None:
         """Keep a message that failed at its first try, and hold its key, which is not held yet."""

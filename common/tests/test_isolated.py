@@ -214,11 +214,35 @@ def test_a_handler_that_becomes_isolated_gets_what_was_parked_for_it(bus, own_ha
     assert noted() == ["1.1", "1.2", "1.3"]
 
 
-def test_a_handler_that_is_no_longer_isolated_empties_its_own_line_first(bus, own_handlers, heal):
+def test_it_waits_in_the_shared_line_to_the_end_of_that(bus, own_handlers, heal):
+    """Its own line has begun by then, but must not overtake what waits for it in the shared one."""
+    bad.clear()
+    bad.add("1.1")
+    subscribe(ProductCreated, retry=policy)(note)
+    publish(product(1, 1), hopeless(1, 2))
+    bus.run()
+    own_handlers.pop()
+    subscribe(ProductCreated, isolated=True, retry=policy)(note)
+    bus.travel(seconds=10)
+    assert lines() == {("1", ""): ("dead", [2]), ("1", "note"): ("retrying", [1])}
+    publish(product(1, 3))
+    bus.run()
+    bad.clear()
+    bus.travel(seconds=10)
+    assert (written(), noted()) == (["1.1"], ["1.1"])
+    heal()
+    bus.retry_parked()
+    assert written() == noted() == ["1.1", "1.2", "1.3"]
+
+
+@pytest.mark.parametrize("second", [product, poison])
+def test_a_handler_that_is_no_longer_isolated_empties_its_own_line_first(
+    bus, own_handlers, heal, second
+):
     bad.clear()
     bad.add("1.1")
     subscribe(ProductCreated, isolated=True, retry=policy)(note)
-    publish(product(1, 1), poison(1, 2))
+    publish(product(1, 1), second(1, 2))
     bus.run()
     own_handlers.pop()
     subscribe(ProductCreated, retry=policy)(note)
@@ -232,6 +256,7 @@ def test_a_handler_that_is_no_longer_isolated_empties_its_own_line_first(bus, ow
     publish(product(1, 4))
     bus.run()
     assert written() == noted() == ["1.1", "1.2", "1.3", "1.4"]
+    assert ParkedEvent.objects.filter(parked_key__handler=NAME, state="handled").count() == 3
 
 
 def parked(*words):
