@@ -150,4 +150,6 @@ def database(name: str) -> dict[str, Any]:
     else:
         config.setdefault("CONN_MAX_AGE", 60)
         config["CONN_HEALTH_CHECKS"] = True
+        # A worker that waits longer for a server which does not answer would leave its group.
+        config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 10)
     return config

@@ -8,6 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from common.events.received import Event
 
 
 @dataclass(frozen=True)
@@ -27,17 +30,76 @@ class Context:
     traceparent: str | None = None
 
 
-_current: ContextVar[Context | None] = ContextVar("event_context", default=None)
+class CauseUnknown(RuntimeError):
+    """Something is published for one of several events, and nobody said for which."""
+
+
+@dataclass(frozen=True)
+class _Unknown:
+    """Stands in the place of a context where several could be meant."""
+
+    hint: str
+
+
+_current: ContextVar[Context | _Unknown | None] = ContextVar("event_context", default=None)
 
 
 def current() -> Context:
-    """The context of the request or handler at work; outside both, that of the process."""
-    return _current.get() or _process_context()
+    """The context of the request or handler at work; outside both, that of the process.
+
+    :raises CauseUnknown: in a batch handler, outside :func:`caused_by`.
+    """
+    context = _current.get()
+    if isinstance(context, _Unknown):
+        raise CauseUnknown(context.hint)
+    return context or _process_context()
 
 
 @contextmanager
 def use(context: Context) -> Iterator[None]:
     """Let events that are published inside the block tell of this context."""
+    with _set(context):
+        yield
+
+
+@contextmanager
+def caused_by(event: Event[Any]) -> Iterator[None]:
+    """Let what is published inside the block go on from an event.
+
+    It has the event's correlation id, actor and trace, and names the event in ``causationid``. The
+    handler of one event is in such a block already; a batch handler opens one for each event that
+    it publishes for::
+
+        for event in events:
+            with caused_by(event):
+                outbox.publish(...)
+
+    :param event: the event that is being handled.
+    """
+    envelope = event.envelope
+    actor = envelope.actor or _process_context().actor()
+    context = Context(
+        correlation_id=envelope.correlationid or envelope.id,
+        causation_id=envelope.id,
+        actor=lambda: actor,
+        traceparent=envelope.traceparent,
+    )
+    with _set(context):
+        yield
+
+
+@contextmanager
+def cause_to_be_said(hint: str) -> Iterator[None]:
+    """Refuse to publish inside the block, except inside :func:`caused_by`.
+
+    :param hint: the text of the :class:`CauseUnknown`.
+    """
+    with _set(_Unknown(hint)):
+        yield
+
+
+@contextmanager
+def _set(context: Context | _Unknown) -> Iterator[None]:
     token = _current.set(context)
     try:
         yield

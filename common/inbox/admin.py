@@ -20,7 +20,7 @@ from common.admin import ReadOnlyAdmin
 from common.events.codec import headers_from_text
 from common.inbox import decisions, health
 from common.inbox.heartbeat import shown_partitions
-from common.inbox.lines import waiting_keys
+from common.inbox.lines import is_abandoned, waiting_keys
 from common.inbox.models import ParkedDecision, ParkedEvent, ParkedKey, Worker
 from common.inbox.payload import pretty
 
@@ -113,7 +113,7 @@ class DecidingAdmin(ReadOnlyAdmin):
         for event in events:
             try:
                 DECISIONS[action](event.pk, request.user.get_username(), reason)
-            except decisions.NotOpen as error:
+            except (decisions.NotOpen, decisions.HandlerGone) as error:
                 self.message_user(request, f"{error}.", messages.WARNING)
             else:
                 done += 1
@@ -128,10 +128,10 @@ class DecidingAdmin(ReadOnlyAdmin):
 
 @admin.register(ParkedKey)
 class ParkedKeyAdmin(DecidingAdmin):
-    list_display = ["__str__", "badge", "line", "first_error", "next_try", "parked"]
+    list_display = ["shown_key", "waits_for", "badge", "line", "first_error", "next_try", "parked"]
     list_display_links = None
-    list_filter = ["state", "topic"]
-    search_fields = ["key"]
+    list_filter = ["state", "topic", "handler"]
+    search_fields = ["key", "handler"]
     show_facets = admin.ShowFacets.NEVER
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -142,8 +142,18 @@ class ParkedKeyAdmin(DecidingAdmin):
         firsts = chosen.values_list("head", flat=True)
         return list(ParkedEvent.objects.filter(pk__in=[*firsts]).select_related("parked_key"))
 
+    @admin.display(description="key", ordering="key")
+    def shown_key(self, key: ParkedKey) -> str:
+        return key.shown_key
+
+    @admin.display(description="waits for", ordering="handler")
+    def waits_for(self, key: ParkedKey) -> str:
+        return _waits_for(key)
+
     @admin.display(description="state", ordering="state")
     def badge(self, key: ParkedKey) -> str:
+        if is_abandoned(key):
+            return _badge("dead", "no such handler exists")
         return _badge(key.state, key.get_state_display())
 
     @admin.display(description="waiting", ordering="waiting")
@@ -177,17 +187,38 @@ class DecisionInline(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(ParkedEvent)
 class ParkedEventAdmin(DecidingAdmin):
-    list_display = ["__str__", "badge", "line", "short_error", "attempts", "next_try", "parked_at"]
-    list_filter = ["state", "type", "handler"]
+    list_display = [
+        "__str__",
+        "badge",
+        "line",
+        "waits_for",
+        "short_error",
+        "attempts",
+        "next_try",
+        "parked_at",
+    ]
+    list_filter = ["state", "type", "handler", "parked_key__handler"]
     list_select_related = ["parked_key"]
     search_fields = ["parked_key__key", "event_id", "error"]
     inlines = [DecisionInline]
     fieldsets = (
         (None, {"fields": ["badge", "error", "handler", "attempts", "next_try", "trace"]}),
-        ("Event", {"fields": ["type", "event_id", "line", "payload", "shown_headers"]}),
+        (
+            "Event",
+            {"fields": ["type", "event_id", "line", "waits_for", "payload", "shown_headers"]},
+        ),
         ("In Kafka", {"fields": ["place", "parked_at", "handled_at"]}),
     )
-    readonly_fields = ["badge", "line", "next_try", "trace", "payload", "shown_headers", "place"]
+    readonly_fields = [
+        "badge",
+        "line",
+        "waits_for",
+        "next_try",
+        "trace",
+        "payload",
+        "shown_headers",
+        "place",
+    ]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         known = lookup == "parked_key__id__exact"
@@ -195,12 +226,18 @@ class ParkedEventAdmin(DecidingAdmin):
 
     @admin.display(description="state", ordering="state")
     def badge(self, event: ParkedEvent) -> str:
+        if event.is_open and is_abandoned(event.parked_key):
+            return _badge("dead", "no such handler exists")
         dead = event.state == "failed" and event.parked_key.state == ParkedKey.State.DEAD
         return _badge("dead" if dead else event.state, _state(event, dead))
 
     @admin.display(description="key", ordering="parked_key__key")
     def line(self, event: ParkedEvent) -> str:
-        return str(event.parked_key)
+        return event.parked_key.shown_key
+
+    @admin.display(description="waits for", ordering="parked_key__handler")
+    def waits_for(self, event: ParkedEvent) -> str:
+        return _waits_for(event.parked_key)
 
     @admin.display(description="error")
     def short_error(self, event: ParkedEvent) -> str:
@@ -254,6 +291,10 @@ class WorkerAdmin(ReadOnlyAdmin):
 
 def _state(event: ParkedEvent, dead: bool) -> str:
     return "dead, waits for a person" if dead else event.get_state_display()
+
+
+def _waits_for(key: ParkedKey) -> str:
+    return f"{key.handler} alone" if key.handler else "all handlers"
 
 
 def _when(moment: datetime | None) -> str:

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connection
 
 from common.events import AnyEvent
-from common.inbox import health
+from common.inbox import health, lines
 from common.inbox.subscriptions import Subscription, subscriptions
 
 
@@ -107,6 +107,26 @@ def nobody_waits_for_a_person(**options: Any) -> list[CheckMessage]:
             hint="Look at them with the command `parked list` or in the admin.",
             id="inbox.W001",
         )
+    ]
+
+
+@register(Tags.database)
+def nobody_waits_for_a_handler_that_is_gone(**options: Any) -> list[CheckMessage]:
+    """Run by ``check --database default`` and by ``migrate``."""
+    if not options["databases"]:
+        return []
+    try:
+        names = sorted(set(lines.abandoned().values_list("handler", flat=True)))
+    except DatabaseError:  # not migrated yet, or away: other checks say so
+        return []
+    return [
+        Warning(
+            f"Parked events wait for the handler {name}, which does not exist any more.",
+            hint="Give the handler its old name back, or discard the events: the command "
+            "`parked list` shows them.",
+            id="inbox.W002",
+        )
+        for name in names
     ]
 
 

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 
+from common.inbox.lines import is_abandoned
 from common.inbox.models import ParkedDecision, ParkedEvent, ParkedKey
 
 Action = ParkedDecision.Action
@@ -11,6 +12,10 @@ class NotOpen(Exception):
     """There is no such event, or it does not wait any more. The text says which."""
 
 
+class HandlerGone(Exception):
+    """The event waits for a handler that does not exist any more. The text says what to do."""
+
+
 def retry_now(event: int, by: str, reason: str = "") -> ParkedKey:
     """Let a worker try the line of this event at once, from its front, dead or not.
 
@@ -18,9 +23,15 @@ def retry_now(event: int, by: str, reason: str = "") -> ParkedKey:
     :param by: who decides.
     :returns: its key.
     :raises NotOpen: when the event does not wait any more.
+    :raises HandlerGone: when there is nobody to try it.
     """
     with transaction.atomic():
         key, row = _lock(event)
+        if is_abandoned(key):
+            raise HandlerGone(
+                f"Parked event {event} waits for the handler {key.handler}, which does not exist "
+                "any more: give it its old name back, or discard the event"
+            )
         key.go_on()
         key.save()
         ParkedDecision.objects.create(event=row, action=Action.RETRY, by=by, reason=reason)

@@ -1,55 +1,80 @@
-"""Handing messages to the handlers that subscribed to them."""
+"""Handing events to the handlers that subscribed to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from common.database.errors import rollback_only
 from common.events import Event
-from common.events.context import Context, current, use
-from common.inbox.database_errors import passes
-from common.inbox.failures import HandlerFailed
+from common.events.context import cause_to_be_said, caused_by
+from common.inbox.failures import HandlerFailed, RolledBack
 from common.inbox.message import Message
 from common.inbox.subscriptions import Subscription, subscriptions
 
 
-def run_handlers(messages: Sequence[Message]) -> None:
-    """Run every handler over its events, in the order of the messages.
+@dataclass
+class Delivery:
+    """A readable message on its way to the handlers.
+
+    :param apart: names of the handlers that do not take it together with the others.
+    """
+
+    message: Message
+    apart: frozenset[str] = frozenset()
+
+    @cached_property
+    def event(self) -> Event[Any]:
+        """The event; its data is read once for all handlers."""
+        return self.message.event()
+
+    def is_shared(self) -> bool:
+        """Whether any handler takes it together with others."""
+        return any(s.wants(self.event.type) for s in subscriptions if s.name not in self.apart)
+
+
+def run_together(deliveries: Sequence[Delivery]) -> None:
+    """Run the handlers that share one fate, in the order of the messages.
 
     :raises HandlerFailed: when a handler raises.
-    :raises django.db.Error: when the database is at fault, in a way that passes.
     """
-    dispatch([message.event() for message in messages], subscriptions)
+    for subscription in subscriptions:
+        theirs = [d for d in deliveries if subscription.name not in d.apart]
+        run(subscription, [d.event for d in wanted(subscription, theirs)])
 
 
-def dispatch(events: Sequence[Event[Any]], handlers: Sequence[Subscription]) -> None:
-    """Run these handlers over those of the events that they want. It raises as above."""
-    types = {event.type for event in events}
-    for subscription in handlers:
-        its_types = {event_type for event_type in types if subscription.wants(event_type)}
-        wanted = [event for event in events if event.type in its_types]
-        if subscription.batch and wanted:
-            _call(subscription, wanted)
-        elif not subscription.batch:
-            for event in wanted:
-                with use(_caused_by(event)):
-                    _call(subscription, event)
+def wanted(subscription: Subscription, deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """Those of the deliveries that a handler asked for."""
+    found = list(deliveries)
+    types = {d.event.type for d in found}
+    its_types = {event_type for event_type in types if subscription.wants(event_type)}
+    return [d for d in found if d.event.type in its_types]
+
+
+def run(subscription: Subscription, events: Sequence[Event[Any]]) -> None:
+    """Run one handler over events that it asked for.
+
+    :raises HandlerFailed: when it raises.
+    """
+    if subscription.batch and events:
+        with cause_to_be_said(
+            f"{subscription.name} is a batch handler: it must say for which event it publishes, "
+            "as in `with caused_by(event): outbox.publish(...)` (from common.inbox)"
+        ):
+            _call(subscription, list(events))
+    elif not subscription.batch:
+        for event in events:
+            with caused_by(event):
+                _call(subscription, event)
 
 
 def _call(subscription: Subscription, argument: Any) -> None:
     try:
         subscription.handler(argument)
+        if rollback_only():
+            raise RolledBack(
+                "the handler went on after an error of the database, and nothing that it wrote "
+                "can be committed: put transaction.atomic() around what may fail"
+            )
     except Exception as error:
-        if passes(error):
-            raise
         raise HandlerFailed(subscription) from error
-
-
-def _caused_by(event: Event[Any]) -> Context:
-    """What a handler publishes goes on from the event that it handles."""
-    envelope = event.envelope
-    actor = envelope.actor or current().actor()
-    return Context(
-        correlation_id=envelope.correlationid or envelope.id,
-        causation_id=envelope.id,
-        actor=lambda: actor,
-        traceparent=envelope.traceparent,
-    )

@@ -17,6 +17,10 @@ class HandlerFailed(Exception):
         self.subscription = subscription
 
 
+class RolledBack(RuntimeError):
+    """A handler returned, but what it did can only be rolled back."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why an event could not be handled.
@@ -31,11 +35,14 @@ class Failure:
     handler: str = ""
 
     @classmethod
-    def of(cls, raised: Exception) -> "Failure":
-        """From what came out of :func:`common.inbox.dispatch.run_handlers`."""
+    def of(cls, raised: Exception, alone: Subscription | None = None) -> "Failure":
+        """From what came out of :func:`common.inbox.dispatch.run`, or of the commit.
+
+        :param alone: the handler to blame for the commit, if no other one was at work.
+        """
         if isinstance(raised, HandlerFailed) and isinstance(raised.__cause__, Exception):
             return cls(raised.__cause__, raised.subscription.retry, raised.subscription.name)
-        return cls(raised)
+        return cls(raised, alone.retry, alone.name) if alone else cls(raised)
 
     @classmethod
     def to_read(cls, message: Message) -> "Failure":

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from common.inbox.models import ParkedEvent, ParkedKey, Worker
+from common.inbox.lines import waiting_for_a_person
+from common.inbox.models import ParkedEvent, Worker
 
 ALIVE = timedelta(seconds=20)
 
@@ -17,10 +18,10 @@ def workers() -> list[Any]:
 
 
 def parked() -> int:
-    """How many events wait for a retry or a person."""
+    """How many events wait for a retry or a person; one that waits in two lines counts twice."""
     return ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN).count()
 
 
 def dead() -> int:
-    """How many keys wait for a person."""
-    return ParkedKey.objects.filter(state=ParkedKey.State.DEAD).count()
+    """How many lines wait for a person: of keys, or of a key and an isolated handler."""
+    return waiting_for_a_person().count()

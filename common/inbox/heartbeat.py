@@ -8,9 +8,10 @@ from datetime import timedelta
 from itertools import groupby
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseError
 from django.utils import timezone
 
+from common.database.errors import reconnect
 from common.inbox.models import Worker
 from common.inbox.stream import Stream
 from common.inbox.tally import Tally
@@ -61,14 +62,21 @@ class Heartbeat:
         if names != (self._partitions or []):
             log.info("partitions assigned", partitions=names)
         self._partitions = names
-        self._fill(stream, tally)
         try:
-            if self._row.pk is None:
-                Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
-            self._row.save()
+            self.write(stream, tally)
         except DatabaseError as error:
             log.warning("no heartbeat: the database is away", reason=" ".join(str(error).split()))
-            connection.close()
+            reconnect()
+
+    def write(self, stream: Stream, tally: Tally) -> None:
+        """Write the row now.
+
+        :raises django.db.Error: when the database does not take it.
+        """
+        self._fill(stream, tally)
+        if self._row.pk is None:
+            Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
+        self._row.save()
 
     def end(self) -> None:
         """Take the row away: this worker left on purpose."""
@@ -83,7 +91,7 @@ class Heartbeat:
         now = time.monotonic()
         row.rate = round((tally.handled - row.handled) / max(now - self._last, 0.001), 1)
         self._last = now
-        row.partitions = self._partitions
+        row.partitions = self._partitions or []
         row.lag = stream.lag()
         row.handled, row.failed, row.parked = tally.handled, tally.failed, tally.parked
         row.last_event_at = tally.last_at

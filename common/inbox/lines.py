@@ -5,6 +5,24 @@ from typing import Any
 from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
 
 from common.inbox.models import ParkedEvent, ParkedKey
+from common.inbox.subscriptions import subscription_of, subscriptions
+
+
+def is_abandoned(key: ParkedKey) -> bool:
+    """Whether a line's handler does not exist any more: it was renamed or removed."""
+    return bool(key.handler) and subscription_of(key.handler) is None
+
+
+def abandoned() -> QuerySet[ParkedKey]:
+    """The lines in which events wait for handlers that do not exist any more."""
+    names = ["", *(subscription.name for subscription in subscriptions)]
+    return ParkedKey.objects.exclude(state=ParkedKey.State.CLEAR).exclude(handler__in=names)
+
+
+def waiting_for_a_person() -> QuerySet[ParkedKey]:
+    """The lines that nobody tries again: their first event is dead, or their handler is gone."""
+    dead = ParkedKey.objects.filter(state=ParkedKey.State.DEAD)
+    return dead | ParkedKey.objects.filter(pk__in=abandoned().values("pk"))
 
 
 def waiting_keys() -> QuerySet[Any]:

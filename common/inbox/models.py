@@ -25,8 +25,12 @@ class InboxMessage(models.Model):
 class ParkedKey(models.Model):
     """A key whose events wait in line, because the first of them could not be handled.
 
-    Whoever parks, retries or discards an event of the line locks this row first. It stays when the
-    line is empty, and serves again. An event without a key has a row to itself.
+    A line is shared by all handlers, or it is that of one isolated handler. Whoever parks, retries
+    or discards an event of the line locks this row first. It stays when the line is empty, and
+    serves again. An event without a key has a row to itself.
+
+    :param apart: names of the handlers that the events of a shared line are not for. They were
+        isolated when the line began, and get the events of its key on their own while it lasts.
     """
 
     class State(models.TextChoices):
@@ -39,13 +43,17 @@ class ParkedKey(models.Model):
     key = models.CharField(
         max_length=255, blank=True, help_text="Later events of this key wait; empty holds none."
     )
+    handler = models.CharField(
+        max_length=255, blank=True, help_text="The isolated handler whose line it is."
+    )
+    apart = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=10, choices=State.choices)
     next_try_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["consumer", "topic", "key"],
+                fields=["consumer", "topic", "key", "handler"],
                 name="inbox_one_line_a_key",
                 condition=~models.Q(key=""),
             )
@@ -59,6 +67,11 @@ class ParkedKey(models.Model):
         ]
 
     def __str__(self) -> str:
+        return f"{self.shown_key}, for {self.handler}" if self.handler else self.shown_key
+
+    @property
+    def shown_key(self) -> str:
+        """The key, for people."""
         return self.key or "(no key)"
 
     def line(self) -> "models.QuerySet[ParkedEvent]":

@@ -1,18 +1,27 @@
-"""Parking: what fails waits in a table, and later events of its key wait behind it, in order."""
+"""Parking: what fails waits in a table, and later events of its key wait behind it, in order.
 
-from collections.abc import Iterable, Mapping, Sequence
+Each key has a line that all handlers share, and one for each isolated handler that failed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 import structlog
 
 from common.events import Place
 from common.events.codec import headers_from_text, headers_to_text
+from common.inbox import signals
 from common.inbox.failures import Failure
 from common.inbox.message import Message
 from common.inbox.models import ParkedEvent, ParkedKey
+from common.inbox.subscriptions import isolated_names
 
 log = structlog.get_logger(__name__)
 
 Address = tuple[str, str]
+SHARED = ""
+"""In the place of a handler's name: the line of all that are not isolated."""
 State = ParkedEvent.State
 
 
@@ -21,39 +30,115 @@ def address(message: Message) -> Address:
     return message.place.topic, message.held_key
 
 
-def held_keys(consumer: str, messages: Iterable[Message]) -> dict[Address, int]:
-    """The keys among these whose events wait, with the ids of their rows.
+class Lines:
+    """The lines of the keys of some messages, in the transaction that is open.
 
-    The rows are locked until the transaction ends: a retry that empties a line cannot slip in
+    Lines in which events wait are locked until it ends: a retry that empties one cannot slip in
     between this look and the parking of a follower.
+
+    :param consumer: the consumer group whose lines they are.
+    :param messages: readable ones.
     """
-    held = ParkedKey.objects.exclude(state=ParkedKey.State.CLEAR).filter(consumer=consumer)
-    if not held.exists():
-        return {}
-    wanted = {address(message) for message in messages if message.held_key}
-    rows = (
-        held.filter(key__in={key for _, key in wanted})
-        .order_by("id")
-        .select_for_update()
-        .values_list("topic", "key", "id")
-    )
-    return {(topic, key): pk for topic, key, pk in rows if (topic, key) in wanted}
 
+    def __init__(self, consumer: str, messages: Iterable[Message]) -> None:
+        self._consumer = consumer
+        self._open: dict[tuple[Address, str], ParkedKey] = {}
+        self._own: dict[Address, set[str]] = defaultdict(set)
+        self._isolated = isolated_names()
+        self.failed: list[tuple[Message, Failure, ParkedEvent]] = []
+        self.behind: list[tuple[Message, str]] = []
+        for line in self._locked({address(m) for m in messages if m.held_key}):
+            self._enter(line)
 
-def park(consumer: str, message: Message, failure: Failure) -> ParkedEvent:
-    """Keep a message that failed at its first try, and hold its key, which is not held yet."""
-    topic, key = address(message)
-    parked_key = ParkedKey(consumer=consumer, topic=topic, key=key)
-    if key:
-        known = ParkedKey.objects.filter(consumer=consumer, topic=topic, key=key)
-        parked_key = known.select_for_update().first() or parked_key
-    parked_key.hold(failure.wait(attempts=1))
-    parked_key.save()
-    row = _row(message, parked_key.pk, State.FAILED)
-    blame(row, failure)
-    row.save()
-    log.error("parked", id=row.pk, event_type=row.type, place=row.place, error=row.error)
-    return row
+    def holds(self, message: Message, handler: str = SHARED) -> bool:
+        """Whether earlier events of the message's key wait in the shared or a handler's line."""
+        return (address(message), handler) in self._open
+
+    def apart(self, message: Message) -> frozenset[str]:
+        """The handlers that do not take a message together with the others.
+
+        Those are the isolated ones. But a key keeps the division that its lines began with: a
+        handler that became isolated while events wait for it in the shared line waits there for
+        the others, too, and one that no longer is isolated empties its own line first.
+        """
+        shared = self._open.get((address(message), SHARED))
+        if shared is not None:
+            return frozenset(shared.apart)
+        return self._isolated | self._own.get(address(message), frozenset())
+
+    def park(self, message: Message, failure: Failure, handler: str = SHARED) -> None:
+        """Keep a message that failed at its first try, and hold its key, which is not held yet."""
+        line = self._begin(message, handler, failure.wait(attempts=1))
+        row = _row(message, line, State.FAILED)
+        blame(row, failure)
+        row.save()
+        self.failed.append((message, failure, row))
+
+    def wait(self, messages: Sequence[Message], handler: str = SHARED) -> None:
+        """Keep messages at the ends of their lines, in their order.
+
+        The first of a line in which nothing waits is due at once.
+        """
+        rows = []
+        for message in messages:
+            line = self._open.get((address(message), handler))
+            line = line or self._begin(message, handler, timedelta(0))
+            rows.append(_row(message, line, State.BEHIND))
+        ParkedEvent.objects.bulk_create(rows)
+        self.behind += [(message, handler) for message in messages]
+
+    def tell(self) -> None:
+        """Say what was parked. To be called when the transaction is committed."""
+        for message, failure, row in self.failed:
+            where = {"id": row.pk, "event_type": row.type, "place": row.place}
+            log.error("parked", **where, handler=failure.handler, error=row.error)
+            line = row.parked_key.handler
+            if message.envelope:
+                signals.failed(self._consumer, message, failure, line)
+            signals.send(signals.event_parked, self._consumer, [message], line=line)
+        if self.behind:
+            log.warning("parked behind other events of their keys", events=len(self.behind))
+        for message, handler in self.behind:
+            signals.send(signals.event_parked, self._consumer, [message], line=handler)
+
+    @property
+    def parked(self) -> list[Message]:
+        """What was parked, once for each line that it was parked in."""
+        return [m for m, _, _ in self.failed] + [m for m, _ in self.behind]
+
+    def _locked(self, wanted: set[Address]) -> list[ParkedKey]:
+        waiting = ParkedKey.objects.exclude(state=ParkedKey.State.CLEAR)
+        waiting = waiting.filter(consumer=self._consumer)
+        if not wanted or not waiting.exists():
+            return []
+        lines = waiting.filter(key__in={key for _, key in wanted}).order_by("id")
+        return [line for line in lines.select_for_update() if (line.topic, line.key) in wanted]
+
+    def _begin(self, message: Message, handler: str, wait: timedelta | None) -> ParkedKey:
+        """Hold a key, with the first event of its line due after the wait."""
+        topic, key = address(message)
+        line = ParkedKey(consumer=self._consumer, topic=topic, key=key, handler=handler)
+        if key:
+            line, _ = ParkedKey.objects.select_for_update().get_or_create(
+                consumer=self._consumer,
+                topic=topic,
+                key=key,
+                handler=handler,
+                defaults={"state": ParkedKey.State.CLEAR},
+            )
+        if handler == SHARED:
+            line.apart = sorted(self.apart(message))
+        line.hold(wait)
+        line.save()
+        if key:
+            self._enter(line)
+        return line
+
+    def _enter(self, line: ParkedKey) -> None:
+        where = line.topic, line.key
+        self._open[where, line.handler] = line
+        if line.handler:
+            self._own[where].add(line.handler)
 
 
 def blame(row: ParkedEvent, failure: Failure) -> None:
@@ -61,16 +146,6 @@ def blame(row: ParkedEvent, failure: Failure) -> None:
     row.state = State.FAILED
     row.attempts += 1
     row.handler, row.error, row.traceback = failure.handler, failure.text, failure.traceback
-
-
-def park_behind(messages: Sequence[Message], held: Mapping[Address, int]) -> None:
-    """Keep messages whose key is held, in their order.
-
-    :param held: what :func:`held_keys` returned, in the same transaction.
-    """
-    ParkedEvent.objects.bulk_create(_row(m, held[address(m)], State.BEHIND) for m in messages)
-    if messages:
-        log.warning("parked behind events that failed", events=len(messages))
 
 
 def parked_message(row: ParkedEvent) -> Message:
@@ -83,9 +158,9 @@ def parked_message(row: ParkedEvent) -> Message:
     )
 
 
-def _row(message: Message, parked_key: int, state: State) -> ParkedEvent:
+def _row(message: Message, line: ParkedKey, state: State) -> ParkedEvent:
     return ParkedEvent(
-        parked_key_id=parked_key,
+        parked_key=line,
         state=state,
         topic=message.place.topic,
         partition=message.place.partition,

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
-from common.inbox.database_errors import drop_broken_connection, passes
-from common.inbox.dispatch import dispatch
+from common.database.errors import database_answers
+from common.events import Event, Place
+from common.inbox.dispatch import run
 from common.inbox.failures import Failure
 from common.inbox.message import Message
+from common.inbox.patience import Patience
 from common.inbox.subscriptions import Subscription
 
 log = structlog.get_logger(__name__)
@@ -25,7 +27,8 @@ class Replay:
     """Handlers that see history, with ``event.replayed`` set.
 
     Inbox and parked events are left alone: a replayed event may be known, and may be parked, and
-    neither changes. What fails is counted, logged and passed over.
+    neither changes. What fails is counted, logged and passed over; an isolated handler succeeds or
+    fails on its own, the others together.
 
     :param handlers: those that see the events.
     :param types: event types that count; empty for all that the handlers want.
@@ -40,6 +43,13 @@ class Replay:
     replayed: Counter[str] = field(default_factory=Counter, init=False)
     passed_over: int = field(default=0, init=False)
     failed: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        together = [handler for handler in self.handlers if not handler.isolated]
+        self._groups = [[handler] for handler in self.handlers if handler.isolated]
+        if together:
+            self._groups.insert(0, together)
+        self._patience = Patience()
 
     def take(self, records: Sequence[Any], *, dry_run: bool = False) -> None:
         """Hand over those of these Kafka records that count; in a dry run, only count them."""
@@ -60,35 +70,55 @@ class Replay:
         )
 
     def _handle(self, messages: Sequence[Message]) -> None:
+        failed: set[Place] = set()
+        for handlers in self._groups:
+            failed.update(self._failing(messages, handlers))
+        if not self.stop.is_set():
+            self.failed += len(failed)
+            self._count([message for message in messages if message.place not in failed])
+
+    def _failing(
+        self, messages: Sequence[Message], handlers: Sequence[Subscription]
+    ) -> list[Place]:
+        """Hand messages to handlers that share one fate.
+
+        :returns: where those lie in Kafka that failed.
+        """
         try:
-            self._run(messages)
+            self._run(messages, handlers)
         except Exception as error:
             if len(messages) == 1:
-                self._fail(messages[0], Failure.of(error))
-                return
-            for message in messages:
-                self._handle([message])
+                self._log(messages[0], Failure.of(error))
+                return [messages[0].place]
+            return [at for message in messages for at in self._failing([message], handlers)]
+        return []
 
-    def _run(self, messages: Sequence[Message]) -> None:
+    def _run(self, messages: Sequence[Message], handlers: Sequence[Subscription]) -> None:
         """In one transaction; where the database is at fault, again until it works."""
         events = [message.event(replayed=True) for message in messages]
         while not self.stop.is_set():
             try:
                 with transaction.atomic():
-                    dispatch(events, self.handlers)
-                self._count(messages)
-                return
-            except DatabaseError as error:
-                if not passes(error):
+                    _run_all(handlers, events)
+            except Exception as error:
+                cause = Failure.of(error).error
+                if not self._patience.waits_for(cause):
                     raise
-                drop_broken_connection()
-                log.warning("waiting for the database", reason=" ".join(str(error).split()))
+                log.warning("waiting for the database", reason=" ".join(str(cause).split()))
                 self.stop.wait(DATABASE_RETRY_SECONDS)
+                self._patience.note_failure(database_answers=database_answers())
+            else:
+                self._patience.note_success()
+                return
 
     def _count(self, messages: Sequence[Message]) -> None:
         self.replayed.update(m.envelope.type for m in messages if m.envelope)
 
-    def _fail(self, message: Message, failure: Failure) -> None:
-        self.failed += 1
+    def _log(self, message: Message, failure: Failure) -> None:
         place = "{}/{}/{}".format(*message.place)
         log.error("not replayed", place=place, handler=failure.handler, error=failure.text)
+
+
+def _run_all(handlers: Sequence[Subscription], events: Sequence[Event[Any]]) -> None:
+    for handler in handlers:
+        run(handler, [event for event in events if handler.wants(event.type)])

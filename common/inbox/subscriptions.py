@@ -18,6 +18,7 @@ class Subscription:
     contracts: tuple[type[Contract], ...]
     batch: bool
     retry: Retry
+    isolated: bool = False
 
     @property
     def name(self) -> str:
@@ -29,29 +30,52 @@ class Subscription:
 
     def __str__(self) -> str:
         types = ", ".join("*" if c is AnyEvent else c.event_type for c in self.contracts)
-        return f"{self.name}{' (batch)' if self.batch else ''}  <-  {types}"
+        kinds = ", ".join(kind for kind in ("batch", "isolated") if getattr(self, kind))
+        return f"{self.name}{f' ({kinds})' if kinds else ''}  <-  {types}"
 
 
 subscriptions: list[Subscription] = []
 
 
 def subscribe(
-    *contracts: type[Contract], batch: bool = False, retry: Retry | None = None
+    *contracts: type[Contract],
+    batch: bool = False,
+    isolated: bool = False,
+    retry: Retry | None = None,
 ) -> Callable[[Handler], Handler]:
     """Run the function for each event of these contracts, in the inbox's transaction.
 
+    Handlers share one fate for each event: if one of them raises, what the others wrote for the
+    event is rolled back, and the event is parked for all of them. The failure of an isolated
+    handler is its own: what it wrote is rolled back to a savepoint, the others' work stays, and the
+    event is parked for this handler alone. Later events of the key wait for this handler, in their
+    order, while all other handlers go on; and what is parked for the others does not hold it back.
+
     :param contracts: contract classes, or ``AnyEvent`` for all, known or not.
-    :param batch: hand the function a list of events instead of one event.
+    :param batch: hand the function a list of events instead of one event. What it publishes, it
+        publishes inside :func:`common.inbox.caused_by`.
+    :param isolated: let its failure be its own. It cannot count on what other handlers wrote for
+        the same event.
     :param retry: what happens when it raises; left out, :class:`Retry` with its defaults.
     """
     if not contracts:
         raise TypeError("subscribe() needs an event class: @subscribe(ProductUpdated)")
 
     def enter(handler: Handler) -> Handler:
-        subscriptions.append(Subscription(handler, contracts, batch, retry or Retry()))
+        subscriptions.append(Subscription(handler, contracts, batch, retry or Retry(), isolated))
         return handler
 
     return enter
+
+
+def isolated_names() -> frozenset[str]:
+    """The names of the handlers whose failure is their own."""
+    return frozenset(s.name for s in subscriptions if s.isolated)
+
+
+def subscription_of(name: str) -> Subscription | None:
+    """The handler of a name, if there is one."""
+    return next((s for s in subscriptions if s.name == name), None)
 
 
 def contract_for(event_type: str) -> type[Contract] | None:

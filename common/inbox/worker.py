@@ -10,9 +10,10 @@ from itertools import chain
 import structlog
 from django.db import Error as DatabaseError
 
-from common.inbox.database_errors import drop_broken_connection, passes
+from common.database.errors import keeps_from_working, reconnect
 from common.inbox.heartbeat import Heartbeat
 from common.inbox.message import Message
+from common.inbox.patience import Patience
 from common.inbox.processing import Processor
 from common.inbox.pruning import inbox_pruner
 from common.inbox.retrying import Retries
@@ -62,12 +63,12 @@ class Worker:
     tally: Tally = field(default_factory=Tally, init=False)
 
     def __post_init__(self) -> None:
-        self._processor = Processor(self.group)
-        self._retries = Retries(self.group)
+        self._patience = Patience()
+        self._processor = Processor(self.group, self._patience)
+        self._retries = Retries(self.group, self._patience)
         self._heartbeat = Heartbeat(self.group)
         self._pruner = inbox_pruner(self.group)
         self._pause = FIRST_PAUSE_SECONDS
-        self._parked_may_be_due = True
 
     def run(self) -> None:
         """Consume until told to stop, or until a limit is reached.
@@ -80,8 +81,9 @@ class Worker:
                 try:
                     self._step()
                     self._pause = FIRST_PAUSE_SECONDS
+                    self._patience.note_success()
                 except DatabaseError as error:
-                    if not passes(error):
+                    if not keeps_from_working(error):
                         raise
                     self._wait_for_the_database(error)
         finally:
@@ -100,30 +102,29 @@ class Worker:
             self.stop.is_set()
             or (most is not None and self.tally.read >= most)
             or (self.tally.read > 0 and self.used_too_much_memory)
-            or (self.limits.drain and not self._parked_may_be_due and self.stream.caught_up())
+            or (self.limits.drain and not self._retries.has_more and self.stream.caught_up())
         )
 
     def _step(self) -> None:
         self._take_batch()
-        retried = self._retries.run_due()
-        self._parked_may_be_due = bool(retried.handled)
-        self.tally.add(retried)
+        for outcome in self._retries.run_due():
+            self.tally.add(outcome)
         self._heartbeat.beat(self.stream, self.tally)
         self._pruner.prune()
 
     def _take_batch(self) -> None:
-        batches = self.stream.poll(0 if self._parked_may_be_due else POLL_MS, self._next_size())
+        batches = self.stream.poll(0 if self._retries.has_more else POLL_MS, self._next_size())
         if not batches:
             return
         messages = list(map(Message.of, chain(*batches.values())))
         try:
-            outcome = self._processor.process(messages)
+            for outcome in self._processor.process(messages):
+                self.tally.add(outcome)
         except DatabaseError:
             self.stream.rewind(batches)
             raise
         self.stream.commit(batches)
         self.tally.take(messages)
-        self.tally.add(outcome)
 
     def _next_size(self) -> int:
         if self.limits.max_events is None:
@@ -133,11 +134,20 @@ class Worker:
     def _wait_for_the_database(self, error: Exception) -> None:
         """Wait a little, and stay in the group; nothing counts against the events meanwhile.
 
+        The heartbeat shows that this worker lives, and whether the database takes what is written.
+
         Partitions are not paused: kafka-python 3.0 may never go on with one that was, when a
         rebalance brought another meanwhile.
         """
-        drop_broken_connection()
         log.warning("waiting for the database", reason=" ".join(str(error).split()))
+        reconnect()
+        try:
+            self._heartbeat.write(self.stream, self.tally)
+        except DatabaseError:
+            reconnect()
+            self._patience.note_failure(database_answers=False)
+        else:
+            self._patience.note_failure(database_answers=True)
         self.stop.wait(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 

@@ -7,9 +7,10 @@ import pytest
 from django.db import OperationalError
 
 from common.contracts.product import ProductCreated
+from common.inbox import subscriptions
 from common.testing.bus import bus
 from common.tests.app import handlers
-from common.tests.app.models import Written
+from common.tests.app.models import Note, Written
 
 __all__ = ["bus"]
 
@@ -56,6 +57,19 @@ def locked() -> OperationalError:
 def written() -> list[str]:
     """What the handler wrote, as ``product.version``, in its order."""
     return [str(row) for row in Written.objects.order_by("id")]
+
+
+def noted() -> list[str]:
+    """What a handler of the test's own noted, as ``product.version``, in its order."""
+    return [str(row) for row in Note.objects.order_by("id")]
+
+
+@pytest.fixture
+def own_handlers(monkeypatch):
+    """What the test subscribes is there for its time alone."""
+    own = list(subscriptions.subscriptions)
+    yield subscriptions.subscriptions
+    subscriptions.subscriptions[:] = own
 
 
 @pytest.fixture

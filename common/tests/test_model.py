@@ -1,17 +1,19 @@
 """The worker's core against a model: whatever happens, nothing is lost, doubled or reordered.
 
-The model is one list of versions a product: what was published and not discarded, in its order.
-Hypothesis makes up histories of publishing, failures, crashes, rebalances, retries and decisions,
-and looks for the shortest one that breaks a promise.
+The model is one list of versions for each product and line: what was published and not discarded,
+in its order. There are three lines: that of the handlers that share one fate, and those of two
+isolated handlers, of one event and of many. Hypothesis makes up histories of publishing, failures,
+crashes, rebalances, retries, decisions and redeployments that change who is isolated, and looks for
+the shortest one that breaks a promise.
 """
 
 import threading
 from collections import defaultdict
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -24,8 +26,8 @@ from hypothesis.stateful import (
 )
 
 from common import outbox
-from common.contracts.product import TOPIC
-from common.inbox import decisions
+from common.contracts.product import TOPIC, ProductCreated
+from common.inbox import Retry, decisions, subscriptions
 from common.inbox.models import ParkedEvent, ParkedKey
 from common.inbox.parking import parked_message
 from common.inbox.stream import Stream
@@ -33,13 +35,57 @@ from common.inbox.worker import Worker
 from common.testing.bus import Bus
 from common.testing.kafka import InMemoryKafka
 from common.tests.app import handlers
-from common.tests.app.models import Written
+from common.tests.app.models import Note, Written
 from common.tests.conftest import hopeless, poison, product
 
 GROUP = "bus_tests"
+SHARED, NOTING, NOTING_ALL = LINES = ("write", "note", "note_all")
 PRODUCTS = st.integers(1, 3)
 MOST_ROUNDS = 200
 MAKE = st.sampled_from([product, product, poison, hopeless])
+
+
+policy = Retry(attempts=2, backoff=10, jitter=False)
+cannot_note: set[tuple[str, int]] = set()
+"""What the isolated handlers cannot stand: one of them, and a remainder of the version."""
+
+
+def note(event):
+    _note(NOTING, event)
+
+
+def note_all(events):
+    for event in events:
+        _note(NOTING_ALL, event)
+
+
+def _note(name, event):
+    Note.objects.create(subject=f"{name} {event.subject}", sequence=event.sequence)
+    if (name, event.sequence % 3) in cannot_note:
+        raise ValueError(f"{name} cannot stand {event.sequence}")
+
+
+class CommitsFail:
+    """In the place of ``transaction.atomic``: what an isolated handler wrote cannot be committed.
+
+    As with a deferred constraint, the error comes at the end of the outermost block.
+    """
+
+    def __init__(self) -> None:
+        self._atomic = transaction.atomic
+        self._depth = 0
+
+    @contextmanager
+    def __call__(self, *arguments, **options):
+        self._depth += 1
+        try:
+            with self._atomic(*arguments, **options):
+                before = Note.objects.count()
+                yield
+                if self._depth == 1 and Note.objects.count() > before:
+                    raise IntegrityError("deferred")
+        finally:
+            self._depth -= 1
 
 
 class Crash(BaseException):
@@ -68,10 +114,25 @@ class History(RuleBasedStateMachine):
         self.patch.setattr("common.inbox.worker.POLL_MS", 0)
         self.patch.setattr("common.inbox.retrying.LOOK_SECONDS", 0)
         self.bus = Bus(InMemoryKafka(**{TOPIC: 2}), GROUP)
-        self.published: dict[int, list[int]] = defaultdict(list)
+        cannot_note.clear()
+        self.before = list(subscriptions.subscriptions)
+        self.isolated = {NOTING: True, NOTING_ALL: True}
+        self._deploy()
+        self.published: dict[tuple[str, int], list[int]] = defaultdict(list)
         self.versions: dict[int, int] = defaultdict(int)
         self.sent: list[tuple[bytes | None, bytes | None]] = []
         self.members = [self._member()]
+
+    def _deploy(self) -> None:
+        """Subscribe the two handlers of this test, isolated or not."""
+        subscriptions.subscriptions[:] = self.before
+        for name, handler in ((NOTING, note), (NOTING_ALL, note_all)):
+            subscriptions.subscribe(
+                ProductCreated,
+                batch=name == NOTING_ALL,
+                isolated=self.isolated[name],
+                retry=policy,
+            )(handler)
 
     def _member(self) -> Member:
         stop = threading.Event()
@@ -83,7 +144,8 @@ class History(RuleBasedStateMachine):
         for product_id, make in changes:
             self.versions[product_id] += 1
             outbox.publish(make(product_id, self.versions[product_id]))
-            self.published[product_id].append(self.versions[product_id])
+            for name in LINES:
+                self.published[name, product_id].append(self.versions[product_id])
         self.bus.relay()
 
     @precondition(lambda self: self.versions)
@@ -139,6 +201,23 @@ class History(RuleBasedStateMachine):
     def the_handler_breaks_or_heals(self, price):
         self.broken ^= {price}
 
+    @rule(name=st.sampled_from([NOTING, NOTING_ALL]), remainder=st.integers(0, 2))
+    def an_isolated_handler_breaks_or_heals(self, name, remainder):
+        cannot_note.symmetric_difference_update({(name, remainder)})
+
+    @rule(name=st.sampled_from([NOTING, NOTING_ALL]))
+    def a_handler_is_deployed_isolated_or_not(self, name):
+        self.isolated[name] = not self.isolated[name]
+        self._deploy()
+
+    @rule(data=st.data())
+    def commits_fail(self, data):
+        """In one step, those of all transactions in which an isolated handler is at work."""
+        member = data.draw(st.sampled_from(self.members))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transaction, "atomic", CommitsFail())
+            member.step()
+
     @rule(seconds=st.sampled_from([60, 10]))
     def time_passes(self, seconds):
         waiting = ParkedKey.objects.filter(next_try_at__isnull=False)
@@ -155,12 +234,13 @@ class History(RuleBasedStateMachine):
         event = self._open(data)
         decisions.discard(event.pk, "ann", "junk", release=release)
         discarded = parked_message(event).event()
-        self.published[int(discarded.subject)].remove(discarded.sequence)
+        for name in self._lines_of(event.parked_key):
+            self.published[name, int(discarded.subject)].remove(discarded.sequence)
 
     @invariant()
     def each_product_is_written_once_and_in_order(self):
-        for product_id, published in self.published.items():
-            written = self._written(product_id)
+        for line, published in self.published.items():
+            written = self._written(*line)
             assert written == published[: len(written)]
 
     @invariant()
@@ -173,6 +253,7 @@ class History(RuleBasedStateMachine):
     def teardown(self):
         try:
             self.broken.clear()
+            cannot_note.clear()
             for _ in range(MOST_ROUNDS):
                 if not (ParkedKey.objects.exclude(state="clear").exists() or self._unread()):
                     break
@@ -180,10 +261,11 @@ class History(RuleBasedStateMachine):
                     decisions.retry_now(head.pk, "ann")
                 for member in self.members:
                     member.step()
-            for product_id, published in self.published.items():
-                assert self._written(product_id) == published
+            for line, published in self.published.items():
+                assert self._written(*line) == published
         finally:
             self.patch.undo()
+            subscriptions.subscriptions[:] = self.before
             transaction.set_rollback(True)
             self.atomic.__exit__(None, None, None)
 
@@ -199,9 +281,18 @@ class History(RuleBasedStateMachine):
         line = ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN)
         return data.draw(st.sampled_from(list(line)))
 
-    def _written(self, product_id: int) -> list[int]:
-        rows = Written.objects.filter(subject=str(product_id)).order_by("id")
-        return list(rows.values_list("sequence", flat=True))
+    def _lines_of(self, key: ParkedKey) -> list[str]:
+        """Whose events wait there."""
+        if key.handler:
+            return [key.handler.rpartition(".")[2]]
+        apart = {name.rpartition(".")[2] for name in key.apart}
+        return [name for name in LINES if name not in apart]
+
+    def _written(self, name: str, product_id: int) -> list[int]:
+        rows = Written.objects.filter(subject=str(product_id))
+        if name != SHARED:
+            rows = Note.objects.filter(subject=f"{name} {product_id}")
+        return list(rows.order_by("id").values_list("sequence", flat=True))
 
     def _unread(self) -> bool:
         group = self.bus.kafka.groups[GROUP]

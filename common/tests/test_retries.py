@@ -11,6 +11,7 @@ from common import outbox
 from common.events import ContractViolation
 from common.inbox import Retry, retrying
 from common.inbox.models import ParkedEvent, ParkedKey
+from common.inbox.patience import Patience
 from common.tests.app import handlers
 from common.tests.conftest import hopeless, locked, poison, product, written
 
@@ -90,9 +91,13 @@ def test_many_followers_run_in_batches(bus, heal, django_assert_max_num_queries)
     heal()
     ParkedKey.objects.update(next_try_at=timezone.now())
     key = ParkedKey.objects.get()
-    assert len(retrying.advance(key).handled) == 1
+
+    def step():
+        return sum(len(outcome.handled) for outcome in retrying.advance(key, Patience()))
+
+    assert step() == 1
     with django_assert_max_num_queries(500 + 30):  # 500 writes of the handler's own
-        assert len(retrying.advance(key).handled) == 500
+        assert step() == 500
     bus.consume()
     assert written() == [f"1.{version}" for version in range(1, 1203)]
 

@@ -71,6 +71,21 @@ def test_who_may_decide_gives_a_reason_that_is_kept(parked, path):
     assert ParkedKey.objects.get().state == "clear"
 
 
+def test_a_line_of_one_handler_names_it_and_says_when_it_does_not_exist(admin_client, parked):
+    line = parked.parked_key
+    ParkedKey.objects.filter(pk=line.pk).update(handler="shop.handlers.gone")
+    for path in (EVENTS, KEYS, f"{EVENTS}{parked.pk}/change/"):
+        page = admin_client.get(path).content.decode()
+        assert "shop.handlers.gone alone" in page
+        assert "no such handler exists" in page
+    done = decide(admin_client, EVENTS, parked.pk, "retry_now", reason="").content.decode()
+    assert "which does not exist any more: give it its old name back" in done
+    ParkedKey.objects.filter(pk=line.pk).update(handler="audit_service.audit.handlers.watch")
+    page = admin_client.get(KEYS).content.decode()
+    assert "audit_service.audit.handlers.watch alone" in page
+    assert "no such handler exists" not in page
+
+
 def test_retrying_without_a_worker_says_so(admin_client, parked):
     done = decide(admin_client, EVENTS, parked.pk, "retry_now", reason="").content.decode()
     assert "No worker is running" in done

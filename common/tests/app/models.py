@@ -10,3 +10,14 @@ class Written(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject}.{self.sequence}"
+
+
+class Note(models.Model):
+    """A row that must refer to a written one, which the database checks at COMMIT."""
+
+    about = models.ForeignKey(Written, models.DO_NOTHING, null=True)
+    subject = models.CharField(max_length=50)
+    sequence = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.subject}.{self.sequence}"

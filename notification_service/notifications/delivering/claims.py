@@ -50,6 +50,15 @@ def give_back(messages: Sequence[Message]) -> None:
         mine.update(due_at=timezone.now(), attempts=F("attempts") - 1)
 
 
+def is_mine(message: Message) -> bool:
+    """Whether a message is still to be sent; it stays so until the transaction ends.
+
+    It is not when this process was paused past its lease, and another one has sent it meanwhile.
+    """
+    pending = message.rows().filter(state=Delivery.State.PENDING).select_for_update()
+    return len(pending) == len(message.deliveries)
+
+
 def _digests(channel: str, most: int) -> list[Delivery]:
     """All that is due of some subscriptions, each of which is locked: a digest has one sender."""
     waiting = due(channel).filter(in_digest=True)

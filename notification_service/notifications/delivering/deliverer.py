@@ -5,9 +5,10 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import structlog
+from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.utils import InterfaceError, OperationalError
 
+from common.database.errors import keeps_from_working, passes
 from notification_service.notifications.deciding.decisions import CHANNEL
 from notification_service.notifications.delivering.lanes import Lane, lanes_due
 from notification_service.notifications.delivering.pruning import notification_pruner
@@ -53,7 +54,9 @@ class Deliverer:
                         break
                     self._wait(is_idle)
                     self._away = False
-                except (OperationalError, InterfaceError) as error:
+                except DatabaseError as error:
+                    if not keeps_from_working(error):
+                        raise
                     self._wait_for_database(error)
         self._report(at_once=True)
 
@@ -111,10 +114,10 @@ def _step(lane: Lane, stop: threading.Event) -> int:
     """A step in a thread of the pool, which keeps its connection while that works."""
     try:
         return step(lane, stop)
-    except (OperationalError, InterfaceError):
-        connection.close()
-        raise
-    except Exception:  # what one lane fails of ends no other; it is tried again in a while
+    except Exception as error:  # what one lane fails of ends no other; it is tried again in a while
+        if passes(error):
+            connection.close()
+            raise
         log.exception("a step failed", lane=lane.name)
         stop.wait(RETRY_SECONDS)
         return 0

@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from common.inbox import Retry
+from common.inbox.failures import storable
 from notification_service.notifications.channels.outcomes import (
     NotSent,
     NotWanted,
@@ -45,11 +46,16 @@ def _again(message: Message, outcome: NotSent) -> None:
         when = max(when, outcome.not_before)
     if message.subscription is not None:
         when = message.subscription.after_quiet(when)
-    _pending(message).update(due_at=when, answer=outcome.reason[:MOST_OF_ANSWER])
+    _pending(message).update(due_at=when, answer=_kept(outcome.reason))
 
 
 def _finish(message: Message, state: State, said: str) -> None:
-    _pending(message).update(state=state, answer=said[:MOST_OF_ANSWER], finished_at=timezone.now())
+    _pending(message).update(state=state, answer=_kept(said), finished_at=timezone.now())
+
+
+def _kept(said: str) -> str:
+    """What is kept of an answer. A stranger's bytes may be none that a database stores."""
+    return storable(said)[:MOST_OF_ANSWER]
 
 
 def _pending(message: Message) -> QuerySet[Delivery]:

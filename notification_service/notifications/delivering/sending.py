@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import Error as DatabaseError
+from django.db import transaction
 
+from common.database.errors import passes
 from notification_service.notifications.channels import inbox, mail, webhooks
 from notification_service.notifications.channels.outcomes import (
     NotSent,
@@ -15,7 +17,7 @@ from notification_service.notifications.channels.outcomes import (
     Sent,
 )
 from notification_service.notifications.delivering import circuits
-from notification_service.notifications.delivering.claims import LEASE, claim, give_back
+from notification_service.notifications.delivering.claims import LEASE, claim, give_back, is_mine
 from notification_service.notifications.delivering.lanes import Lane
 from notification_service.notifications.delivering.recording import record
 from notification_service.notifications.messages import Message
@@ -45,8 +47,25 @@ def step(lane: Lane, stop: threading.Event) -> int:
 
 
 def _put_into_inboxes() -> int:
-    """Exactly once: claim, notification and record are one transaction."""
+    """Exactly once: a notification and the record of it are one transaction.
+
+    One that cannot be written or committed takes its batch with it; then each is put by itself.
+    """
     words = Words.read()
+    try:
+        return _put_together(words)
+    except Exception as error:
+        if passes(error):
+            raise
+        log.warning("notifications failed together; taking them one by one", reason=str(error))
+    messages = claim(Channel.INBOX, None, MOST_NOTIFICATIONS)
+    for message in messages:
+        _put_alone(message, words)
+    return len(messages)
+
+
+def _put_together(words: Words) -> int:
+    """Claim, write and record in one transaction."""
     with transaction.atomic():
         messages = claim(Channel.INBOX, None, MOST_NOTIFICATIONS)
         written: list[Notification] = []
@@ -66,6 +85,23 @@ def _put_into_inboxes() -> int:
     return len(messages)
 
 
+def _put_alone(message: Message, words: Words) -> None:
+    """One that is claimed already. If it cannot be committed, that counts as a try."""
+
+    def write(message: Message) -> Outcome:
+        inbox.notification(message, words).save()
+        return IN_THE_INBOX
+
+    try:
+        with transaction.atomic():
+            if is_mine(message):
+                record(message, _outcome(write, message))
+    except Exception as error:
+        if passes(error):
+            raise
+        record(message, _unexpected(error, message))
+
+
 def _send(lane: Lane, stop: threading.Event) -> int:
     most = 1 if circuits.is_on_probation(lane.name) else MOST_MESSAGES
     until = time.monotonic() + LEASE.total_seconds() - MARGIN_SECONDS
@@ -75,7 +111,7 @@ def _send(lane: Lane, stop: threading.Event) -> int:
         for message in messages:
             if stop.is_set() or time.monotonic() > until:
                 break
-            outcome = _outcome(send, message)
+            outcome = _sent(send, message)
             record(message, outcome)
             done += 1
             if not circuits.note(lane.name, outcome):
@@ -85,6 +121,16 @@ def _send(lane: Lane, stop: threading.Event) -> int:
     return done
 
 
+def _sent(send: Callable[[Message], Outcome], message: Message) -> Outcome:
+    """What came of sending. Only an error that passes is none of the message's business."""
+    try:
+        return _outcome(send, message)
+    except DatabaseError as error:
+        if passes(error):
+            raise
+        return _unexpected(error, message)
+
+
 def _outcome(send: Callable[[Message], Outcome], message: Message) -> Outcome:
     if reason := message.why_not_wanted():
         return NotWanted(reason)
@@ -92,6 +138,11 @@ def _outcome(send: Callable[[Message], Outcome], message: Message) -> Outcome:
         return send(message)
     except DatabaseError:
         raise
-    except Exception as error:  # what nobody thought of is tried again, too, and its reason kept
-        log.exception("a delivery failed", delivery=str(message.first.pk))
-        return NotSent(f"{type(error).__name__}: {error}")
+    except Exception as error:
+        return _unexpected(error, message)
+
+
+def _unexpected(error: Exception, message: Message) -> NotSent:
+    """What nobody thought of is tried again, too, and its reason kept."""
+    log.error("a delivery failed", delivery=str(message.first.pk), exc_info=error)
+    return NotSent(f"{type(error).__name__}: {error}")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from common.command_line import console
 from common.inbox import decisions, retrying
-from common.inbox.lines import waiting_keys
+from common.inbox.lines import abandoned, is_abandoned, waiting_keys
 from common.inbox.models import ParkedEvent, ParkedKey
 from common.inbox.payload import pretty
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
     def handle(self, *, command: str, **options: Any) -> None:
         try:
             getattr(self, f"_{command}")(**options)
-        except (decisions.NotOpen, ValueError) as error:
+        except (decisions.NotOpen, decisions.HandlerGone, ValueError) as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
             raise CommandError(f"The database: {' '.join(str(error).split())}") from error
@@ -77,16 +77,21 @@ class Command(BaseCommand):
     def _retry(self, *, id: list[int], all: bool, by: str, reason: str, **_: Any) -> None:
         if bool(id) == all:
             raise CommandError("Name the events to retry, or --all")
-        heads = [head for head in waiting_keys().values_list("head", flat=True) if head]
         handled = 0
-        for event in heads if all else id:
-            key = decisions.retry_now(event, by, reason)
-            while outcome := retrying.advance(key).handled:
-                handled += len(outcome)
+        for event in self._heads() if all else id:
+            handled += retrying.run_out(decisions.retry_now(event, by, reason))
         still = ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN).count()
         self.stdout.write(f"{handled} handled, {still} still parked.")
         if still:
             sys.exit(1)
+
+    def _heads(self) -> list[int]:
+        """The first events of all lines that somebody can try."""
+        lines = waiting_keys()
+        for line in lines.filter(pk__in=abandoned().values("pk")):
+            self.stderr.write(f"Not retried: {line.waiting:,} events, {line}. {GONE}.")
+        tried = lines.exclude(pk__in=abandoned().values("pk"))
+        return [head for head in tried.values_list("head", flat=True) if head]
 
     def _discard(self, *, id: list[int], release: bool, by: str, reason: str, **_: Any) -> None:
         for event in id:
@@ -97,13 +102,28 @@ class Command(BaseCommand):
         console(self.stdout).print(what)
 
 
-COLUMNS = ("head", "topic", "key", "state", "waiting", "attempts", "next_try_at", "since", "error")
+GONE = "No such handler exists"
+COLUMNS = (
+    "head",
+    "topic",
+    "key",
+    "handler",
+    "state",
+    "waiting",
+    "attempts",
+    "next_try_at",
+    "since",
+    "error",
+)
 
 
 def _table(keys: QuerySet[Any]) -> Table:
     table = Table(title=f"Parked events: {sum(key.waiting for key in keys):,}", expand=True)
     table.add_column("id", justify="right", no_wrap=True)
     table.add_column("key", overflow="fold", max_width=20)
+    has_own_lines = any(key.handler for key in keys)
+    if has_own_lines:
+        table.add_column("only for", overflow="fold", max_width=20)
     table.add_column("waiting", justify="right", no_wrap=True)
     table.add_column("for", no_wrap=True)
     table.add_column("tries", justify="right", no_wrap=True)
@@ -111,13 +131,16 @@ def _table(keys: QuerySet[Any]) -> Table:
     table.add_column("error", ratio=1, no_wrap=True)
     for key in keys:
         waits = timesince(key.since, depth=1) if key.since else ""
-        row = (str(key.head), str(key), f"{key.waiting:,}", waits, str(key.attempts))
+        own = (key.handler.rpartition(".")[2],) if has_own_lines else ()
+        row = (str(key.head), key.shown_key, *own, f"{key.waiting:,}", waits, str(key.attempts))
         error = " ".join((key.error or "").split()) or "not tried yet"
         table.add_row(*row, _next_try(key), error)
     return table
 
 
 def _next_try(key: ParkedKey) -> str | Text:
+    if is_abandoned(key):
+        return Text("no such handler", "bold red")
     if key.next_try_at is None:
         return Text("needs a person", "bold red")
     if key.next_try_at <= timezone.now():
@@ -128,7 +151,8 @@ def _next_try(key: ParkedKey) -> str | Text:
 def _facts(event: ParkedEvent) -> Table:
     facts = {
         "event": f"{event.type or 'unreadable'} {event.event_id}",
-        "key": str(event.parked_key),
+        "key": event.parked_key.shown_key,
+        "waits for": _waits_for(event.parked_key),
         "in Kafka": event.place,
         "state": event.get_state_display(),
         "parked at": f"{event.parked_at:%Y-%m-%d %H:%M:%S %Z}",
@@ -145,6 +169,12 @@ def _facts(event: ParkedEvent) -> Table:
         why = f": {decision.reason}" if decision.reason else ""
         table.add_row("decision", f"{decision.at:%Y-%m-%d %H:%M} {decision}{why}")
     return table
+
+
+def _waits_for(key: ParkedKey) -> str:
+    if not key.handler:
+        return ""
+    return f"{key.handler} alone{f'. {GONE}' if is_abandoned(key) else ''}"
 
 
 def user() -> str:

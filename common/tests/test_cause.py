@@ -1,0 +1,121 @@
+"""What a handler publishes names the event that brought it about."""
+
+import json
+
+import pytest
+
+from common import outbox
+from common.contracts.product import ProductCreated, ProductDeleted
+from common.events.context import Context, use
+from common.inbox import caused_by, subscribe
+from common.inbox.models import ParkedEvent
+from common.outbox.models import OutboxEvent
+from common.tests.conftest import poison, product
+
+pytestmark = pytest.mark.django_db
+
+
+def gone(event) -> ProductDeleted:
+    """Any event that follows from another one."""
+    fields = {name: getattr(event.data, name) for name in ProductDeleted.__struct_fields__}
+    return ProductDeleted(**fields)
+
+
+def origins(event_type):
+    rows = OutboxEvent.objects.filter(type=event_type).order_by("position")
+    told = [json.loads(row.payload) for row in rows]
+    return [(e["subject"], e.get("causationid"), e["correlationid"], e["actor"]) for e in told]
+
+
+@pytest.fixture
+def told(bus):
+    """Two products, made by two people in two requests. Returns what follow-ups must tell."""
+    for number, name in ((1, "ann"), (2, "bob")):
+        with use(Context(f"request-{number}", lambda name=name: name)):
+            outbox.publish(product(number))
+    ids = [str(row.id) for row in OutboxEvent.objects.order_by("position")]
+    return [("1", ids[0], "request-1", "ann"), ("2", ids[1], "request-2", "bob")]
+
+
+def test_a_handler_of_one_event_needs_to_say_nothing(bus, told, own_handlers):
+    @subscribe(ProductCreated)
+    def follow(event):
+        outbox.publish(gone(event))
+
+    bus.run()
+    assert origins("product.deleted") == told
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_batch_handler_says_for_which_event_it_publishes(bus, told, own_handlers, isolated):
+    @subscribe(ProductCreated, batch=True, isolated=isolated)
+    def follow(events):
+        for event in reversed(events):
+            with caused_by(event):
+                outbox.publish_all([gone(event)])
+
+    bus.run()
+    assert sorted(origins("product.deleted")) == told
+
+
+@pytest.mark.parametrize("numbers", [1, 2])
+def test_a_batch_handler_that_does_not_say_it_is_refused(bus, own_handlers, numbers):
+    @subscribe(ProductCreated, batch=True)
+    def follow(events):
+        with caused_by(events[0]):
+            outbox.publish(gone(events[0]))
+        outbox.publish(gone(events[0]))
+
+    for number in range(numbers):
+        outbox.publish(product(number + 1))
+    assert bus.run().failed == numbers
+    for row in ParkedEvent.objects.all():
+        assert row.error.startswith("CauseUnknown: ")
+        assert "follow is a batch handler" in row.error
+        assert "with caused_by(event): outbox.publish(...)" in row.error
+    assert origins("product.deleted") == []
+
+
+def test_it_is_the_same_in_a_retry(bus, own_handlers, heal):
+    @subscribe(ProductCreated, batch=True)
+    def follow(events):
+        for event in events:
+            with caused_by(event):
+                outbox.publish(gone(event))
+
+    with use(Context("request-1", lambda: "ann")):
+        outbox.publish(poison(1, 1))
+    bus.run()
+    assert origins("product.deleted") == []
+    heal()
+    bus.travel(seconds=10)
+    event_id = str(OutboxEvent.objects.get(type="product.created").id)
+    assert origins("product.deleted") == [("1", event_id, "request-1", "ann")]
+
+
+def test_a_batch_handler_may_go_on_from_nobody_by_saying_so(bus, told, own_handlers):
+    @subscribe(ProductCreated, batch=True)
+    def follow(events):
+        with use(Context("nightly", lambda: "system:nightly")):
+            outbox.publish(gone(events[0]))
+
+    bus.run()
+    assert origins("product.deleted")[0][1:] == (None, "nightly", "system:nightly")
+
+
+def test_an_event_without_an_actor_is_followed_by_the_process(bus, told, own_handlers):
+    """And not by the actor of the event around it."""
+    row = OutboxEvent.objects.last()
+    anonymous = json.loads(row.payload)
+    del anonymous["actor"]
+    bus.send(row.topic, json.dumps(anonymous).encode(), key=b"2")
+
+    @subscribe(ProductCreated)
+    def follow(event):
+        with caused_by(event):
+            outbox.publish(gone(event))
+
+    bus.consume()
+    [(_, _, correlation, actor)] = origins("product.deleted")
+    assert correlation == "request-2"
+    assert actor.startswith("system:")

@@ -1,0 +1,205 @@
+"""Which errors of the database are waited for: those that waiting heals, and no others."""
+
+import sqlite3
+import threading
+
+import psycopg
+import pytest
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
+
+from common import outbox
+from common.contracts.product import TOPIC, ProductCreated
+from common.database.errors import PASSING_SQLSTATES, passes
+from common.inbox import subscribe
+from common.inbox.models import ParkedEvent, ParkedKey
+from common.inbox.models import Worker as HeartbeatRow
+from common.inbox.patience import PATIENCE_SECONDS, Patience
+from common.inbox.replay import Replay
+from common.inbox.subscriptions import subscriptions
+from common.tests.app import handlers
+from common.tests.app.models import Written
+from common.tests.conftest import locked, poison, product, written
+
+STATEMENTS = {
+    "postgresql": "CREATE TEMPORARY SEQUENCE fresh; SELECT currval('fresh')",
+    "sqlite": "SELECT * FROM no_such_table",
+}
+
+
+def of_postgresql(code: str) -> OperationalError:
+    error = OperationalError(code)
+    error.__cause__ = psycopg.errors.lookup(code)(code)
+    return error
+
+
+@pytest.mark.parametrize("code", sorted(PASSING_SQLSTATES))
+def test_what_waiting_heals_passes(code):
+    assert passes(of_postgresql(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("22P02", "23505", "25P02", "25P03", "26000", "40002", "42P01", "53400", "54001"),
+        *("55000", "55006", "55P02", "55P04", "57014", "58P01", "XX000", "XX001"),
+    ],
+)
+def test_what_waiting_does_not_heal_is_the_events(code):
+    assert not passes(of_postgresql(code))
+
+
+def test_a_failover_is_an_internal_error_to_the_driver_and_passes():
+    error = InternalError("read-only")
+    error.__cause__ = psycopg.errors.ReadOnlySqlTransaction("read-only")
+    assert passes(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_waited_for"),
+    [
+        (sqlite3.SQLITE_BUSY, True),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, True),
+        (sqlite3.SQLITE_IOERR_FSYNC, True),
+        (sqlite3.SQLITE_FULL, True),
+        (sqlite3.SQLITE_ERROR, False),
+        (sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, False),
+        (sqlite3.SQLITE_CORRUPT, False),
+    ],
+)
+def test_sqlites_codes(code, is_waited_for):
+    cause = sqlite3.OperationalError("x")
+    cause.sqlite_errorcode = code
+    error = OperationalError("x")
+    error.__cause__ = cause
+    assert passes(error) is is_waited_for
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_without_a_code_passes_where_the_connection_is_gone():
+    for error in (OperationalError("gone"), InterfaceError("the cursor is closed")):
+        connection.ensure_connection()
+        error.__cause__ = psycopg.OperationalError("no code")
+        assert not passes(error)
+        raw, connection.connection = connection.connection, None
+        assert passes(error)
+        connection.connection = raw
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_handlers_own_sql_error_is_parked_and_stops_nobody(bus, own_handlers):
+    @subscribe(ProductCreated)
+    def own_sql(event):
+        if event.subject == "1":
+            with connection.cursor() as cursor:
+                cursor.execute(STATEMENTS[connection.vendor])
+
+    with transaction.atomic():
+        outbox.publish_all([product(1), product(2)])
+    tally = bus.run()
+    assert (tally.handled, tally.failed) == (1, 1)
+    assert written() == ["2.1"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_handlers_misuse_of_its_cursor_is_parked(bus, own_handlers):
+    @subscribe(ProductCreated)
+    def misuse(event):
+        with connection.cursor() as cursor:
+            pass
+        cursor.execute("SELECT 1")
+
+    with transaction.atomic():
+        outbox.publish(product(1))
+    assert bus.run().failed == 1
+
+
+@pytest.fixture
+def hurry(monkeypatch):
+    """Time in which the worker waits goes by at once, and so does its patience."""
+    monkeypatch.setattr("common.inbox.worker.LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("common.inbox.worker.FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("common.inbox.replay.DATABASE_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("common.inbox.patience.PATIENCE_SECONDS", 0.05)
+
+
+def never_passes(monkeypatch, subject):
+    create = Written.objects.create
+
+    def fail(**values):
+        if values["subject"] == subject:
+            raise locked()
+        return create(**values)
+
+    monkeypatch.setattr(handlers.Written.objects, "create", fail)
+
+
+@pytest.mark.django_db
+def test_what_ought_to_pass_and_does_not_counts_while_the_database_answers(bus, hurry, monkeypatch):
+    never_passes(monkeypatch, "1")
+    outbox.publish_all([product(1), product(2), product(1, 2)])
+    tally = bus.run()
+    assert (tally.failed, tally.parked) == (1, 2)
+    assert written() == ["2.1"]
+    assert "locked" in ParkedEvent.objects.first().error
+
+
+@pytest.mark.django_db
+def test_the_same_in_a_line_of_retries(bus, hurry, heal, monkeypatch):
+    outbox.publish_all([poison(1, 1), poison(2, 1)])
+    bus.run()
+    heal()
+    never_passes(monkeypatch, "1")
+    bus.travel(seconds=10)
+    assert written() == ["2.1"]
+    assert ParkedEvent.objects.get(state="failed").attempts == 2
+
+
+@pytest.mark.django_db
+def test_the_same_in_a_replay(bus, hurry, monkeypatch):
+    outbox.publish_all([product(1), product(2)])
+    bus.relay()
+    never_passes(monkeypatch, "1")
+    replay = Replay(list(subscriptions), [], [], threading.Event())
+    replay.take(bus.kafka.records(TOPIC))
+    assert (replay.failed, replay.replayed.total()) == (1, 1)
+    assert written() == ["2.1"]
+
+
+@pytest.mark.django_db
+def test_no_event_is_to_blame_while_nothing_can_be_written(bus, hurry, monkeypatch):
+    """However long that takes: here much longer than patience lasts."""
+    never_passes(monkeypatch, "1")
+    passed = []
+    monkeypatch.setattr("common.inbox.patience.time.monotonic", lambda: 1.0 * len(passed))
+    create = handlers.Written.objects.create
+
+    def heal_at_last(**values):
+        passed.append(1)
+        if len(passed) < 4 * PATIENCE_SECONDS:
+            return create(**values)
+        return Written(**values).save()
+
+    def beat(self, **options):
+        raise locked()
+
+    monkeypatch.setattr(handlers.Written.objects, "create", heal_at_last)
+    monkeypatch.setattr(HeartbeatRow, "save", beat)
+    outbox.publish(product(1))
+    assert bus.run().handled == 1
+    assert not ParkedKey.objects.exists()
+
+
+def test_patience_is_not_renewed_while_it_is_needed(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("common.inbox.patience.time.monotonic", lambda: now[0])
+    patience = Patience()
+    assert patience.waits_for(locked())
+    patience.note_failure(database_answers=True)
+    now[0] = PATIENCE_SECONDS
+    assert not patience.waits_for(locked())
+    patience.note_success()
+    assert not patience.waits_for(locked())
+    patience.note_success()
+    patience.note_success()
+    assert patience.waits_for(locked())
+    assert not patience.waits_for(ValueError())

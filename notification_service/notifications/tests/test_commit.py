@@ -1,0 +1,89 @@
+"""What cannot be written or committed counts for its own delivery, and stops no other."""
+
+import pytest
+from django.db import DatabaseError, IntegrityError
+
+from notification_service.notifications.channels import inbox
+from notification_service.notifications.channels import mail as mail_channel
+from notification_service.notifications.models import Delivery, Notification
+from notification_service.notifications.tests.rules import deliver, send, texts
+
+NOBODY = 2_000_000_000
+
+
+def follow_products(bus, numbers):
+    for number in numbers:
+        send(bus, "product.created", id=number)
+    bus.consume()
+
+
+@pytest.fixture
+def to_nobody(monkeypatch):
+    """The notification of product 1 is for a user who is gone, which shows at COMMIT alone."""
+    make = inbox.notification
+
+    def notification(message, words):
+        row = make(message, words)
+        if row.product_id == "1":
+            row.user_id = NOBODY
+        return row
+
+    monkeypatch.setattr(inbox, "notification", notification)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_notification_that_fails_at_commit_counts_and_holds_up_no_other(
+    bus, follow, later, settings, to_nobody
+):
+    settings.DELIVERY_ATTEMPTS = 2
+    follow()
+    follow_products(bus, (1, 2, 3))
+    deliver()
+    assert len(texts()) == 2
+    failed = Delivery.objects.get(state="pending")
+    assert (failed.event.product_id, failed.attempts) == ("1", 1)
+    assert failed.answer.startswith("IntegrityError: ")
+    later()
+    deliver()
+    failed.refresh_from_db()
+    assert (failed.state, failed.attempts) == ("failed", 2)
+    assert Notification.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_sent_by_another_process_meanwhile_is_not_sent_again(
+    bus, follow, monkeypatch, to_nobody
+):
+    """This one was paused past its lease."""
+    from notification_service.notifications.delivering import sending
+
+    claim = sending.claim
+    follow()
+    follow_products(bus, (1, 2))
+
+    def claim_late(*which):
+        messages = claim(*which)
+        Delivery.objects.filter(event__product_id="2").update(state="sent")
+        return messages
+
+    monkeypatch.setattr(sending, "claim", claim_late)
+    deliver()
+    assert texts() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_of_the_database_counts_for_the_mail_that_met_it(bus, follow, monkeypatch):
+    compose = mail_channel.compose
+
+    def fail_once(message, *rest):
+        if message.first.event.product_id == "1":
+            raise IntegrityError("met by this mail alone") from DatabaseError()
+        return compose(message, *rest)
+
+    monkeypatch.setattr(mail_channel, "compose", fail_once)
+    follow(channel="email")
+    follow_products(bus, (1, 2))
+    deliver()
+    states = Delivery.objects.order_by("event__product_id").values_list("state", "answer")
+    assert states[0] == ("pending", "IntegrityError: met by this mail alone")
+    assert states[1][0] == "sent"
