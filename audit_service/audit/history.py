@@ -14,6 +14,9 @@ COUNTED = frozenset({"version", "updated_at"})
 """Fields that change with every change, and say nothing by that."""
 
 
+LEAST = -(2**63)
+"""Of what a column of sequences holds."""
+
 Place = tuple[str, str, int]
 """Aggregate, subject and sequence."""
 
@@ -53,7 +56,7 @@ def entries_of(aggregate: str, subject: str) -> QuerySet[AuditEntry]:
     :param aggregate: what kind of thing it is, such as ``product``: the type up to its first dot.
     """
     entries = AuditEntry.objects.filter(subject=subject, sequence__isnull=False)
-    return entries.filter(type__startswith=f"{aggregate}.").order_by("sequence", "id")
+    return entries.filter(about(aggregate)).order_by("sequence", "id")
 
 
 def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterator[Change]:
@@ -79,8 +82,18 @@ def entry_before(entry: AuditEntry, entries: QuerySet[AuditEntry]) -> AuditEntry
 
 def last_entry(aggregate: str, subject: str, at: datetime) -> AuditEntry | None:
     """The entry that says what a subject was at a time; None where nothing is known of it."""
-    entries = entries_of(aggregate, subject).filter(time__lte=at)
+    entries = entries_of(aggregate, subject).filter(by(at))
     return entries.order_by("-sequence", "-id").first()
+
+
+def about(aggregate: str) -> Q:
+    """What is about things of a kind."""
+    return Q(type=aggregate) | Q(type__startswith=f"{aggregate}.")
+
+
+def by(at: datetime) -> Q:
+    """What had happened by a time. An event that names no usable time happened when recorded."""
+    return Q(time__lte=at) | Q(time=None, recorded_at__lte=at)
 
 
 def state_of(entry: AuditEntry) -> dict[str, Any]:
@@ -125,7 +138,7 @@ def _tells_before(entry: AuditEntry) -> bool:
 
 def _predecessors(entries: Iterable[AuditEntry]) -> dict[Place, AuditEntry]:
     """The entries just before these, with one query."""
-    places = {_place_before(entry) for entry in entries if entry.sequence is not None}
+    places = {_place_before(entry) for entry in entries if (entry.sequence or 0) > LEAST}
     found = AuditEntry.objects.filter(
         subject__in={subject for _, subject, _ in places},
         sequence__in={sequence for _, _, sequence in places},

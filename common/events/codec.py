@@ -129,7 +129,7 @@ def _decode_structured(value: bytes | None) -> Envelope:
         envelope = _with_data_as_bytes_say(envelope)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidEvent(f"Not a CloudEvents 1.0 event: {error}") from error
-    refuse_deep(value)
+    refuse_deep(bytes(envelope.data))
     if NUL_IN_JSON in value:
         _refuse_nul(envelope)
     return _normal(envelope)

@@ -378,6 +378,11 @@ def test_data_that_is_no_json_gives_the_same_envelope_in_both_modes(attributes, 
 # What JSON allows and no page could show.
 
 
+def around(data):
+    """A structured event with this as its data."""
+    return json.dumps(SMALLEST).encode()[:-1] + b',"data":' + data + b"}"
+
+
 def nested(depth):
     return b"[" * depth + b"]" * depth
 
@@ -386,11 +391,12 @@ def test_data_nests_as_deep_as_every_page_can_show():
     flat = b"[" + b",".join([b'[{"a[":"]["}]'] * 200) + b"]"
     for data in (nested(MAX_DEPTH), flat, b'"' + b"[" * 500 + b'"'):
         assert binary(data).data == msgspec.Raw(data)
+        assert decode(around(data)).data == msgspec.Raw(data)
     for data in (nested(MAX_DEPTH + 1), nested(900), nested(200_000), b'{"a":' * 500):
         with pytest.raises(InvalidEvent):
             binary(data)
         with pytest.raises(InvalidEvent):
-            decode(json.dumps(SMALLEST).encode()[:-1] + b',"data":' + data + b"}")
+            decode(around(data))
 
 
 @pytest.mark.parametrize("data", [b'"\xff"', b'{"a": "\xed\xa0\x80"}', rb'"\ud800"', rb'"\udc00"'])
@@ -398,7 +404,7 @@ def test_text_that_is_no_unicode_is_refused_in_both_modes(data):
     with pytest.raises(InvalidEvent):
         binary(data, content_type="application/json")
     with pytest.raises(InvalidEvent):
-        decode(json.dumps(SMALLEST).encode()[:-1] + b',"data":' + data + b"}", [STRUCTURED])
+        decode(around(data), [STRUCTURED])
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "-" + "1" * 5000])
