@@ -74,7 +74,7 @@ def values(event: Event[Any], now: Any) -> tuple[Any, ...]:
         event.subject,
         event.sequence,
         envelope.time,
-        fitting(event.actor, TEXT),
+        event.actor[:TEXT],
         fitting(envelope.correlationid or "", TEXT),
         fitting(envelope.causationid or "", TEXT),
         headers_to_text(event.headers),
