@@ -13,7 +13,7 @@ from audit_service.audit.api.subjects import (
 )
 from audit_service.audit.pages import views
 from audit_service.audit.pages.converters import AnyTextConverter
-from common.inbox.health import dead, parked, workers
+from common.inbox.health import dead, lost, parked, workers
 from common.observability.health import healthz, readyz
 
 register_converter(AnyTextConverter, "text")
@@ -44,5 +44,5 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz(workers=workers, parked=parked, dead=dead)),
+    path("readyz", readyz(workers=workers, parked=parked, dead=dead, lost=lost)),
 ]

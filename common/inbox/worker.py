@@ -10,6 +10,7 @@ from itertools import chain
 import structlog
 from django.db import Error as DatabaseError
 
+from common.inbox import losses
 from common.inbox.database_errors import drop_broken_connection, passes
 from common.inbox.heartbeat import Heartbeat
 from common.inbox.message import Message
@@ -104,6 +105,7 @@ class Worker:
         )
 
     def _step(self) -> None:
+        self._tell_losses()
         self._take_batch()
         retried = self._retries.run_due()
         self._parked_may_be_due = bool(retried.handled)
@@ -124,6 +126,13 @@ class Worker:
         self.stream.commit(batches)
         self.tally.take(messages)
         self.tally.add(outcome)
+
+    def _tell_losses(self) -> None:
+        """Before anything behind them is handled, so that a crash does not swallow them."""
+        for loss in list(self.stream.losses):
+            losses.tell(self.group, loss)
+            self.tally.lost += loss.count
+            self.stream.accept(loss)
 
     def _next_size(self) -> int:
         if self.limits.max_events is None:
