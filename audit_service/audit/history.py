@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from audit_service.audit.gaps import Losses
 from audit_service.audit.models import AuditEntry
 
 PREVIOUS = "previous"
@@ -32,10 +33,14 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Gap:
-    """Sequences that the record lacks, from the first to the last."""
+    """Sequences that the record lacks, from the first to the last.
+
+    :param is_lost: whether Kafka deleted messages there before they could be recorded.
+    """
 
     first: int
     last: int
+    is_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,14 @@ def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterato
     """
     state = state_of(before) if before else {}
     sequence = before.sequence if before else 0
+    losses = Losses()
     for entry in entries:
-        is_gap = entry.sequence > sequence + 1
-        missing = Gap(sequence + 1, entry.sequence - 1) if is_gap else None
+        missing = None
+        if entry.sequence > sequence + 1:
+            is_lost = losses.between(before, entry)
+            missing = Gap(sequence + 1, entry.sequence - 1, is_lost)
         yield Change(entry, _changed(entry, state), missing)
-        state, sequence = state_of(entry), entry.sequence
+        state, sequence, before = state_of(entry), entry.sequence, entry
 
 
 def entry_before(entry: AuditEntry, entries: QuerySet[AuditEntry]) -> AuditEntry | None:

@@ -187,10 +187,9 @@ class LostMessages(models.Model):
         return self.last - self.first + 1
 
     @classmethod
-    def of(cls, consumer: str, topic: str, partition: int) -> "models.QuerySet[LostMessages]":
-        """What a group has missed of a partition, the oldest first."""
-        rows = cls.objects.filter(consumer=consumer, topic=topic, partition=partition)
-        return rows.order_by("first")
+    def of(cls, topic: str, partition: int) -> "models.QuerySet[LostMessages]":
+        """What this service has missed of a partition, in the order of the offsets."""
+        return cls.objects.filter(topic=topic, partition=partition).order_by("first")
 
 
 class Worker(models.Model):
