@@ -40,5 +40,8 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz(workers=workers, parked=parked, dead=dead, lost=lost, deliveries=deliveries)),
+    path(
+        "readyz",
+        readyz(workers=workers, parked=parked, dead=dead, lost=lost, deliveries=deliveries),
+    ),
 ]

@@ -96,4 +96,3 @@ def test_a_worker_that_is_overrun_while_it_waits_goes_on_behind(small_stack: Sta
     recorded = stack.recorded(product)
     assert stack.ready("audit")["lost"] == 5 - len(recorded)
     assert recorded[0] == 1
-

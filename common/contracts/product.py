@@ -23,7 +23,7 @@ EXAMPLE = {
     "created_at": "2026-11-01T09:30:00Z",
     "updated_at": "2026-11-01T09:30:00Z",
 }
-MOST_DIGITS = 24
+MOST_DIGITS = 20
 MOST_DECIMALS = 30
 """Of an amount: more than any price has, and few enough to be stored, compared and written out."""
 MOST = 2**63 - 1

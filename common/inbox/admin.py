@@ -235,7 +235,17 @@ class LostMessagesAdmin(ReadOnlyAdmin):
 
 @admin.register(Worker)
 class WorkerAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "alive", "reads", "lag", "lost", "rate", "last_event", "seen", "running"]
+    list_display = [
+        "__str__",
+        "alive",
+        "reads",
+        "lag",
+        "lost",
+        "rate",
+        "last_event",
+        "seen",
+        "running",
+    ]
     list_display_links = None
     ordering = ["-seen_at"]
 

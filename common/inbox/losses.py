@@ -40,4 +40,3 @@ def tell(consumer: str, loss: Loss) -> None:
         hint="publish_snapshot tells of the state; make KAFKA_TOPIC_RETENTION_MS longer",
     )
     signals.lost(consumer, Place(topic, partition, loss.first), loss.count)
-

@@ -76,13 +76,21 @@ def _read(reader: Any, partitions: list[TopicPartition]) -> list[PartitionLag]:
     first = first_messages(reader, starts)
     now = time.time()
     return [
-        _lag(p, committed[p], earliest[p], reader.highwater(p), first.get(p), now)
+        _lag(
+            p,
+            committed=committed[p],
+            earliest=earliest[p],
+            end=reader.highwater(p),
+            first=first.get(p),
+            now=now,
+        )
         for p in partitions
     ]
 
 
 def _lag(
     partition: TopicPartition,
+    *,
     committed: int | None,
     earliest: int,
     end: int,

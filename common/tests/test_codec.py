@@ -88,9 +88,20 @@ def test_a_wrong_attribute_is_named(changes, named):
 @pytest.mark.parametrize(
     ("sequence", "number"),
     [
-        (7, 7), ("7", 7), ("007", 7), (0, 0), (None, None), ("a7", None), ("9" * 30, None),
-        ("1_0", None), (" 7", None), ("٧", None), ("+7", None), ("9" * 5000, None), (10**30, None),
-    ],  # fmt: skip
+        (7, 7),
+        ("7", 7),
+        ("007", 7),
+        (0, 0),
+        (None, None),
+        ("a7", None),
+        ("9" * 30, None),
+        ("1_0", None),
+        (" 7", None),
+        ("\u0667", None),
+        ("+7", None),
+        ("9" * 5000, None),
+        (10**30, None),
+    ],
 )
 def test_the_sequence_may_be_number_or_text(sequence, number):
     envelope = decode(json.dumps({**SMALLEST, "sequence": sequence}).encode())

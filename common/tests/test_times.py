@@ -1,4 +1,4 @@
-"""Times at the edge of the calendar: what is valid comes in, and what cannot be held is left out."""
+"""Times at the edge of the calendar: what is valid comes in, what cannot be held is left out."""
 
 import json
 from datetime import UTC, datetime

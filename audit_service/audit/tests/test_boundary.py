@@ -139,9 +139,7 @@ def test_a_time_that_was_recorded_and_cannot_be_read_is_shown_exported_and_verif
 def test_a_time_that_somebody_else_wrote_breaks_the_chain_and_no_page(reader, number):
     record_as_before("2026-11-01T12:00:00Z")
     with guard_off(), connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE audit_auditentry SET time = %s", [STORED[connection.vendor][number]]
-        )
+        cursor.execute("UPDATE audit_auditentry SET time = %s", [STORED[connection.vendor][number]])
     entry = AuditEntry.objects.get()
     assert entry.time is None
     assert "changed at 1" in reader(entry)
@@ -206,7 +204,18 @@ ODD_TEXT = st.sampled_from(
 )  # fmt: skip
 LONG_TEXT = ODD_TEXT | st.sampled_from(["x" * 256, "y" * 5000])
 TYPES = st.sampled_from(
-    ["order.placed", "order.deleted", "order", ".", "..", ".deleted", "a/b.c", "\n.x", "é.x", "x" * 255]
+    [
+        "order.placed",
+        "order.deleted",
+        "order",
+        ".",
+        "..",
+        ".deleted",
+        "a/b.c",
+        "\n.x",
+        "é.x",
+        "x" * 255,
+    ]
 )
 TIMES = st.sampled_from(
     [None, *UNREADABLE, *READABLE, "0000-01-01T00:00:00Z", "2016-12-31T23:59:60Z",
@@ -214,15 +223,31 @@ TIMES = st.sampled_from(
      "9998-12-31T23:59:59Z", "2026-11-01T12:00:00.999999999Z"]
 )  # fmt: skip
 SEQUENCES = st.sampled_from(
-    [None, 0, 1, 2, -1, 2**31, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**40, "7", "07", "1_0", "x"]
+    [
+        None,
+        0,
+        1,
+        2,
+        -1,
+        2**31,
+        2**63 - 1,
+        2**63,
+        -(2**63),
+        -(2**63) - 1,
+        10**40,
+        "7",
+        "07",
+        "1_0",
+        "x",
+    ]
 )
 DATA = st.sampled_from(
     ["null", "1", '"text"', "[]", "{}", "1e400", "-1e400", "9" * 400, "9" * 5000, "1e-400", "0.1",
      '{"n": 1e400, "big": %s}' % ("9" * 5000), '{"previous": 5}', '{"previous": []}',
      '{"previous": {"a": 1e999}, "a": 2}', '{"previous": {"": null}, "": {"x": [1]}}',
      '{"a\\u0000b": "\\u0000"}', '{"subject": 1, "sequence": 2}', '"\\ud83d\\ude00"',
-     "[" * MAX_DEPTH + "]" * MAX_DEPTH, '{"a":' * MAX_DEPTH + "1" + "}" * MAX_DEPTH, '{"a": 1, "a": 2}',
-     json.dumps({"text": "x" * 100_000})]
+     "[" * MAX_DEPTH + "]" * MAX_DEPTH, '{"a":' * MAX_DEPTH + "1" + "}" * MAX_DEPTH,
+     '{"a": 1, "a": 2}', json.dumps({"text": "x" * 100_000})]
 )  # fmt: skip
 
 

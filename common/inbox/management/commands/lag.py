@@ -11,7 +11,6 @@ from common.inbox.subscriptions import subscribed_topics
 from common.kafka.connecting import KafkaRefused, KafkaUnavailable
 from common.kafka.lag import PartitionLag, group_lag
 
-
 LOST = (
     "{:,} messages are lost: Kafka deleted them before this group had read them. The workers go on "
     "behind them and keep which ones in the admin, under Lost messages."

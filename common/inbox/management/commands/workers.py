@@ -43,6 +43,12 @@ def _table(workers: list[Worker]) -> Table:
         up = (now - worker.started_at).total_seconds()
         seen = (now - worker.seen_at).total_seconds()
         what = (f"{worker.host}:{worker.pid}", worker.consumer, shown_partitions(worker.partitions))
-        pace = (f"{worker.lag:,}", f"{worker.lost:,}", f"{worker.rate:,.0f}", f"{up:,.0f} s", f"{seen:.0f} s ago")
+        pace = (
+            f"{worker.lag:,}",
+            f"{worker.lost:,}",
+            f"{worker.rate:,.0f}",
+            f"{up:,.0f} s",
+            f"{seen:.0f} s ago",
+        )
         table.add_row(*what, *pace)
     return table
