@@ -102,12 +102,12 @@ def test_kafka_3_a_format_that_we_cannot_read_is_refused_by_name(content_type, s
 
 
 def test_json_4_a_batch_is_refused_with_what_to_do():
-    with pytest.raises(InvalidEvent, match="batch of events.*send one"):
+    with pytest.raises(InvalidEvent, match=r"batch of events.*send one"):
         decode(b"[]", [("content-type", b"application/cloudevents-batch+json")])
 
 
 def test_kafka_3_neither_mode_is_said_what_binary_mode_lacks():
-    with pytest.raises(InvalidEvent, match="application/avro.*ce_specversion"):
+    with pytest.raises(InvalidEvent, match=r"application/avro.*ce_specversion"):
         decode(b"\x00", [("content-type", b"application/avro")])
 
 
