@@ -1,5 +1,5 @@
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
@@ -12,8 +12,11 @@ from audit_service.audit.api.subjects import (
     TransactionView,
 )
 from audit_service.audit.pages import views
-from common.inbox.health import dead, parked, workers
+from audit_service.audit.pages.converters import AnyTextConverter
+from common.inbox.health import dead, lost, parked, workers
 from common.observability.health import healthz, readyz
+
+register_converter(AnyTextConverter, "text")
 
 router = DefaultRouter()
 router.register("events", EntryViewSet)
@@ -29,8 +32,8 @@ urlpatterns = [
     path("newer/", views.newer, name="newer"),
     path("rates/", views.rates, name="rates"),
     path("events/<int:pk>/", views.entry_page, name="entry"),
-    path("subjects/<str:aggregate>/<path:subject>/", views.subject_page, name="subject"),
-    path("transactions/<path:correlation_id>/", views.transaction_page, name="transaction"),
+    path("subjects/<str:aggregate>/<text:subject>/", views.subject_page, name="subject"),
+    path("transactions/<text:correlation_id>/", views.transaction_page, name="transaction"),
     path("admin/", admin.site.urls),
     path("api/", include(router.urls)),
     path("api/subjects/<str:aggregate>/<str:subject>/timeline/", TimelineView.as_view()),
@@ -41,5 +44,5 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz(workers=workers, parked=parked, dead=dead)),
+    path("readyz", readyz(workers=workers, parked=parked, dead=dead, lost=lost)),
 ]

@@ -3,7 +3,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
-from common.inbox.health import dead, parked, workers
+from common.inbox.health import dead, lost, parked, workers
 from common.observability.health import healthz, readyz
 from notification_service.notifications.api.deliveries import DeliveryViewSet
 from notification_service.notifications.api.endpoints import EndpointViewSet
@@ -40,5 +40,8 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz(workers=workers, parked=parked, dead=dead, deliveries=deliveries)),
+    path(
+        "readyz",
+        readyz(workers=workers, parked=parked, dead=dead, lost=lost, deliveries=deliveries),
+    ),
 ]

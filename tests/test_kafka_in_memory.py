@@ -10,7 +10,13 @@ import pytest
 from django.conf import settings
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
 from kafka.admin import NewTopic
-from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
+from kafka.errors import (
+    CommitFailedError,
+    KafkaError,
+    KafkaTimeoutError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 
 from common.kafka import clients
 from common.testing.kafka import InMemoryKafka
@@ -29,6 +35,7 @@ class Kafka(Protocol):
     def producer(self) -> clients.Producer: ...
     def consumer(self, group: str) -> clients.Consumer: ...
     def create_topic(self, name: str, partitions: int) -> None: ...
+    def delete_records(self, offsets: dict[TopicPartition, int]) -> None: ...
 
 
 class RealKafka:
@@ -46,6 +53,11 @@ class RealKafka:
     def create_topic(self, name: str, partitions: int) -> None:
         client = KafkaAdminClient(bootstrap_servers=self._server)
         client.create_topics([NewTopic(name, partitions, 1)])
+        client.close()
+
+    def delete_records(self, offsets: dict[TopicPartition, int]) -> None:
+        client = KafkaAdminClient(bootstrap_servers=self._server)
+        client.delete_records(offsets)
         client.close()
 
 
@@ -91,12 +103,22 @@ def send(kafka: Kafka, topic: str, *keys: str) -> None:
     producer.close(timeout=1)
 
 
+def polled(member: clients.Consumer, max_records: int) -> dict[TopicPartition, list[Any]]:
+    """The next records, from the first on where nothing was committed."""
+    try:
+        return member.poll(timeout_ms=POLL_MS, max_records=max_records)
+    except NoOffsetForPartitionError as error:
+        for partition, begin in member.beginning_offsets(list(error.args[0])).items():
+            member.seek(partition, begin)
+        return {}
+
+
 def read(member: clients.Consumer, count: int) -> list[Any]:
     """The next records, at least this many; more than the batch size never come at once."""
     records: list[Any] = []
 
     def poll() -> bool:
-        batches = member.poll(timeout_ms=POLL_MS, max_records=2)
+        batches = polled(member, max_records=2)
         batch = [record for of_partition in batches.values() for record in of_partition]
         assert len(batch) <= 2
         records.extend(batch)
@@ -152,7 +174,7 @@ def test_position_and_high_watermark_meet_when_all_is_read(
     send(any_kafka, topic, "a", "b", "a")
     member = join("g")
     read(member, 3)
-    eventually(lambda: member.poll(timeout_ms=POLL_MS, max_records=10) == {} and caught_up(member))
+    eventually(lambda: polled(member, max_records=10) == {} and caught_up(member))
     assert sum(member.highwater(place) or 0 for place in member.assignment()) == 3
 
 
@@ -161,6 +183,58 @@ def caught_up(member: clients.Consumer) -> bool:
     return len(places) == PARTITIONS and all(
         member.position(place) == member.highwater(place) for place in places
     )
+
+
+def test_where_nothing_was_committed_somebody_has_to_say_where_to_begin(
+    any_kafka: Kafka, topic: str, join: Join
+) -> None:
+    send(any_kafka, topic, "a")
+    member = join("g")
+    with pytest.raises(NoOffsetForPartitionError) as raised:
+        eventually(lambda: member.poll(timeout_ms=POLL_MS, max_records=1))
+    partitions = {TopicPartition(topic, number) for number in range(PARTITIONS)}
+    assert set(raised.value.args[0]) == partitions == member.assignment()
+    assert member.beginning_offsets(sorted(partitions)) == dict.fromkeys(partitions, 0)
+
+
+DELETING = ["memory", pytest.param("broker", marks=pytest.mark.real)]
+"""The embedded broker deletes nothing."""
+
+
+@pytest.mark.parametrize("any_kafka", DELETING, indirect=True)
+@pytest.mark.parametrize("committed", [1, 2, None])
+def test_an_offset_that_was_deleted_is_an_error_that_names_it(
+    any_kafka: Kafka, topic: str, join: Join, committed: int | None
+) -> None:
+    """Whether the member has just joined, or has read up to there itself."""
+    send(any_kafka, topic, *"aaaaaa")
+    member = join("g")
+    first, *_ = read(member, 2)
+    place = TopicPartition(topic, first.partition)
+    if committed is not None:
+        member.commit({place: OffsetAndMetadata(committed, "", -1)})
+        member.close(timeout_ms=3_000)
+        any_kafka.delete_records({place: 4})
+        member = join("g")
+    else:
+        read(member, 4)
+        send(any_kafka, topic, *"aa")
+        any_kafka.delete_records({place: 8})
+        member.seek(place, 6)
+    expected = 6 if committed is None else committed
+    begin = 8 if committed is None else 4
+    with pytest.raises(OffsetOutOfRangeError) as raised:
+        eventually(lambda: polled_beside(member, place))
+    assert raised.value.args[0] == {place: expected}
+    assert member.beginning_offsets([place]) == {place: begin}
+    member.seek(place, begin)
+    if committed is not None:
+        assert [record.offset for record in read(member, 2)] == [4, 5]
+
+
+def polled_beside(member: clients.Consumer, place: TopicPartition) -> list[Any]:
+    """What comes from a partition, when the others begin at their beginning."""
+    return polled(member, max_records=2).get(place, [])
 
 
 class Member:
@@ -179,7 +253,7 @@ class Member:
     def _run(self, consumer: clients.Consumer, topic: str) -> None:
         consumer.subscribe([topic])
         while not self._stop.is_set():
-            consumer.poll(timeout_ms=POLL_MS, max_records=1)
+            polled(consumer, max_records=1)
             self.partitions = set(consumer.assignment())
         consumer.close(timeout_ms=3_000)
 

@@ -42,7 +42,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def event(self, entry: AuditEntry) -> str:
         try:
             shown = msgspec.json.format(bytes(entry.value), indent=2)
-        except msgspec.DecodeError:  # in binary mode, the value is the data alone
+        except (msgspec.DecodeError, RecursionError):  # in binary mode, the value is the data alone
             shown = bytes(entry.value)
         return format_html("<pre>{}</pre>", shown.decode(errors="replace"))
 

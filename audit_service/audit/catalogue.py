@@ -11,7 +11,7 @@ import msgspec
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
-from audit_service.audit.history import is_deletion, state_of
+from audit_service.audit.history import about, by, is_deletion, state_of
 from audit_service.audit.models import AuditEntry
 
 CHUNK = 1000
@@ -31,11 +31,11 @@ def catalogue(aggregate: str, at: datetime) -> Iterator[State]:
 
     :param aggregate: what kind of thing it is, such as ``product``: the type up to its first dot.
     """
-    entries = AuditEntry.objects.filter(type__startswith=f"{aggregate}.", sequence__isnull=False)
+    entries = AuditEntry.objects.filter(about(aggregate), sequence__isnull=False)
     newest_first = Window(
         RowNumber(), partition_by=[F("subject")], order_by=[F("sequence").desc(), F("id").desc()]
     )
-    ranked = entries.filter(time__lte=at).annotate(rank=newest_first).filter(rank=1)
+    ranked = entries.filter(by(at)).annotate(rank=newest_first).filter(rank=1)
     last = AuditEntry.objects.filter(pk__in=ranked.values("pk")).order_by("subject")
     for entry in last.iterator(CHUNK):
         if not is_deletion(entry):

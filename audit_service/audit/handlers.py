@@ -9,9 +9,13 @@ from audit_service.audit.models import Alert, AuditEntry
 from audit_service.audit.months import make_room
 from audit_service.audit.sealing import SEALED
 from audit_service.audit.security import alerts_for
+from common.database.texts import fitting
 from common.events import AnyEvent, Event
 from common.events.codec import headers_to_text
 from common.inbox import insert, subscribe
+
+TEXT = 255
+"""Characters of a column."""
 
 
 @subscribe(AnyEvent, batch=True)
@@ -70,9 +74,9 @@ def values(event: Event[Any], now: Any) -> tuple[Any, ...]:
         event.subject,
         event.sequence,
         envelope.time,
-        event.actor[:255],
-        (envelope.correlationid or "")[:255],
-        (envelope.causationid or "")[:255],
+        event.actor[:TEXT],
+        fitting(envelope.correlationid or "", TEXT),
+        fitting(envelope.causationid or "", TEXT),
         headers_to_text(event.headers),
         event.value,
     )

@@ -7,12 +7,16 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from audit_service.audit.gaps import Losses
 from audit_service.audit.models import AuditEntry
 
 PREVIOUS = "previous"
 COUNTED = frozenset({"version", "updated_at"})
 """Fields that change with every change, and say nothing by that."""
 
+
+LEAST = -(2**63)
+"""Of what a column of sequences holds."""
 
 Place = tuple[str, str, int]
 """Aggregate, subject and sequence."""
@@ -29,10 +33,14 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Gap:
-    """Sequences that the record lacks, from the first to the last."""
+    """Sequences that the record lacks, from the first to the last.
+
+    :param is_lost: whether Kafka deleted messages there before they could be recorded.
+    """
 
     first: int
     last: int
+    is_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ def entries_of(aggregate: str, subject: str) -> QuerySet[AuditEntry]:
     :param aggregate: what kind of thing it is, such as ``product``: the type up to its first dot.
     """
     entries = AuditEntry.objects.filter(subject=subject, sequence__isnull=False)
-    return entries.filter(type__startswith=f"{aggregate}.").order_by("sequence", "id")
+    return entries.filter(about(aggregate)).order_by("sequence", "id")
 
 
 def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterator[Change]:
@@ -64,11 +72,14 @@ def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterato
     """
     state = state_of(before) if before else {}
     sequence = before.sequence if before else 0
+    losses = Losses()
     for entry in entries:
-        is_gap = entry.sequence > sequence + 1
-        missing = Gap(sequence + 1, entry.sequence - 1) if is_gap else None
+        missing = None
+        if entry.sequence > sequence + 1:
+            is_lost = losses.between(before, entry)
+            missing = Gap(sequence + 1, entry.sequence - 1, is_lost)
         yield Change(entry, _changed(entry, state), missing)
-        state, sequence = state_of(entry), entry.sequence
+        state, sequence, before = state_of(entry), entry.sequence, entry
 
 
 def entry_before(entry: AuditEntry, entries: QuerySet[AuditEntry]) -> AuditEntry | None:
@@ -79,8 +90,18 @@ def entry_before(entry: AuditEntry, entries: QuerySet[AuditEntry]) -> AuditEntry
 
 def last_entry(aggregate: str, subject: str, at: datetime) -> AuditEntry | None:
     """The entry that says what a subject was at a time; None where nothing is known of it."""
-    entries = entries_of(aggregate, subject).filter(time__lte=at)
+    entries = entries_of(aggregate, subject).filter(by(at))
     return entries.order_by("-sequence", "-id").first()
+
+
+def about(aggregate: str) -> Q:
+    """What is about things of a kind."""
+    return Q(type=aggregate) | Q(type__startswith=f"{aggregate}.")
+
+
+def by(at: datetime) -> Q:
+    """What had happened by a time. An event that names no usable time happened when recorded."""
+    return Q(time__lte=at) | Q(time=None, recorded_at__lte=at)
 
 
 def state_of(entry: AuditEntry) -> dict[str, Any]:
@@ -125,7 +146,7 @@ def _tells_before(entry: AuditEntry) -> bool:
 
 def _predecessors(entries: Iterable[AuditEntry]) -> dict[Place, AuditEntry]:
     """The entries just before these, with one query."""
-    places = {_place_before(entry) for entry in entries if entry.sequence is not None}
+    places = {_place_before(entry) for entry in entries if (entry.sequence or 0) > LEAST}
     found = AuditEntry.objects.filter(
         subject__in={subject for _, subject, _ in places},
         sequence__in={sequence for _, _, sequence in places},

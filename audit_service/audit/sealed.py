@@ -6,7 +6,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from django.db import DatabaseError, connection
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet
 from psycopg import ClientCursor
 from psycopg.pq import ExecStatus
 
@@ -54,8 +54,13 @@ def sealed_rows(entries: QuerySet[AuditEntry]) -> Iterator[Row]:
 
     :param entries: which.
     """
-    rows = entries.order_by("id").values_list("id", "link", "position", *SEALED)
-    return _copied(rows) if connection.vendor == "postgresql" else _selected(rows)
+    in_order = entries.order_by("id")
+    first = ("id", "link", "position")
+    if connection.vendor != "postgresql":
+        return _selected(in_order.values_list(*first, *SEALED))
+    stored = in_order.annotate(stored_time=ExpressionWrapper(F("time"), DateTimeField()))
+    names = ("stored_time" if name == "time" else name for name in SEALED)
+    return _copied(stored.values_list(*first, *names))
 
 
 def _selected(rows: Any) -> Iterator[Row]:

@@ -23,6 +23,12 @@ EXAMPLE = {
     "created_at": "2026-11-01T09:30:00Z",
     "updated_at": "2026-11-01T09:30:00Z",
 }
+MOST_DIGITS = 20
+MOST_DECIMALS = 30
+"""Of an amount: more than any price has, and few enough to be stored, compared and written out."""
+MOST = 2**63 - 1
+"""Of what databases count with."""
+
 CHANGED = {**EXAMPLE, "price": "19.90", "version": 2, "updated_at": "2026-11-02T16:05:00Z"}
 
 
@@ -41,6 +47,12 @@ class Product(Contract, frozen=True, kw_only=True):
     version: Annotated[int, Meta(ge=1, description="How often it has changed.")]
     created_at: Annotated[datetime, Meta(tz=True)]
     updated_at: Annotated[datetime, Meta(tz=True)]
+
+    def __post_init__(self) -> None:
+        check_amount(self.price)
+        for name in ("stock", "version"):
+            if getattr(self, name) > MOST:
+                raise ValueError(f"{name} is more than {MOST}")
 
     @property
     def subject(self) -> str:
@@ -62,6 +74,24 @@ class PreviousValues(Struct, frozen=True, kw_only=True):
     currency: str | UnsetType = UNSET
     stock: int | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.price is not UNSET:
+            check_amount(self.price)
+
+
+def check_amount(amount: Decimal) -> None:
+    """See to it that an amount is a number that can be stored and written out.
+
+    :raises ValueError: for NaN, infinity, and numbers such as 1E+1000000, which the type allows.
+    """
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise ValueError(f"{amount} is no amount")
+    if amount.adjusted() >= MOST_DIGITS or exponent < -MOST_DECIMALS:
+        raise ValueError(
+            f"an amount has at most {MOST_DIGITS} digits and {MOST_DECIMALS} decimal places"
+        )
 
 
 @event("product.created", topic=TOPIC, example=EXAMPLE)

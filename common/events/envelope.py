@@ -3,6 +3,7 @@
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 """
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -13,10 +14,13 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=255)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 NO_DATA = msgspec.Raw()
+_NUMBER = re.compile(r"-?[0-9]{1,30}", re.ASCII)
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The attributes of an event, with ``data`` left as the bytes that came.
+
+    Data that is not JSON is in ``data_base64``, in whatever mode it came.
 
     Attributes that are not named here are ignored when reading: the exact bytes are what
     the audit service keeps.
@@ -45,8 +49,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         None where it is no number, or none that a 64-bit column holds.
         """
-        try:
-            number = int("" if self.sequence is None else self.sequence)
-        except ValueError:
+        if isinstance(self.sequence, str) and not _NUMBER.fullmatch(self.sequence):
             return None
+        if self.sequence is None:
+            return None
+        number = int(self.sequence)
         return number if -(2**63) <= number < 2**63 else None

@@ -1,5 +1,6 @@
 """An event as a handler receives it."""
 
+from base64 import b64decode
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -8,6 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from common.events.contract import Contract
+from common.events.data import plain
 from common.events.envelope import Envelope
 from common.events.errors import ContractViolation
 
@@ -77,7 +79,25 @@ class Event(Generic[D]):
 
         :raises ContractViolation: when it does not fit the contract.
         """
+        if self.contract is None:
+            return self._plain_data()  # type: ignore[return-value]
         try:
-            return msgspec.json.decode(self.envelope.data, type=self.contract or object)  # type: ignore[return-value]
+            return msgspec.json.decode(self.envelope.data, type=self.contract)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            reason = self._why_no_json() or error
+            raise ContractViolation(f"data of {self.type} {self.id}: {reason}") from error
+
+    def _plain_data(self) -> object:
+        if self.envelope.data_base64 is not None:
+            return b64decode(self.envelope.data_base64)
+        if not bytes(self.envelope.data):
+            return None
+        try:
+            return plain(self.envelope.data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ContractViolation(f"data of {self.type} {self.id}: {error}") from error
+
+    def _why_no_json(self) -> str:
+        if self.envelope.data_base64 is not None:
+            return f"it is {self.envelope.datacontenttype}, and not JSON"
+        return "" if bytes(self.envelope.data) else "there is none"

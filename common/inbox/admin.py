@@ -21,7 +21,7 @@ from common.events.codec import headers_from_text
 from common.inbox import decisions, health
 from common.inbox.heartbeat import shown_partitions
 from common.inbox.lines import is_abandoned, waiting_keys
-from common.inbox.models import ParkedDecision, ParkedEvent, ParkedKey, Worker
+from common.inbox.models import LostMessages, ParkedDecision, ParkedEvent, ParkedKey, Worker
 from common.inbox.payload import pretty
 
 Action = ParkedDecision.Action
@@ -262,9 +262,27 @@ class ParkedEventAdmin(DecidingAdmin):
         return format_html("<pre class=inbox>{}</pre>", "\n".join(lines)) if lines else "-"
 
 
+@admin.register(LostMessages)
+class LostMessagesAdmin(ReadOnlyAdmin):
+    """What Kafka deleted before it was read; it stays here, as nothing else tells of it."""
+
+    list_display = ["topic", "partition", "first", "last", "count", "consumer", "noticed_at"]
+    list_filter = ["topic"]
+
+
 @admin.register(Worker)
 class WorkerAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "alive", "reads", "lag", "rate", "last_event", "seen", "running"]
+    list_display = [
+        "__str__",
+        "alive",
+        "reads",
+        "lag",
+        "lost",
+        "rate",
+        "last_event",
+        "seen",
+        "running",
+    ]
     list_display_links = None
     ordering = ["-seen_at"]
 

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import F, Sum
 from django.utils import timezone
 
 from common.inbox.lines import waiting_for_a_person
-from common.inbox.models import ParkedEvent, Worker
+from common.inbox.models import LostMessages, ParkedEvent, Worker
 
 ALIVE = timedelta(seconds=20)
 
@@ -14,7 +15,7 @@ ALIVE = timedelta(seconds=20)
 def workers() -> list[Any]:
     """The workers that were seen in the last 20 seconds, with their partitions and their lag."""
     alive = Worker.objects.filter(seen_at__gt=timezone.now() - ALIVE)
-    return list(alive.values("consumer", "host", "pid", "partitions", "lag", "rate"))
+    return list(alive.values("consumer", "host", "pid", "partitions", "lag", "rate", "lost"))
 
 
 def parked() -> int:
@@ -25,3 +26,9 @@ def parked() -> int:
 def dead() -> int:
     """How many lines wait for a person: of keys, or of a key and an isolated handler."""
     return waiting_for_a_person().count()
+
+
+def lost() -> int:
+    """How many messages Kafka deleted before this service had read them, ever."""
+    summed = LostMessages.objects.aggregate(total=Sum(F("last") - F("first") + 1))
+    return summed["total"] or 0

@@ -94,6 +94,7 @@ class Heartbeat:
         row.partitions = self._partitions or []
         row.lag = stream.lag()
         row.handled, row.failed, row.parked = tally.handled, tally.failed, tally.parked
+        row.lost = tally.lost
         row.last_event_at = tally.last_at
         if tally.last:
             envelope, place = tally.last.envelope, "{}/{}/{}".format(*tally.last.place)

@@ -5,8 +5,12 @@ from typing import Any
 
 import msgspec
 
+from common.database.texts import fitting
 from common.events import Envelope, Event, InvalidEvent, Place, decode
 from common.inbox.subscriptions import contract_for
+
+KEY = 255
+"""Characters of the column that later events wait by."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -62,4 +66,4 @@ class Message(msgspec.Struct, frozen=True):
 
 def _held_key(key: bytes | None, envelope: Envelope) -> str:
     text = (key or b"").decode(errors="backslashreplace").replace("\x00", "\\x00")
-    return (text or envelope.partitionkey or "")[:255]
+    return fitting(text or envelope.partitionkey or "", KEY)

@@ -168,9 +168,47 @@ class ParkedDecision(models.Model):
         return f"{self.get_action_display()}, by {self.by}"
 
 
+class LostMessages(models.Model):
+    """Messages that Kafka deleted before this service had read them: retention overran the group.
+
+    :param first: the offset at which the group would have gone on.
+    :param last: the offset before the first that Kafka still had.
+    """
+
+    consumer = models.CharField("group", max_length=255)
+    topic = models.CharField(max_length=249)
+    partition = models.IntegerField()
+    first = models.BigIntegerField("first offset")
+    last = models.BigIntegerField("last offset")
+    noticed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "lost messages"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["consumer", "topic", "partition", "first"], name="inbox_lost_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}, {self.first} to {self.last}"
+
+    @property
+    def count(self) -> int:
+        """How many offsets that are; compacted topics and transactions use more than messages."""
+        return self.last - self.first + 1
+
+    @classmethod
+    def of(cls, topic: str, partition: int) -> "models.QuerySet[LostMessages]":
+        """What this service has missed of a partition, in the order of the offsets."""
+        return cls.objects.filter(topic=topic, partition=partition).order_by("first")
+
+
 class Worker(models.Model):
     """The heartbeat of one worker process.
 
+    :param lost: messages that Kafka had deleted before this worker came to read them.
     :param lag: messages that it has not read yet, in the partitions that it has.
     :param rate: events a second that it took between the last two beats.
     :param last_event: type, id and place of the event that it took last.
@@ -185,6 +223,7 @@ class Worker(models.Model):
     handled = models.BigIntegerField(default=0)
     failed = models.BigIntegerField(default=0)
     parked = models.BigIntegerField(default=0)
+    lost = models.BigIntegerField(default=0)
     last_event = models.TextField(blank=True)
     last_event_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(auto_now_add=True)

@@ -2,6 +2,8 @@
 
 import json
 
+from common.inbox.failures import storable
+
 MOST_CHARACTERS = 20_000
 
 
@@ -11,7 +13,8 @@ def pretty(value: bytes | memoryview | None) -> str:
     try:
         text = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
-        text = raw.decode(errors="backslashreplace").replace("\x00", "\\x00")
+        text = raw.decode(errors="backslashreplace")
+    text = storable(text)
     if len(text) > MOST_CHARACTERS:
         return f"{text[:MOST_CHARACTERS]}\n… {len(text) - MOST_CHARACTERS:,} characters more"
     return text

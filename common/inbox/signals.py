@@ -4,7 +4,7 @@ Each has the keyword arguments ``consumer``, the consumer group, ``event``, ``pl
 lies in Kafka, and ``line``: the isolated handler in whose line of retries it happens, or an empty
 text. All but the first are sent when the transaction that they tell of has ended, so a
 receiver changes nothing about it; what a receiver raises goes to Django's log. ``sender`` is the
-class :class:`~common.inbox.message.Message`.
+class :class:`~common.inbox.message.Message`. :data:`events_lost` differs, as there is no event.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
+from common.events import Place
 from common.inbox.failures import Failure
 from common.inbox.message import Message
 
@@ -30,6 +31,11 @@ event_failed = Signal()
 event_parked = Signal()
 """A message was parked. ``event`` is None where the bytes are no event."""
 
+events_lost = Signal()
+"""Kafka deleted messages before this service read them. Sent once for each such gap, when it is
+stored, by the worker that noticed. ``event`` is None, ``place`` is the first that is lost, and
+``count`` is how many offsets are."""
+
 
 def send(
     signal: Signal, consumer: str, messages: Iterable[Message], *, line: str = "", **values: Any
@@ -47,3 +53,8 @@ def failed(consumer: str, message: Message, failure: Failure, line: str) -> None
     """Tell those who listen that a try failed."""
     what = {"exception": failure.error, "handler": failure.handler}
     send(event_failed, consumer, [message], line=line, **what)
+
+
+def lost(consumer: str, place: Place, count: int) -> None:
+    """Tell those who listen that messages are lost."""
+    events_lost.send_robust(Message, consumer=consumer, event=None, place=place, count=count)

@@ -17,6 +17,7 @@ class Tally:
     :param handled: events whose handlers succeeded, on a later try perhaps.
     :param failed: tries that failed.
     :param parked: messages that were parked because they failed, or behind one that did.
+    :param lost: messages that Kafka had deleted before they were read.
     :param last: the message that was taken last, and when.
     """
 
@@ -24,6 +25,7 @@ class Tally:
     handled: int = 0
     failed: int = 0
     parked: int = 0
+    lost: int = 0
     last: Message | None = None
     last_at: datetime | None = None
     _started: float = field(default_factory=time.monotonic)
@@ -47,7 +49,8 @@ class Tally:
 
     def __str__(self) -> str:
         rate = self.handled / max(self.seconds, 0.001)
+        lost = f", {self.lost:,} lost" if self.lost else ""
         return (
-            f"{self.handled:,} handled, {self.failed:,} failed, {self.parked:,} parked "
+            f"{self.handled:,} handled, {self.failed:,} failed, {self.parked:,} parked{lost} "
             f"in {self.seconds:,.1f} s ({rate:,.0f} events/s)"
         )

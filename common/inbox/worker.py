@@ -11,6 +11,7 @@ import structlog
 from django.db import Error as DatabaseError
 
 from common.database.errors import keeps_from_working, reconnect
+from common.inbox import losses
 from common.inbox.heartbeat import Heartbeat
 from common.inbox.message import Message
 from common.inbox.patience import Patience
@@ -106,6 +107,7 @@ class Worker:
         )
 
     def _step(self) -> None:
+        self._tell_losses()
         self._take_batch()
         for outcome in self._retries.run_due():
             self.tally.add(outcome)
@@ -125,6 +127,13 @@ class Worker:
             raise
         self.stream.commit(batches)
         self.tally.take(messages)
+
+    def _tell_losses(self) -> None:
+        """Before anything behind them is handled, so that a crash does not swallow them."""
+        for loss in list(self.stream.losses):
+            losses.tell(self.group, loss)
+            self.tally.lost += loss.count
+            self.stream.accept(loss)
 
     def _next_size(self) -> int:
         if self.limits.max_events is None:

@@ -61,7 +61,11 @@ class Consumer(Protocol):
 
         A call after which the group has rebalanced starts from what was committed last.
 
-        :raises KafkaError: with ``retriable`` set where a later call may succeed.
+        :raises NoOffsetForPartitionError: with a set of partitions of which the group has committed
+            nothing; they need a :meth:`seek`.
+        :raises OffsetOutOfRangeError: with a dictionary of partitions and the offsets that they
+            should go on from, which Kafka does not have; they need a :meth:`seek`.
+        :raises KafkaError: others, with ``retriable`` set where a later call may succeed.
         """
 
     def commit(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
@@ -81,6 +85,9 @@ class Consumer(Protocol):
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Let the next poll go on from this offset of an assigned partition."""
+
+    def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset of the first message that each partition has, or would have."""
 
     def close(self, *, timeout_ms: int) -> None:
         """Leave the group.
@@ -123,7 +130,11 @@ def producer() -> Producer:
 
 
 def consumer(group: str) -> Consumer:
-    """A member of a consumer group; it starts at the earliest message and commits by hand.
+    """A member of a consumer group; it commits by hand.
+
+    ``auto.offset.reset`` is ``none``: :class:`common.inbox.stream.Stream` decides where to go on
+    without an offset, or with one that Kafka does not have any more, so that no message is passed
+    over in silence.
 
     :raises KafkaUnavailable: when no broker answers.
     :raises KafkaRefused: when log-in or certificate are refused.
@@ -132,7 +143,7 @@ def consumer(group: str) -> Consumer:
     client: Consumer = connect(
         KafkaConsumer,
         group_id=group,
-        auto_offset_reset="earliest",
+        auto_offset_reset="none",
         enable_auto_commit=False,
         session_timeout_ms=session_timeout_ms,
         heartbeat_interval_ms=session_timeout_ms // 4,

@@ -8,15 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from common.kafka.connecting import connect, unavailable
-from common.kafka.lag import first_messages, partitions_of
+from common.kafka.lag import READ_ONLY, first_messages, partitions_of
 
 POLL_MS = 500
 STALLED_SECONDS = 30.0
-# Without a group: it commits no offsets.
-READ_ONLY = {"enable_auto_commit": False, "allow_auto_create_topics": False}
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,8 @@ class History:
     def __init__(self, reader: Any, extents: dict[TopicPartition, Extent]) -> None:
         self._reader = reader
         self._extents = extents
+        self.lost = 0
+        """Messages that Kafka deleted meanwhile, before they were read."""
 
     @property
     def count(self) -> int:
@@ -69,9 +69,23 @@ class History:
     def _poll(self, size: int) -> list[Any]:
         try:
             polled = self._reader.poll(POLL_MS, max_records=size)
+        except OffsetOutOfRangeError as error:
+            self._go_on_behind(error.args[0])
+            return []
         except KafkaError as error:
             raise unavailable(error) from error
         return [record for records in polled.values() for record in records]
+
+    def _go_on_behind(self, wanted: dict[TopicPartition, int]) -> None:
+        """Go on with the first messages that are left. A long history outlives its beginning."""
+        try:
+            begins = self._reader.beginning_offsets(list(wanted))
+        except KafkaError as error:
+            raise unavailable(error) from error
+        for partition, offset in wanted.items():
+            self._reader.seek(partition, begins[partition])
+            end = self._extents[partition].end
+            self.lost += max(0, min(begins[partition], end) - offset)
 
     def _has(self, record: Any) -> bool:
         """Whether a record lies before the end; newer ones come as well, from what is read."""
@@ -95,7 +109,8 @@ def history(topics: Iterable[str], since: datetime | None) -> Iterator[History]:
             extents = _extents(scout, topics, since)
         except KafkaError as error:
             raise unavailable(error) from error
-    with closing(connect(KafkaConsumer, **READ_ONLY)) as reader:
+    options = {**READ_ONLY, "auto_offset_reset": "none"}
+    with closing(connect(KafkaConsumer, **options)) as reader:
         yield History(reader, extents)
 
 

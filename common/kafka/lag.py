@@ -13,14 +13,22 @@ from common.kafka.connecting import connect, unavailable
 
 PATIENCE_SECONDS = 10.0
 POLL_MS = 200
+READ_ONLY = {
+    "enable_auto_commit": False,
+    "allow_auto_create_topics": False,
+    "auto_offset_reset": "earliest",  # what is deleted while we look is passed over, not the rest
+}
+"""Of those who look and take part in nothing."""
 
 
 class PartitionLag(msgspec.Struct, frozen=True):
     """How far a group is behind in one partition.
 
     :param committed: where the group goes on; None where it has never committed.
+    :param earliest: the offset of the first message that Kafka still has, or would have.
     :param end: the offset that the next message will get.
-    :param lag: messages between the two.
+    :param lag: messages that the group can still read.
+    :param lost: messages that Kafka deleted before the group had read them.
     :param seconds_behind: age of the first message that the group has not committed; 0 where there
         is none.
     """
@@ -28,8 +36,10 @@ class PartitionLag(msgspec.Struct, frozen=True):
     topic: str
     partition: int
     committed: int | None
+    earliest: int
     end: int
     lag: int
+    lost: int
     seconds_behind: float
 
 
@@ -42,8 +52,7 @@ def group_lag(group: str, topics: Iterable[str]) -> list[PartitionLag]:
     :raises KafkaUnavailable: when no broker answers.
     :raises KafkaRefused: when log-in or certificate are refused.
     """
-    options = {"enable_auto_commit": False, "allow_auto_create_topics": False}
-    reader = connect(KafkaConsumer, group_id=group, **options)
+    reader = connect(KafkaConsumer, group_id=group, **READ_ONLY)
     with closing(reader):
         try:
             return _read(reader, partitions_of(reader, topics))
@@ -60,27 +69,49 @@ def partitions_of(reader: Any, topics: Iterable[str]) -> list[TopicPartition]:
 def _read(reader: Any, partitions: list[TopicPartition]) -> list[PartitionLag]:
     reader.assign(partitions)
     committed = {partition: reader.committed(partition) for partition in partitions}
-    for partition, offset in committed.items():
-        if offset is None:
-            reader.seek_to_beginning(partition)
-        else:
-            reader.seek(partition, offset)
-    starts = {partition: reader.position(partition) for partition in partitions}
+    earliest = reader.beginning_offsets(partitions) if partitions else {}
+    starts = {p: max(committed[p] or 0, earliest[p]) for p in partitions}
+    for partition, start in starts.items():
+        reader.seek(partition, start)
     first = first_messages(reader, starts)
     now = time.time()
     return [
-        PartitionLag(
-            topic=partition.topic,
-            partition=partition.partition,
-            committed=committed[partition],
-            end=reader.highwater(partition),
-            lag=reader.highwater(partition) - start,
-            seconds_behind=round(now - first[partition].timestamp / 1000, 1)
-            if partition in first
-            else 0.0,
+        _lag(
+            p,
+            committed=committed[p],
+            earliest=earliest[p],
+            end=reader.highwater(p),
+            first=first.get(p),
+            now=now,
         )
-        for partition, start in starts.items()
+        for p in partitions
     ]
+
+
+def _lag(
+    partition: TopicPartition,
+    *,
+    committed: int | None,
+    earliest: int,
+    end: int,
+    first: Any,
+    now: float,
+) -> PartitionLag:
+    """From what was found out about a partition.
+
+    :param first: the first message that waits; None where none does. It lies before the committed
+        offset where the topic was made anew, and is read from there.
+    """
+    return PartitionLag(
+        topic=partition.topic,
+        partition=partition.partition,
+        committed=committed,
+        earliest=earliest,
+        end=end,
+        lag=end - first.offset if first else 0,
+        lost=0 if committed is None else max(0, earliest - committed),
+        seconds_behind=round(now - first.timestamp / 1000, 1) if first else 0.0,
+    )
 
 
 def first_messages(reader: Any, starts: dict[TopicPartition, int]) -> dict[TopicPartition, Any]:

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kafka import OffsetAndMetadata, TopicPartition
-from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaError, KafkaTimeoutError
+from kafka.errors import (
+    CommitFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from kafka.partitioner.default import murmur2
 
 from common.kafka.clients import Future
@@ -46,6 +53,7 @@ class InMemoryKafka:
 
     def __init__(self, **topics: int) -> None:
         self.logs: dict[TopicPartition, list[Record]] = {}
+        self.begins: dict[TopicPartition, int] = {}
         self.groups: dict[str, Group] = {}
         self.up = True
         self.changed = threading.Condition()
@@ -55,13 +63,20 @@ class InMemoryKafka:
     def create_topic(self, name: str, partitions: int = 1) -> None:
         for number in range(partitions):
             self.logs.setdefault(TopicPartition(name, number), [])
+            self.begins.setdefault(TopicPartition(name, number), 0)
 
     def partitions(self, topic: str) -> list[TopicPartition]:
         return sorted(partition for partition in self.logs if partition.topic == topic)
 
     def records(self, topic: str) -> list[Record]:
         """All that is stored, partition by partition."""
-        return [record for p in self.partitions(topic) for record in self.logs[p]]
+        return [r for p in self.partitions(topic) for r in self.logs[p][self.begins[p] :]]
+
+    def delete_records(self, offsets: dict[TopicPartition, int]) -> None:
+        """As retention does: forget what lies before these offsets."""
+        with self.changed:
+            for partition, offset in offsets.items():
+                self.begins[partition] = max(self.begins[partition], offset)
 
     def stop(self) -> None:
         """Answer nobody, until :meth:`start`. What is stored stays."""
@@ -164,7 +179,7 @@ class InMemoryConsumer:
         self._group = group
         self._topics: list[str] = []
         self._generation = -1
-        self._positions: dict[TopicPartition, int] = {}
+        self._positions: dict[TopicPartition, int | None] = {}
 
     def subscribe(self, topics: list[str]) -> None:
         self._topics = list(topics)
@@ -202,6 +217,12 @@ class InMemoryConsumer:
     def highwater(self, partition: TopicPartition) -> int | None:
         return len(self._kafka.logs[partition])
 
+    def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        with self._kafka.changed:
+            if not self._kafka.up:
+                raise KafkaTimeoutError("no broker to ask")
+            return {partition: self._kafka.begins[partition] for partition in partitions}
+
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._positions[partition] = offset
 
@@ -220,14 +241,21 @@ class InMemoryConsumer:
         self._generation = self._group.generation
         rank, size = self._group.members.index(self), len(self._group.members)
         mine = [p for topic in self._topics for p in self._kafka.partitions(topic)][rank::size]
-        self._positions = {p: self._group.committed.get(p, 0) for p in mine}
+        self._positions = {p: self._group.committed.get(p) for p in mine}
 
     def _take(self, max_records: int) -> dict[TopicPartition, list[Record]]:
+        if nowhere := {p for p, position in self._positions.items() if position is None}:
+            raise NoOffsetForPartitionError(nowhere)
         batches: dict[TopicPartition, list[Record]] = {}
         for partition, position in self._positions.items():
-            records = self._kafka.logs[partition][position : position + max_records]
+            log = self._kafka.logs[partition]
+            if position is None or not self._kafka.begins[partition] <= position <= len(log):
+                if batches:  # first what is there, and the error in the next call
+                    break
+                raise OffsetOutOfRangeError({partition: position})
+            records = log[position : position + max_records]
             if records:
                 batches[partition] = records
-                self._positions[partition] += len(records)
+                self._positions[partition] = position + len(records)
                 max_records -= len(records)
         return batches

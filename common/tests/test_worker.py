@@ -71,7 +71,7 @@ def test_it_shows_its_partitions_while_it_lives(bus, monkeypatch):
         outbox.publish(product(1, version))
     bus.relay()
     bus.consume(batch_size=1)
-    assert shown == [[], [[f"{TOPIC}/{number}" for number in range(3)]]]
+    assert shown == [[[f"{TOPIC}/{number}" for number in range(3)]]] * 2
     assert not HeartbeatRow.objects.exists()
 
 

@@ -81,7 +81,9 @@ class Words:
     def tell(self, facts: list[Fact], product: Product, language: str) -> str:
         """A sentence for each of these facts."""
         values = _context(_values(product, language))
-        return " ".join(self._template(fact, language).render(values) for fact in facts)
+        told = " ".join(self._template(fact, language).render(values) for fact in facts)
+        # Data may hold a NUL, and so may what an own text has for a name that is not there.
+        return told.replace(UNKNOWN, "")
 
     def of_digest(self, count: int, language: str) -> str:
         """What is above so many pieces of news."""

@@ -37,6 +37,9 @@ class FieldChangeSerializer(serializers.Serializer):
 class GapSerializer(serializers.Serializer):
     first = serializers.IntegerField()
     last = serializers.IntegerField()
+    is_lost = serializers.BooleanField(
+        help_text="Whether Kafka deleted messages there before they could be recorded."
+    )
 
 
 class ChangeSerializer(serializers.Serializer):

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-import msgspec
 from django.db import models
 from django.urls import reverse
 from django.utils.functional import cached_property
 
-from common.events import decode
+from audit_service.audit.models.fields import EventTimeField
+from common.events import Envelope, InvalidEvent, decode
 from common.events.codec import headers_from_text
+from common.events.data import plain
 
 NOTHING = bytes(32)
 """The link before the first."""
@@ -22,7 +23,7 @@ class AuditEntry(models.Model):
     type = models.CharField(max_length=255)
     subject = models.CharField(max_length=255, blank=True)
     sequence = models.BigIntegerField(null=True)
-    time = models.DateTimeField(null=True, help_text="When the change was made.")
+    time = EventTimeField(null=True, help_text="When the change was made.")
     actor = models.CharField(max_length=255, blank=True)
     correlation_id = models.CharField(max_length=255, blank=True)
     causation_id = models.CharField(max_length=255, blank=True)
@@ -67,12 +68,23 @@ class AuditEntry(models.Model):
     @property
     def subject_url(self) -> str:
         """The page of its subject; empty where it has none."""
-        if self.sequence is None or "/" in self.aggregate or self.subject in ("", ".", ".."):
+        if self.sequence is None or self.subject in ("", ".", ".."):
+            return ""
+        if not self.aggregate or "/" in self.aggregate:
             return ""
         return reverse("subject", args=[self.aggregate, self.subject])
 
     @cached_property
     def data(self) -> Any:
         """The data of the event; None where it is not JSON."""
-        raw = decode(bytes(self.value), headers_from_text(self.headers)).data
-        return msgspec.json.decode(raw) if bytes(raw) else None
+        if self.envelope is None or not bytes(self.envelope.data):
+            return None
+        return plain(self.envelope.data)
+
+    @cached_property
+    def envelope(self) -> Envelope | None:
+        """The event as it is read today; None where it was recorded by other rules."""
+        try:
+            return decode(bytes(self.value), headers_from_text(self.headers))
+        except InvalidEvent:
+            return None

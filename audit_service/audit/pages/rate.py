@@ -38,12 +38,13 @@ def rate(entries: QuerySet[AuditEntry], window: Window, now: datetime) -> dict[s
     step = int(window.step.total_seconds())
     times = [end - step * back for back in reversed(range(window.steps))]
     start = datetime.fromtimestamp(times[0], now.tzinfo)
+    until = datetime.fromtimestamp(end + step, now.tzinfo)
     counted = (
-        entries.filter(time__gte=start)
+        entries.filter(time__gte=start, time__lt=until)
         .order_by()
         .annotate(step=window.truncate("time"))
         .values_list("step")
         .annotate(count=Count("id"))
     )
-    found = {int(when.timestamp()): count for when, count in counted}
+    found = {int(when.timestamp()): count for when, count in counted if when}
     return {"times": times, "counts": [found.get(time, 0) for time in times]}

@@ -19,9 +19,8 @@ from audit_service.audit.history import (
 from audit_service.audit.models import NOTHING, Alert, AuditEntry
 from audit_service.audit.pages.filters import EntryFilters, recent_types
 from audit_service.audit.pages.rate import WINDOWS, rate
-from audit_service.audit.sealing import SEALED, link, seal
-from common.events import decode
-from common.events.codec import headers_from_text
+from audit_service.audit.sealed import sealed
+from audit_service.audit.sealing import link
 from common.inbox.payload import pretty
 
 View = Callable[..., HttpResponse]
@@ -142,7 +141,9 @@ def _number(text: str | None) -> int | None:
 
 
 def _attributes(entry: AuditEntry) -> list[tuple[str, Any]]:
-    envelope = decode(bytes(entry.value), headers_from_text(entry.headers))
+    envelope = entry.envelope
+    if envelope is None:
+        return []
     names = [name for name in envelope.__struct_fields__ if not name.startswith("data_")]
     found = [(name, getattr(envelope, name)) for name in names if name != "data"]
     return [(name, value) for name, value in found if value is not None]
@@ -153,8 +154,8 @@ def _proof(entry: AuditEntry) -> dict[str, Any]:
     chain = AuditEntry.objects.filter(topic=entry.topic, partition=entry.partition)
     before = chain.filter(position=entry.position - 1).first()
     previous = bytes(before.link) if before else NOTHING
-    row = [getattr(entry, name) for name in SEALED[:-1]]
-    holds = link(previous, seal([*row, bytes(entry.value)])) == bytes(entry.link)
+    [row] = sealed(AuditEntry.objects.filter(pk=entry.pk))
+    holds = link(previous, row.bytes) == row.link
     return {
         "link": bytes(entry.link).hex(),
         "previous": previous.hex(),

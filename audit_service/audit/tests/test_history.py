@@ -77,8 +77,8 @@ def test_gaps_are_named(record, admin_client):
     record([LIFE[1], snapshot])
     second, seventh = admin_client.get(f"{URL}/timeline/").json()["results"]
     assert (second["missing"], seventh["missing"]) == (
-        {"first": 1, "last": 1},
-        {"first": 3, "last": 6},
+        {"first": 1, "last": 1, "is_lost": False},
+        {"first": 3, "last": 6, "is_lost": False},
     )
     found = {change["field"]: (change["old"], change["new"]) for change in seventh["changed"]}
     assert found == {"name": ("Pan", "Wok"), "price": ("8.00", "5.00")}

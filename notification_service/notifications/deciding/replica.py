@@ -57,10 +57,15 @@ def _row(event: Event[ProductData]) -> tuple[object, ...]:
     return (
         event.subject,
         product.sequence,
-        product.name[:500],
-        (product.category or "")[:255],
+        _text(product.name, 500),
+        _text(product.category or "", 255),
         str(product.price),
         product.currency,
         product.stock,
         isinstance(product, ProductDeleted),
     )
+
+
+def _text(text: str, length: int) -> str:
+    """As a column holds it; PostgreSQL's text has no NUL."""
+    return text.replace("\0", "")[:length]

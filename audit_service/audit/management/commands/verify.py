@@ -9,6 +9,7 @@ from rich.table import Table
 
 from audit_service.audit.chains import Key
 from audit_service.audit.checkpoints import BadCheckpoint, NoKey, opened, trusted_keys
+from audit_service.audit.gaps import told
 from audit_service.audit.models import Checkpoint
 from audit_service.audit.verification import Chain, Signed, Verification
 from common.command_line import console, moment, progress
@@ -54,6 +55,8 @@ class Command(BaseCommand):
         if partition and not chains:
             raise CommandError("Nothing is recorded of {}/{}".format(*partition))
         self._show(chains)
+        for line in told(partition):
+            self.stdout.write(line)
         broken = [chain for chain in chains if chain.broken]
         for doubt in doubts:
             self.stderr.write(self.style.ERROR(doubt))

@@ -1,3 +1,4 @@
+import sys
 from typing import Any
 
 import msgspec
@@ -10,9 +11,17 @@ from common.inbox.subscriptions import subscribed_topics
 from common.kafka.connecting import KafkaRefused, KafkaUnavailable
 from common.kafka.lag import PartitionLag, group_lag
 
+LOST = (
+    "{:,} messages are lost: Kafka deleted them before this group had read them. The workers go on "
+    "behind them and keep which ones in the admin, under Lost messages."
+)
+
 
 class Command(BaseCommand):
-    help = "Show how far this service's consumer group is behind, by partition."
+    help = (
+        "Show how far this service's consumer group is behind, by partition. "
+        "Exits with 1 when Kafka has deleted messages that the group had not read."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="for machines")
@@ -29,15 +38,18 @@ class Command(BaseCommand):
             console(self.stdout).print(_table(partitions))
         else:
             self.stdout.write(f"Kafka has no topic {', '.join(topics)} yet: nothing to be behind.")
+        if lost := sum(partition.lost for partition in partitions):
+            self.stderr.write(self.style.ERROR(LOST.format(lost)))
+            sys.exit(1)
 
 
 def _table(partitions: list[PartitionLag]) -> Table:
     table = Table(title=f"{settings.CONSUMER_GROUP}: {sum(p.lag for p in partitions):,} behind")
     table.add_column("topic")
-    for name in ("partition", "committed", "end", "lag", "seconds behind"):
+    for name in ("partition", "committed", "earliest", "end", "lag", "lost", "seconds behind"):
         table.add_column(name, justify="right")
     for p in partitions:
         committed = "never" if p.committed is None else f"{p.committed:,}"
-        numbers = (str(p.partition), committed, f"{p.end:,}", f"{p.lag:,}", f"{p.seconds_behind:,}")
-        table.add_row(p.topic, *numbers)
+        offsets = (str(p.partition), committed, f"{p.earliest:,}", f"{p.end:,}")
+        table.add_row(p.topic, *offsets, f"{p.lag:,}", f"{p.lost:,}", f"{p.seconds_behind:,}")
     return table

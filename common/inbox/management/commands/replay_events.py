@@ -50,12 +50,17 @@ class Command(BaseCommand):
                 if not dry_run and options["interactive"]:
                     confirm()
                 self._run(replay, found, dry_run=dry_run)
+                lost = found.lost
         except (KafkaUnavailable, KafkaRefused) as error:
             raise CommandError(str(error)) from error
         self._summary(replay, dry_run=dry_run)
+        if lost:
+            self.stderr.write(
+                self.style.ERROR(f"{lost:,} messages were deleted by Kafka before they were read.")
+            )
         if stop.is_set():
             raise CommandError("Stopped before the end. Run it again: replaying twice is allowed.")
-        if replay.failed:
+        if replay.failed or lost:
             sys.exit(1)
 
     def _describe(self, replay: Replay, count: int) -> None:

@@ -37,12 +37,18 @@ class Command(BaseCommand):
 def _table(workers: list[Worker]) -> Table:
     now = timezone.now()
     table = Table("worker", "group", "partitions")
-    for name in ("lag", "events/s", "up", "seen"):
+    for name in ("lag", "lost", "events/s", "up", "seen"):
         table.add_column(name, justify="right", no_wrap=True)
     for worker in workers:
         up = (now - worker.started_at).total_seconds()
         seen = (now - worker.seen_at).total_seconds()
         what = (f"{worker.host}:{worker.pid}", worker.consumer, shown_partitions(worker.partitions))
-        pace = (f"{worker.lag:,}", f"{worker.rate:,.0f}", f"{up:,.0f} s", f"{seen:.0f} s ago")
+        pace = (
+            f"{worker.lag:,}",
+            f"{worker.lost:,}",
+            f"{worker.rate:,.0f}",
+            f"{up:,.0f} s",
+            f"{seen:.0f} s ago",
+        )
         table.add_row(*what, *pace)
     return table

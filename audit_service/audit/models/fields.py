@@ -1,0 +1,37 @@
+"""The time of an event as older rows hold it."""
+
+from typing import Any
+
+from django.db import models
+
+ON_POSTGRESQL = (
+    "CASE WHEN {0} >= TIMESTAMPTZ '0001-01-01 00:00:00+00'"
+    " AND {0} < TIMESTAMPTZ '10000-01-01 00:00:00+00' THEN {0} END"
+)
+# Text, in which SQLite itself takes a 30 February and an hour 24.
+ON_SQLITE = (
+    "CASE WHEN substr({0}, 1, 4) >= '0001' AND substr({0}, 12, 2) < '24'"
+    " AND date(julianday(substr({0}, 1, 10))) = substr({0}, 1, 10)"
+    " AND time(substr({0}, 1, 19)) = substr({0}, 12, 8)"
+    " AND (length({0}) = 19 OR substr({0}, 20) GLOB '.[0-9][0-9][0-9][0-9][0-9][0-9]')"
+    " THEN {0} END"
+)
+
+
+class EventTimeField(models.DateTimeField):
+    """A time that is read as None where Python's calendar does not reach.
+
+    Nothing like that comes in any more (:mod:`common.events.times`), but PostgreSQL has stored it,
+    entries are sealed with it, and psycopg fails on the whole result. The row stays as it is;
+    :mod:`audit_service.audit.sealed` reads what is stored.
+    """
+
+    def deconstruct(self) -> Any:
+        """To migrations it is what it is in the database."""
+        name, _, args, options = super().deconstruct()
+        return name, "django.db.models.DateTimeField", args, options
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        """What is selected in place of the column. Conditions and orders see the column."""
+        readable = ON_POSTGRESQL if compiler.connection.vendor == "postgresql" else ON_SQLITE
+        return readable.format(sql), (*params,) * readable.count("{0}")

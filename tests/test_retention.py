@@ -1,0 +1,98 @@
+"""Retention overran a service that was away: what is lost is named, and everything else goes on."""
+
+import json
+
+import pytest
+from kafka import KafkaAdminClient, TopicPartition
+
+from common.contracts.product import TOPIC
+from tests.stack import Stack, eventually, lines_with
+
+# The embedded broker deletes nothing.
+pytestmark = pytest.mark.real
+
+
+def delete_records(stack: Stack, offsets: dict[TopicPartition, int]) -> None:
+    """What retention does, at once."""
+    client = KafkaAdminClient(bootstrap_servers=stack.kafka)
+    client.delete_records(offsets)
+    client.close()
+
+
+def lag(stack: Stack, code: int) -> list[dict]:
+    """What the command says of the partitions, and that it ends with this code."""
+    process = stack.start("audit", "lag", "--json")
+    assert process.wait() == code, process.output
+    [line] = lines_with('"committed"', process.output)
+    if code:
+        assert lines_with("messages are lost", process.output)
+        assert "Traceback" not in process.output
+    return json.loads(line)
+
+
+def test_what_retention_took_is_named_everywhere(small_stack: Stack) -> None:
+    stack = small_stack
+    stack.start("product", "relay_events")
+    worker = stack.consume("audit")
+    product = stack.create_product("RET-1")
+    eventually(lambda: stack.recorded(product) == [1])
+    assert worker.stop() == 0
+
+    for stock in range(10, 16):
+        stack.change(product, stock=stock)
+    [before] = eventually(lambda: [p for p in lag(stack, 0) if p["lag"] == 6])
+    place = TopicPartition(TOPIC, before["partition"])
+    delete_records(stack, {place: before["committed"] + 4})
+
+    [after] = [p for p in lag(stack, 1) if p["lost"]]
+    assert after == {
+        **before,
+        "earliest": before["committed"] + 4,
+        "lag": 2,
+        "lost": 4,
+        "seconds_behind": after["seconds_behind"],
+    }
+    assert after["seconds_behind"] > 0
+
+    worker = stack.consume("audit")
+    eventually(lambda: stack.recorded(product) == [1, 6, 7])
+    assert stack.ready("audit")["lost"] == 4
+    told = lines_with("Kafka deleted messages before they were read", worker.output)
+    assert len(told) == 1
+    assert f"{TOPIC}/{place.partition}" in told[0]
+    timeline = stack.rows("audit", f"/api/subjects/product/{product['id']}/timeline/")
+    [missing] = [row["missing"] for row in timeline if row["missing"]]
+    assert missing == {"first": 2, "last": 5, "is_lost": True}
+    assert "are not recorded" in " ".join(stack.manage("audit", "verify").split())
+    assert all(p["lost"] == 0 for p in lag(stack, 0))
+    assert worker.stop() == 0
+
+    worker = stack.consume("audit")
+    stack.change(product, stock=99)
+    eventually(lambda: stack.recorded(product) == [1, 6, 7, 8])
+    assert not lines_with("Kafka deleted messages before they were read", worker.output)
+    output = stack.manage("audit", "replay_events", "--from-beginning", "--noinput", "--dry-run")
+    assert "3 messages are to be read" in output
+
+
+def test_a_worker_that_is_overrun_while_it_waits_goes_on_behind(small_stack: Stack) -> None:
+    """It is frozen, as a machine that is paused; its partition goes on without it."""
+    stack = small_stack
+    stack.start("product", "relay_events")
+    worker = stack.consume("audit")
+    product = stack.create_product("RET-2")
+    eventually(lambda: stack.recorded(product) == [1])
+    worker.freeze()
+    for stock in range(10, 14):
+        stack.change(product, stock=stock)
+    [place] = {
+        TopicPartition(TOPIC, p["partition"])
+        for p in eventually(lambda: [p for p in lag(stack, 0) if p["lag"] == 4])
+    }
+    delete_records(stack, {place: 3})
+    worker.thaw()
+    eventually(lambda: stack.ready("audit")["lost"], seconds=60)
+    eventually(lambda: 5 in stack.recorded(product))
+    recorded = stack.recorded(product)
+    assert stack.ready("audit")["lost"] == 5 - len(recorded)
+    assert recorded[0] == 1
