@@ -55,11 +55,15 @@ class CallersThread(Executor):
 
 @contextmanager
 def active_session() -> "Iterator[ActiveSession]":
-    """The right to relay, which :class:`~common.outbox.relay.Relay` asks for by itself."""
+    """The right to relay, which :class:`~common.outbox.relay.Relay` asks for by itself.
+
+    :raises RuntimeError: when another relay of this database is active.
+    """
     from common.outbox.session import ActiveSession
 
     session = ActiveSession.begin()
-    assert session is not None, "another relay of this database is active"
+    if session is None:
+        raise RuntimeError("another relay of this database is active")
     try:
         yield session
     finally:
