@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 from django.db import NotSupportedError, connection, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Subquery, Value, When
 from django.db.models.functions import Concat, Floor, Random
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
@@ -97,13 +97,15 @@ def test_update_with_annotations_and_relations(products, shelf):
     check()
 
 
-def test_update_of_what_a_query_finds_is_not_misled_by_its_own_writes(products, monkeypatch):
-    monkeypatch.setattr("product_service.products.querysets.BATCH", 2)
+def test_update_of_what_a_query_finds_is_not_misled_by_its_own_writes(products):
     Product.objects.update(stock=4)
     highest = Product.objects.order_by("-stock").values("stock")[:1]
     assert Product.objects.filter(stock=highest).update(stock=F("stock") + 1) == 5
     check()
     assert set(Product.objects.values_list("stock", flat=True)) == {5}
+    assert Product.objects.update(stock=Subquery(highest) + 1) == 5
+    check()
+    assert set(Product.objects.values_list("stock", flat=True)) == {6}
 
 
 def test_bulk_update(products, shelf):
