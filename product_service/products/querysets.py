@@ -46,12 +46,13 @@ class ProductQuerySet(models.QuerySet):
             now = timezone.now()
             counting = {"version": F("version") + 1, "updated_at": now}
             if any(map(is_expression, new.values())):
-                afterwards = self._compute(rows, new)
-                changes = [(row, after) for row, after in afterwards if after != row]
-                self._write(changes, counting)
+                pairs = self._compute(rows, new)
+                written = counting
             else:
-                changes = [(row, {**row, **new}) for row in rows if {**row, **new} != row]
-                self._write(changes, {**new, **counting})
+                pairs = [(row, {**row, **new}) for row in rows]
+                written = {**new, **counting}
+            changes = [(row, after) for row, after in pairs if after != row]
+            self._write(changes, written)
             slugs = self._slugs(row for change in changes for row in change)
             outbox.publish_all(_updated(*change, slugs, now) for change in changes)
         return len(rows)
