@@ -70,7 +70,7 @@ def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterato
     :param entries: of one subject, in the order of :func:`entries_of`.
     :param before: the entry just before the first of them; None where that is the first of all.
     """
-    state = state_of(before) if before else {}
+    state = _left_by(before) or {}
     sequence = before.sequence if before else 0
     losses = Losses()
     for entry in entries:
@@ -79,7 +79,7 @@ def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterato
             is_lost = losses.between(before, entry)
             missing = Gap(sequence + 1, entry.sequence - 1, is_lost)
         yield Change(entry, _changed(entry, state), missing)
-        state, sequence, before = state_of(entry), entry.sequence, entry
+        state, sequence, before = _left_by(entry) or {}, entry.sequence, entry
 
 
 def entry_before(entry: AuditEntry, entries: QuerySet[AuditEntry]) -> AuditEntry | None:
@@ -127,8 +127,7 @@ def transaction_of(entries: Sequence[AuditEntry]) -> Iterator[Part]:
     earlier = _predecessors(entry for entry in entries if not _tells_before(entry))
     for entry in entries:
         before = _state_before(entry, earlier.get(_place_before(entry)))
-        after = None if is_deletion(entry) else state_of(entry)
-        yield Part(entry, _changed(entry, before or {}), None, before, after)
+        yield Part(entry, _changed(entry, before or {}), None, before, _left_by(entry))
 
 
 def _state_before(entry: AuditEntry, predecessor: AuditEntry | None) -> dict[str, Any] | None:
@@ -137,7 +136,15 @@ def _state_before(entry: AuditEntry, predecessor: AuditEntry | None) -> dict[str
         return state_of(entry)
     if _tells_before(entry):
         return {**state_of(entry), **entry.data[PREVIOUS]}
-    return state_of(predecessor) if predecessor else None
+    return _left_by(predecessor)
+
+
+def _left_by(entry: AuditEntry | None) -> dict[str, Any] | None:
+    """The subject as an entry left it; None where nothing is left, or none is known of it.
+
+    What comes after a deletion is created anew, all of it.
+    """
+    return None if entry is None or is_deletion(entry) else state_of(entry)
 
 
 def _tells_before(entry: AuditEntry) -> bool:

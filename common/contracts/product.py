@@ -44,7 +44,7 @@ class Product(Contract, frozen=True, kw_only=True):
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217.")]
     stock: Annotated[int, Meta(ge=0)]
     is_active: bool
-    version: Annotated[int, Meta(ge=1, description="How often it has changed.")]
+    version: Annotated[int, Meta(ge=1, description="Grows by one with each event.")]
     created_at: Annotated[datetime, Meta(tz=True)]
     updated_at: Annotated[datetime, Meta(tz=True)]
 
@@ -106,7 +106,7 @@ class ProductUpdated(Product, frozen=True, kw_only=True):
     previous: PreviousValues
 
 
-@event("product.deleted", topic=TOPIC, example=CHANGED)
+@event("product.deleted", topic=TOPIC, example=CHANGED, is_last=True)
 class ProductDeleted(Product, frozen=True, kw_only=True):
     """A product is gone: ``data`` is the product as it last was."""
 
@@ -118,8 +118,8 @@ class ProductDeleted(Product, frozen=True, kw_only=True):
 
 @event("product.snapshot", topic=TOPIC, example=CHANGED)
 class ProductSnapshot(Product, frozen=True, kw_only=True):
-    """The product as it is, though nothing changed: for readers that start late or missed some.
+    """The product as it is: for readers that start late or missed some, and after raw SQL.
 
-    Its ``sequence`` is that of the last change. It says all that the changes up to there come to,
-    and replaces what a reader has of them.
+    It counts as a change, so its ``sequence`` is higher than that of every event before it. It
+    replaces what a reader knows of the product.
     """

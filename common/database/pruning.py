@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.utils import timezone
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,11 @@ class Pruner:
         self._next = 0.0
 
     def prune(self) -> None:
-        """Delete one piece, if it is time to. While there is more, it is time at each call."""
+        """Delete one piece, if it is time to. While there is more, it is time at each call.
+
+        An error of the database is logged and no more. The connection is left as it is: it is
+        the caller's, who may hold a lock by it.
+        """
         if not self._retention or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY_SECONDS
@@ -39,7 +43,6 @@ class Pruner:
             deleted = self._delete_piece(timezone.now() - self._retention, PIECE)
         except DatabaseError as error:
             log.warning(f"{self._what} not pruned", reason=" ".join(str(error).split()))
-            connection.close()
             return
         if deleted >= PIECE:
             self._next = 0.0

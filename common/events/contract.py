@@ -23,6 +23,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """The major version of the contract, part of ``dataschema``."""
     example: ClassVar[dict[str, Any]]
     """Data as it could be, for documents; ``{}`` where none is given."""
+    is_last: ClassVar[bool] = False
+    """Whether its subject is gone after it, as after a deletion."""
 
     @property
     def subject(self) -> str:
@@ -40,7 +42,16 @@ class AnyEvent(Contract, frozen=True):
 
 
 RESERVED = frozenset(
-    {"event_type", "topic", "aggregate", "major_version", "example", "subject", "sequence"}
+    {
+        "event_type",
+        "topic",
+        "aggregate",
+        "major_version",
+        "example",
+        "is_last",
+        "subject",
+        "sequence",
+    }
 )
 
 C = TypeVar("C", bound=type[Contract])
@@ -49,7 +60,12 @@ _contracts: dict[str, type[Contract]] = {}
 
 
 def event(
-    event_type: str, *, topic: str, version: int = 1, example: dict[str, Any] | None = None
+    event_type: str,
+    *,
+    topic: str,
+    version: int = 1,
+    example: dict[str, Any] | None = None,
+    is_last: bool = False,
 ) -> Callable[[C], C]:
     """Enter a contract class under its event type.
 
@@ -57,6 +73,8 @@ def event(
     :param topic: the Kafka topic that carries events of this type.
     :param version: the major version; a breaking change is a new class beside the old one.
     :param example: data as it could be, which people see in documents.
+    :param is_last: whether the subject is gone after it. The outbox then remembers its sequence,
+        so that a subject that is created again under the same id can continue it.
     :raises ValueError: when the type is taken by another class.
     """
 
@@ -71,6 +89,7 @@ def event(
         contract.aggregate = event_type.partition(".")[0]
         contract.major_version = version
         contract.example = example or {}
+        contract.is_last = is_last
         _contracts[event_type] = contract
         return contract
 

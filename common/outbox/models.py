@@ -18,6 +18,7 @@ class OutboxEvent(models.Model):
     aggregatetype = models.CharField(max_length=255)
     aggregateid = models.CharField(max_length=255)
     type = models.CharField(max_length=255)
+    sequence = models.BigIntegerField(null=True)
     topic = models.CharField(max_length=249)
     payload = models.TextField(help_text="The whole CloudEvent, as it is sent.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -36,3 +37,25 @@ class OutboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.aggregateid}"
+
+
+class LastSequence(models.Model):
+    """The sequence with which a subject ended: it outlives the row that was deleted.
+
+    One row for each subject that was ever deleted, kept for ever. A subject that is created again
+    under the same id continues from here, so that readers do not take its events for old ones.
+    """
+
+    aggregatetype = models.CharField(max_length=255)
+    aggregateid = models.CharField(max_length=255)
+    sequence = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["aggregatetype", "aggregateid"], name="last_sequence_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.aggregatetype} {self.aggregateid}: {self.sequence}"

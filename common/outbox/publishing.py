@@ -41,12 +41,15 @@ def publish_all(events: Iterable[Contract]) -> list[uuid.UUID]:
     :returns: their ids, UUIDv7.
     :raises: as :func:`publish`; then none of them is published.
     """
-    from common.outbox.models import OutboxEvent  # needs the app registry, this package does not
+    # These need the app registry, and this package does not.
+    from common.outbox.models import OutboxEvent
+    from common.outbox.sequences import remember
 
     connection = connections[router.db_for_write(OutboxEvent)]
     if not connection.in_atomic_block:
         raise NoTransaction("outbox.publish() needs transaction.atomic() around change and event")
     origin = _origin()
+    events = list(events)
     rows = [_row(event, origin) for event in events]
     if not rows:
         return []
@@ -54,14 +57,24 @@ def publish_all(events: Iterable[Contract]) -> list[uuid.UUID]:
         OutboxEvent.objects.create(**dict(zip(COLUMNS, rows[0], strict=True)))
     else:
         insert(OutboxEvent, COLUMNS, rows)
+    remember(event for event in events if event.is_last)
     if connection.vendor == "postgresql":
         _wake_relay_after_commit(connection)
     return [row[0] for row in rows]
 
 
-COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "topic", "payload", "created_at")
+COLUMNS = (
+    "id",
+    "aggregatetype",
+    "aggregateid",
+    "type",
+    "sequence",
+    "topic",
+    "payload",
+    "created_at",
+)
 
-Row = tuple[uuid.UUID, str, str, str, str, str, datetime]
+Row = tuple[uuid.UUID, str, str, str, int, str, str, datetime]
 
 
 def _row(event: Contract, origin: dict[str, Any]) -> Row:
@@ -77,7 +90,7 @@ def _row(event: Contract, origin: dict[str, Any]) -> Row:
         sequence=event.sequence,
         data=msgspec.Raw(_checked_json(event)),
     )
-    about = (event.aggregate, subject, event.event_type, event.topic)
+    about = (event.aggregate, subject, event.event_type, event.sequence, event.topic)
     return (event_id, *about, encode(envelope).decode(), origin["time"])
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from typing import Any, TypeVar
 
 import structlog
 from django.db import connection
@@ -13,15 +14,14 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from common.events.codec import structured_headers
 from common.kafka.clients import Future, Producer
 from common.kafka.connecting import KafkaUnavailable, unavailable
-from common.outbox import waiting
-from common.outbox.lock import try_lock
-from common.outbox.pruning import outbox_pruner
-from common.outbox.waiting import Row
+from common.outbox.session import ActiveSession, Row
 
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 1.0
 REPORT_SECONDS = 1.0
+
+Result = TypeVar("Result")
 
 
 class Relay:
@@ -42,7 +42,6 @@ class Relay:
         self._connect = connect
         self._database = database
         self._stop = stop
-        self._pruner = outbox_pruner()
         self._producer: Producer | None = None
         self._waiting_for = ""
         self._unreported = 0
@@ -55,43 +54,50 @@ class Relay:
         """
         while not self._stop.is_set():
             try:
-                if self._database.submit(try_lock, connection).result():
-                    self._waiting_for = ""
-                    self._relay()
-                else:
+                session = self._in_database(ActiveSession.begin)
+                if session is None:
                     self._wait("the relay's lock", "another relay is active; this one stands by")
+                else:
+                    self._waiting_for = ""
+                    self._relay(session)
             except (OperationalError, InterfaceError) as error:
-                self._database.submit(_close_connection).result()
+                self.close()  # what it has not sent yet is for the relay that is active now
+                self._in_database(_close_connection)
                 self._wait("the database", " ".join(str(error).split()))
         self.close()
 
-    def relay_waiting(self) -> int:
+    def relay_waiting(self, session: ActiveSession) -> int:
         """Send rows batch by batch until none waits, or told to stop.
 
-        A batch is sent only when Kafka has all of the one before. Which rows it took is written
-        down while the next batch is sent; a crash meanwhile sends at most two batches again.
+        A batch is sent only when Kafka has all of the one before, and this is still the active
+        relay. Which rows it took is written down, and old rows are pruned, while the next batch
+        is sent; a crash meanwhile sends at most two batches again.
 
         :returns: the number of rows that were sent and marked.
         :raises KafkaUnavailable: when Kafka did not take all of them. They are sent again from
             the first that it did not take, so that none overtakes another of its key.
+        :raises OperationalError: when the session is lost, and the lock with it.
         """
         total = 0
         acknowledged: list[int] = []
-        rows = self._database.submit(waiting.read).result()
+        rows = self._in_database(session.read)
         while rows and not self._stop.is_set():
+            self._in_database(session.confirm)
             in_flight = [row.position for row in rows]
-            ahead = self._database.submit(_mark_and_read, acknowledged, in_flight)
-            acknowledged, failure = self._send(rows)
+            ahead = self._database.submit(session.mark_and_read, acknowledged, in_flight)
+            pruned = self._database.submit(session.prune)
+            acknowledged, failure = self._send(rows, session)
             following = ahead.result()
+            pruned.result()
             total += len(acknowledged)
             self._report(len(acknowledged))
             if failure is not None:
-                self._database.submit(waiting.mark, acknowledged).result()
+                self._in_database(session.mark, acknowledged)
                 first = rows[len(acknowledged)]
                 raise unavailable(f"{failure}, at event {first}") from failure
             self._waiting_for = ""
             rows = following
-        self._database.submit(waiting.mark, acknowledged).result()
+        self._in_database(session.mark, acknowledged)
         return total
 
     def close(self) -> None:
@@ -100,19 +106,30 @@ class Relay:
             self._producer.close(timeout=RETRY_SECONDS)
             self._producer = None
 
-    def _relay(self) -> None:
+    def _relay(self, session: ActiveSession) -> None:
+        try:
+            self._relay_while_active(session)
+        finally:
+            self._in_database(session.end)
+
+    def _relay_while_active(self, session: ActiveSession) -> None:
         while not self._stop.is_set():
             try:
-                self.relay_waiting()
+                self.relay_waiting(session)
             except KafkaUnavailable as error:
                 self.close()
                 self._wait("Kafka", str(error))
             else:
                 self._report(0)
-                self._database.submit(self._pruner.prune).result()
-                self._database.submit(waiting.wait_for_more, self._stop).result()
+                self._in_database(session.prune)
+                self._in_database(session.wait_for_more, self._stop)
 
-    def _send(self, rows: Sequence[Row]) -> tuple[list[int], KafkaError | None]:
+    def _in_database(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        return self._database.submit(work, *arguments).result()
+
+    def _send(
+        self, rows: Sequence[Row], session: ActiveSession
+    ) -> tuple[list[int], KafkaError | None]:
         """Positions of the rows that Kafka took, up to the first that it did not, and why.
 
         A row that cannot even be sent ends the batch; those before it are waited for all the same.
@@ -128,7 +145,7 @@ class Relay:
         except KafkaError as error:
             failure = error
         try:
-            self._flush(self._producer)
+            self._flush(self._producer, session)
             for row, future in zip(rows, futures, strict=False):
                 future.get(timeout=0)
                 acknowledged.append(row.position)
@@ -136,8 +153,11 @@ class Relay:
             failure = error
         return acknowledged, failure
 
-    def _flush(self, producer: Producer) -> None:
-        """Wait however long Kafka takes: giving up would let later messages overtake."""
+    def _flush(self, producer: Producer, session: ActiveSession) -> None:
+        """Wait however long Kafka takes, while this is the active relay.
+
+        Giving up would let later messages overtake.
+        """
         while True:
             try:
                 producer.flush(timeout=RETRY_SECONDS)
@@ -145,6 +165,7 @@ class Relay:
             except KafkaTimeoutError:
                 if self._stop.is_set():
                     raise
+                self._in_database(session.confirm)
                 self._say_once("Kafka", "it does not acknowledge what was sent")
 
     def _report(self, sent: int) -> None:
@@ -169,11 +190,6 @@ class Relay:
 def _close_connection() -> None:
     """That of the thread which runs this: ``connection.close`` would be that of its caller."""
     connection.close()
-
-
-def _mark_and_read(acknowledged: Sequence[int], in_flight: Sequence[int]) -> list[Row]:
-    waiting.mark(acknowledged)
-    return waiting.read(in_flight)
 
 
 def _send_row(producer: Producer, row: Row) -> Future:

@@ -19,8 +19,9 @@ What fails is parked, and tried again as its handler's ``Retry`` says; no test w
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from common.testing.kafka import InMemoryKafka
 
 if TYPE_CHECKING:
     from common.inbox.tally import Tally
+    from common.outbox.session import ActiveSession
 
 # Relay and worker are imported where they are used: a service may have one of them alone.
 
@@ -49,6 +51,23 @@ class CallersThread(Executor):
         except Exception as error:
             done.set_exception(error)
         return done
+
+
+@contextmanager
+def active_session() -> "Iterator[ActiveSession]":
+    """The right to relay, which :class:`~common.outbox.relay.Relay` asks for by itself.
+
+    :raises RuntimeError: when another relay of this database is active.
+    """
+    from common.outbox.session import ActiveSession
+
+    session = ActiveSession.begin()
+    if session is None:
+        raise RuntimeError("another relay of this database is active")
+    try:
+        yield session
+    finally:
+        session.end()
 
 
 @dataclass
@@ -81,7 +100,9 @@ class Bus:
         """
         from common.outbox.relay import Relay
 
-        return Relay(self.kafka.producer, CallersThread(), threading.Event()).relay_waiting()
+        with active_session() as session:
+            relay = Relay(self.kafka.producer, CallersThread(), threading.Event())
+            return relay.relay_waiting(session)
 
     def consume(self, batch_size: int = 500) -> "Tally":
         """Run this service's handlers until the worker has caught up and no parked event is due.

@@ -16,7 +16,7 @@ from common.kafka.connecting import KafkaUnavailable
 from common.outbox.models import OutboxEvent
 from common.outbox.publishing import NoTransaction
 from common.outbox.relay import Relay
-from common.testing.bus import CallersThread
+from common.testing.bus import CallersThread, active_session
 from common.testing.kafka import InMemoryFuture, InMemoryKafka, InMemoryProducer
 from common.tests.conftest import product
 
@@ -30,6 +30,11 @@ def sent(kafka: InMemoryKafka) -> list[str]:
 
 def waiting() -> int:
     return OutboxEvent.objects.filter(published_at__isnull=True).count()
+
+
+def relay_waiting(relay: Relay) -> int:
+    with active_session() as session:
+        return relay.relay_waiting(session)
 
 
 def test_a_rollback_takes_the_event_back():
@@ -114,7 +119,7 @@ def test_a_refused_event_is_sent_again_and_none_overtakes_it(bus):
         outbox.publish(product(product_id))
     relay = Relay(lambda: Refusing(bus.kafka), CallersThread(), threading.Event())
     with pytest.raises(KafkaUnavailable, match=r"refused.*product\.created 2"):
-        relay.relay_waiting()
+        relay_waiting(relay)
     marked = OutboxEvent.objects.filter(published_at__isnull=False)
     assert list(marked.values_list("aggregateid", flat=True)) == ["1"]
     assert bus.relay() == 2
@@ -144,7 +149,7 @@ def test_an_outage_is_said_once_however_long_it_lasts(bus):
     relay = Relay(lambda: Scripted(bus.kafka, still_away), CallersThread(), stop)
     bus.kafka.stop()
     with structlog.testing.capture_logs() as logs, pytest.raises(KafkaUnavailable):
-        relay.relay_waiting()
+        relay_waiting(relay)
     assert [line["event"] for line in logs] == ["waiting for Kafka"]
     assert waiting() == 1
 

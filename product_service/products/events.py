@@ -39,7 +39,7 @@ def deleted(last: Data) -> ProductDeleted:
 
 
 def snapshot(product: "Product") -> ProductSnapshot:
-    """A product as it is, though nothing changed."""
+    """A product as it is, whatever was published before."""
     return ProductSnapshot(**product_data(product))
 
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 from iso4217 import Currency
 
 from product_service.products.querysets import ProductQuerySet
+from product_service.products.settling import as_stored, is_expression
 
-CENT = Decimal("0.01")
 CURRENCIES = frozenset(currency.value for currency in Currency)
 
 
@@ -120,11 +120,14 @@ class Product(models.Model):
             self.prepare_to_save(using, options.get("update_fields"))
             if options.get("update_fields"):
                 options["update_fields"] = {*self.saved_fields, "version", "updated_at"}
+            elif self.key_was_given and not options.get("force_update"):
+                options["force_insert"] = True  # an update could meet a row that was not locked
             super().save(**options)
 
     def prepare_to_save(self, using: str, update_fields: Iterable[str] | None = None) -> None:
         """Lock the row, look what it holds, and count the change."""
         self.before = self._lock(using)
+        self.key_was_given = self.before is None and self.pk is not None
         self.saved_fields = self._fields_to_save(update_fields)
         self._settle_values(using)
         self._count_the_change()
@@ -132,6 +135,7 @@ class Product(models.Model):
     def be_new(self, now: datetime) -> None:
         """Become a first version, for what inserts without :meth:`save`."""
         self.before, self.saved_fields = None, list(self.CHANGEABLE)
+        self.key_was_given = self.pk is not None
         self._settle_values(router.db_for_write(type(self), instance=self))
         self.version, self.created_at, self.updated_at = 1, now, now
 
@@ -161,21 +165,19 @@ class Product(models.Model):
         return [f for f in self.CHANGEABLE if f in named]
 
     def _settle_values(self, using: str) -> None:
-        """Make the values in memory those that the database will hold."""
-        expressions = {
-            f"new_{name}": getattr(self, name)
-            for name in self.saved_fields
-            if hasattr(getattr(self, name), "resolve_expression")
-        }
-        computed: dict[str, Any] = {}
-        if expressions and self.before is not None:
-            row = Product.objects.using(using).filter(pk=self.pk)
-            computed = row.values(**expressions).get()
-        for name in self.saved_fields:
-            value = computed.get(f"new_{name}", getattr(self, name))
-            setattr(self, name, self._meta.get_field(name).to_python(value))
-        if "price" in self.saved_fields and self.price is not None:
-            self.price = self.price.quantize(CENT)
+        """Make the values in memory those that the database will hold.
+
+        What it computes for a new row is known once that is inserted: ``computed_fields``.
+        """
+        values = {name: getattr(self, name) for name in self.saved_fields}
+        self.computed_fields = [name for name, value in values.items() if is_expression(value)]
+        if self.computed_fields and self.before is not None:
+            expressions = {f"new_{name}": values[name] for name in self.computed_fields}
+            row = Product.objects.using(using).filter(pk=self.pk).values(**expressions).get()
+            values.update((name, row[f"new_{name}"]) for name in self.computed_fields)
+            self.computed_fields = []
+        for name, value in values.items():
+            setattr(self, name, as_stored(self._meta.get_field(name), value))
 
     def _count_the_change(self) -> None:
         now = timezone.now()

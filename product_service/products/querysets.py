@@ -6,24 +6,23 @@ Django sends no signals for most of this, so the events are published here, in t
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db import NotSupportedError, connections, models, transaction
-from django.db.models import DecimalField, F
-from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast, Round
+from django.db.models import F
 from django.utils import timezone
 
 from common import outbox
 from common.contracts.product import ProductUpdated
+from common.database.bulk import among
 from product_service.products import events
+from product_service.products.settling import as_stored, is_expression, settle_inserted
 
 BATCH = 5_000
 KEPT = ("version", "created_at")
 
 Row = dict[str, Any]
-"""A product as its columns hold it, and what expressions come to, under the names ``new_...``."""
+"""A product as its columns hold it."""
 
 
 class ProductQuerySet(models.QuerySet):
@@ -41,14 +40,19 @@ class ProductQuerySet(models.QuerySet):
         new = {self.model._meta.get_field(name).attname: value for name, value in values.items()}
         if unchangeable := sorted(set(new).difference(self.model.CHANGEABLE)):
             raise ValueError(f"update() of products cannot set {', '.join(unchangeable)}")
-        new = {name: _as_stored(self.model._meta.get_field(name), v) for name, v in new.items()}
+        new = {name: as_stored(self.model._meta.get_field(name), v) for name, v in new.items()}
         with transaction.atomic(using=self.db):
-            rows = self._lock({n: v for n, v in new.items() if _is_expression(v)})
-            pairs = [(self._after(row, new), row) for row in rows]
-            changes = [(row, after) for after, row in pairs if after != row]
+            rows = self._lock()
             now = timezone.now()
             counting = {"version": F("version") + 1, "updated_at": now}
-            self._write([row["id"] for row, _ in changes], {**new, **counting})
+            if any(map(is_expression, new.values())):
+                pairs = self._compute(rows, new)
+                written = counting
+            else:
+                pairs = [(row, {**row, **new}) for row in rows]
+                written = {**new, **counting}
+            changes = [(row, after) for row, after in pairs if after != row]
+            self._write(changes, written)
             slugs = self._slugs(row for change in changes for row in change)
             outbox.publish_all(_updated(*change, slugs, now) for change in changes)
         return len(rows)
@@ -72,6 +76,7 @@ class ProductQuerySet(models.QuerySet):
             product.be_new(now)
         with transaction.atomic(using=self.db):
             super().bulk_create(products, batch_size)
+            settle_inserted(products, self.db)
             models.prefetch_related_objects(products, "category")
             outbox.publish_all(map(events.created, products))
         return products
@@ -83,7 +88,7 @@ class ProductQuerySet(models.QuerySet):
         self._refuse_slices("delete")
         total: Counter[str] = Counter()
         with transaction.atomic(using=self.db):
-            gone = self._lock({}, "updated_at")
+            gone = self._lock("updated_at")
             slugs = self._slugs(gone)
             outbox.publish_all(events.deleted(_data(row, slugs)) for row in gone)
             for some in _batches([row["id"] for row in gone]):
@@ -95,19 +100,18 @@ class ProductQuerySet(models.QuerySet):
     delete.alters_data = True
     delete.queryset_only = True
 
-    def _lock(self, expressions: dict[str, Any], *further: str) -> list[Row]:
-        """The rows, locked until the transaction ends, and what expressions come to in each.
+    def _lock(self, *further: str) -> list[Row]:
+        """The rows, locked until the transaction ends.
 
         :param further: columns beside those that can change. Reading a time that is then not
             told of costs more than the rest of its row.
         """
-        computed = {f"new_{name}": expression for name, expression in expressions.items()}
-        rows = self.order_by("pk").annotate(**computed)
+        rows = self.order_by("pk")
         if self.query.distinct or self._has_joins():
             rows = rows.filter(pk__in=self._lock_first())
         else:
             rows = rows.select_for_update()
-        return list(rows.values("id", *self.model.CHANGEABLE, *KEPT, *further, *computed))
+        return list(rows.values("id", *self.model.CHANGEABLE, *KEPT, *further))
 
     def _lock_first(self) -> list[int]:
         """Lock rows that PostgreSQL does not lock and return in the form we want.
@@ -123,27 +127,30 @@ class ProductQuerySet(models.QuerySet):
     def _has_joins(self) -> bool:
         return sum(map(bool, self.query.alias_refcount.values())) > 1
 
-    def _after(self, row: Row, new: dict[str, Any]) -> Row:
-        """The row with its new values; what expressions came to is taken out of it."""
-        computed = {
-            name: _as_stored(self.model._meta.get_field(name), row.pop(f"new_{name}"))
-            for name, value in new.items()
-            if _is_expression(value)
-        }
-        return {**row, **new, **computed}
+    def _compute(self, rows: Sequence[Row], new: dict[str, Any]) -> list[tuple[Row, Row]]:
+        """Write expressions into the rows, and read what they came to.
 
-    def _write(self, keys: Sequence[int], values: dict[str, Any]) -> None:
-        # Annotations are kept, for expressions may name them; filters are not, for writing some of
-        # the rows may change what they find.
-        rows = self if self.query.annotations else self._plain()
-        for some in _batches(keys):
-            models.QuerySet.update(rows.order_by().filter(pk__in=self._among(some)), **values)
+        An expression such as RANDOM() comes to something else each time, so it is evaluated once,
+        by the statement that writes it.
 
-    def _among(self, keys: Sequence[int]) -> Any:
-        """For ``pk__in``: on PostgreSQL one array, for placeholders by the thousand are slow."""
-        if connections[self.db].vendor != "postgresql":
-            return keys
-        return RawSQL("SELECT unnest(%s::bigint[])", [list(keys)])
+        :returns: each row as it was and as it is.
+        """
+        chosen = self._among(row["id"] for row in rows)
+        # Annotations are kept, for expressions may name them.
+        written = self if self.query.annotations else self._plain()
+        models.QuerySet.update(written.order_by().filter(pk__in=chosen), **new)
+        found = self._plain().filter(pk__in=chosen).values("id", *self.model.CHANGEABLE, *KEPT)
+        by_id = {row["id"]: row for row in found}
+        return [(row, by_id[row["id"]]) for row in rows]
+
+    def _write(self, changes: Sequence[tuple[Row, Row]], values: dict[str, Any]) -> None:
+        """Write into the rows that changed, by their keys: writing may change what filters find."""
+        if changes:
+            chosen = self._among(row["id"] for row, _ in changes)
+            self._plain().filter(pk__in=chosen).update(**values)
+
+    def _among(self, keys: Iterable[int]) -> Any:
+        return among(list(keys), connections[self.db])
 
     def _slugs(self, rows: Iterable[Row]) -> dict[int, str]:
         """The slugs of the rows' categories by id."""
@@ -172,22 +179,6 @@ def _data(row: Row, slugs: dict[int, str]) -> events.Data:
     data = row.copy()
     data["category"] = slugs.get(data.pop("category_id"))
     return data
-
-
-def _as_stored(field: models.Field, value: Any) -> Any:
-    """The value, or the expression for it, as the column will hold it."""
-    if isinstance(value, models.Model):
-        return value.pk
-    if isinstance(field, DecimalField):
-        if _is_expression(value):
-            exact = DecimalField(max_digits=30, decimal_places=10)  # a float becomes a number too
-            return Round(Cast(value, exact), precision=field.decimal_places)
-        return field.to_python(value).quantize(Decimal(1).scaleb(-field.decimal_places))
-    return value if _is_expression(value) else field.to_python(value)
-
-
-def _is_expression(value: Any) -> bool:
-    return hasattr(value, "resolve_expression")
 
 
 def _batches(keys: Sequence[int]) -> Iterator[Sequence[int]]:

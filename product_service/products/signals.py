@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from common import outbox
 from product_service.products import events
 from product_service.products.models import Product
+from product_service.products.settling import settle_inserted
 
 
 @receiver(pre_save, sender=Product)
@@ -21,9 +22,10 @@ def product_about_to_be_loaded(instance: Product, raw: bool, using: str, **_: An
 
 
 @receiver(post_save, sender=Product)
-def product_saved(instance: Product, created: bool, **_: Any) -> None:
+def product_saved(instance: Product, created: bool, using: str, **_: Any) -> None:
     """Tell of a new product, or of what changed in an old one; of nothing if nothing did."""
     if created:
+        settle_inserted([instance], using)
         outbox.publish(events.created(instance))
     elif changed := instance.changed_fields():
         old, new = map(events.product_data, (instance.before, instance.as_stored()))

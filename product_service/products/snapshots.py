@@ -1,4 +1,4 @@
-"""Telling of products as they are, though nothing changed."""
+"""Publishing products as they are, whatever was published of them before."""
 
 from collections.abc import Iterator
 
@@ -8,13 +8,17 @@ from django.db.models import QuerySet
 from common import outbox
 from product_service.products import events
 from product_service.products.models import Product
+from product_service.products.settling import count_as_changed
 
 
 def publish_snapshots(products: QuerySet, after: int, batch_size: int) -> Iterator[tuple[int, int]]:
     """Publish a snapshot of each product, in the order of their ids, while others go on writing.
 
     The rows of a batch are locked until its snapshots are in the outbox. So a snapshot comes
-    behind the change that it shows, and before the next one.
+    behind the change that it shows, and before the next one. It counts as a change itself: the
+    version of its product grows, so that no reader takes it for something it knows. Where raw SQL
+    has set the version back, or has deleted and inserted the row, it goes above all that the
+    outbox knows to be published (:func:`common.outbox.sequences.last_sequences`).
 
     :param products: which; each has one snapshot, as it is when its batch is taken.
     :param after: the id to begin behind; 0 begins at the first.
@@ -25,6 +29,7 @@ def publish_snapshots(products: QuerySet, after: int, batch_size: int) -> Iterat
         with transaction.atomic():
             rows = products.filter(pk__gt=after).order_by("pk").select_related("category")
             batch: list[Product] = list(rows.select_for_update(of=["self"])[:batch_size])
+            count_as_changed(batch, products.db)
             outbox.publish_all(map(events.snapshot, batch))
         if not batch:
             return

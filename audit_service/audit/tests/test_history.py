@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audit_service.audit.catalogue import catalogue
 from audit_service.audit.history import last_entry, state_of
 
 pytestmark = pytest.mark.django_db
@@ -88,6 +89,43 @@ def test_behind_a_gap_a_change_is_what_its_event_says(record, admin_client):
     record([LIFE[0], LIFE[2]])
     third = admin_client.get(f"{URL}/timeline/").json()["results"][1]
     assert third["changed"] == [{"field": "name", "old": "Pan", "new": "Wok"}]
+
+
+def test_what_is_created_again_is_all_new(record, admin_client):
+    record([*LIFE, event(5, "created", name="Wok", price="7.00")])
+    rows = admin_client.get(f"{URL}/timeline/").json()["results"]
+    assert {change["field"]: (change["old"], change["new"]) for change in rows[4]["changed"]} == {
+        "id": (None, 17),
+        "name": (None, "Wok"),
+        "price": (None, "7.00"),
+    }
+    assert rows[3]["changed"] == []
+    state = admin_client.get(f"{URL}/state/").json()
+    assert (state["is_deleted"], state["data"]["price"]) == (False, "7.00")
+    states = {state.subject: state.data for state in catalogue("product", at(9))}
+    assert states == {"17": {"id": 17, "version": 5, "name": "Wok", "price": "7.00"}}
+    [part] = admin_client.get("/api/transactions/request-5/").json()["results"]
+    assert (part["before"], part["after"]["name"], len(part["changed"])) == (None, "Wok", 3)
+    second_page = admin_client.get(f"{URL}/timeline/?page_size=4").json()["next"]
+    assert admin_client.get(second_page).json()["results"] == rows[4:]
+
+
+def test_a_snapshot_shows_what_raw_sql_changed(record, admin_client):
+    record(
+        [
+            *LIFE[:2],
+            event(3, "snapshot", name="Wok", price="8.00"),
+            event(4, "snapshot", name="Wok", price="8.00"),
+        ]
+    )
+    rows = admin_client.get(f"{URL}/timeline/").json()["results"]
+    assert [row["changed"] for row in rows[2:]] == [
+        [{"field": "name", "old": "Pan", "new": "Wok"}],
+        [],
+    ]
+    [part] = admin_client.get("/api/transactions/request-3/").json()["results"]
+    assert (part["before"]["name"], part["after"]["name"]) == ("Pan", "Wok")
+    assert [change["field"] for change in part["changed"]] == ["name"]
 
 
 def test_a_page_begins_where_the_one_before_ended(record, admin_client):

@@ -218,6 +218,29 @@ def test_the_replica_keeps_what_was_deleted_in_mind(bus):
     assert not ProductEvent.objects.filter(type="product.updated").exists()
 
 
+def test_a_product_that_is_created_again_is_there_again(bus, follow):
+    follow()
+    consume(bus, "product.created", version=1)
+    consume(bus, "product.deleted", version=1)
+    consume(bus, "product.created", version=3, price="7.00")
+    consume(bus, "product.updated", version=4, price="6.00", previous={"price": "7.00"})
+    product = Product.objects.get()
+    assert (product.is_deleted, product.price, product.sequence) == (False, 6, 4)
+    types = list(ProductEvent.objects.order_by("id").values_list("type", flat=True))
+    assert types == ["product.created", "product.deleted", "product.created", "product.updated"]
+    assert Delivery.objects.count() == 4
+
+
+def test_a_snapshot_corrects_the_replica_and_tells_nobody(bus, follow):
+    follow()
+    consume(bus, "product.created", version=1, price="5.00")
+    Delivery.objects.all().delete()
+    for version in (2, 3):
+        consume(bus, "product.snapshot", version=version, price="9.00")
+    assert (Product.objects.get().price, Product.objects.get().sequence) == (9, 3)
+    assert not Delivery.objects.exists()
+
+
 def test_the_number_of_queries_does_not_grow(bus, follow, django_user_model):
     def queries_for(events: int) -> int:
         for number in range(events):

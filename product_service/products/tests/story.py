@@ -12,8 +12,8 @@ COUNTED = {"version", "updated_at"}
 def told() -> Told:
     """The products as the events tell of them, from the first event to the last.
 
-    Asserts on the way that each event fits the one before: versions grow by one, and ``previous``
-    holds the old values of what changed and of nothing else.
+    Asserts on the way that each event fits the one before: versions grow by one, also over a
+    deletion, and ``previous`` holds the old values of what changed and of nothing else.
     """
     products: Told = {}
     versions: dict[int, int] = {}
@@ -29,6 +29,9 @@ def told() -> Told:
             assert product_id not in products
         else:
             old = products[product_id]
+            if event["type"] == "product.snapshot":
+                products[product_id] = data
+                continue
             differing = {name for name in old if data[name] != old[name]} - COUNTED
             if event["type"] == "product.updated":
                 assert differing

@@ -1,4 +1,4 @@
-"""Snapshots: the products as they are, in the order of their changes, and resumable."""
+"""Snapshots: the products as they are, each of them news, in order, and resumable."""
 
 import json
 from io import StringIO
@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from common.outbox.models import OutboxEvent
 from product_service.products import snapshots
@@ -38,8 +39,73 @@ def test_each_product_is_told_as_it_is(products):
     assert "5 snapshots published." in publish("--batch=2")
     told = published()
     assert {event["data"]["id"]: event["data"] for event in told} == stored()
-    assert [event["sequence"] for event in told] == [1, 1, 1, 2, 2]
-    assert Product.objects.get(sku="S0").version == 1
+    assert [event["sequence"] for event in told] == [2, 2, 2, 3, 3]
+    assert Product.objects.get(sku="S0").version == 2
+
+
+def test_a_snapshot_counts_as_a_change_but_not_of_the_time(products):
+    before = dict(Product.objects.values_list("pk", "updated_at"))
+    publish()
+    publish()
+    assert [event["sequence"] for event in published()] == [2, 2, 2, 3, 3, 3, 3, 3, 4, 4]
+    assert dict(Product.objects.values_list("pk", "updated_at")) == before
+    Product.objects.filter(sku="S0").update(stock=9)
+    assert Product.objects.get(sku="S0").version == 4
+
+
+def test_whoever_saw_the_product_before_has_to_look_again(products, editor):
+    url = f"/api/products/{products[0].pk}/"
+    seen = editor.get(url)["ETag"]
+    publish()
+    assert (
+        editor.patch(url, {"stock": 7}, format="json", headers={"If-Match": seen}).status_code
+        == 412
+    )
+
+
+SET_BACK = "UPDATE products_product SET version = 0"
+INSERT_AGAIN = """
+CREATE TEMPORARY TABLE kept AS SELECT * FROM products_product;
+UPDATE kept SET version = 0;
+DELETE FROM products_product;
+INSERT INTO products_product SELECT * FROM kept;
+DROP TABLE kept
+"""
+
+
+@pytest.mark.parametrize("statements", [SET_BACK, INSERT_AGAIN], ids=["set back", "inserted again"])
+def test_it_is_above_all_that_was_published_whatever_raw_sql_did(statements):
+    Product.objects.bulk_create(new(number) for number in range(3))
+    for stock in (50, 60, 70):
+        Product.objects.filter(sku__in=["S0", "S1"]).update(stock=stock)
+    with connection.cursor() as cursor:
+        for statement in statements.split(";"):
+            cursor.execute(statement)
+    Product.objects.filter(sku="S0").update(stock=80)  # it publishes what readers know already
+    publish("--batch=2")
+    assert [event["sequence"] for event in published()] == [5, 5, 2]
+    assert [product.version for product in Product.objects.order_by("sku")] == [5, 5, 2]
+
+
+def test_what_raw_sql_inserted_is_published_from_the_first(products):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO products_product (sku, name, description, price, currency, stock, "
+            "is_active, version, created_at, updated_at) SELECT 'RAW', name, description, price, "
+            "currency, stock, is_active, 0, created_at, updated_at "
+            "FROM products_product WHERE sku = 'S1'"
+        )
+    publish()
+    assert [event["sequence"] for event in published() if event["data"]["sku"] == "RAW"] == [1]
+
+
+def test_the_number_of_queries_does_not_grow(products):
+    def queries(batch: int) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            next(snapshots.publish_snapshots(Product.objects.all(), 0, batch))
+        return len(captured)
+
+    assert queries(2) == queries(5) <= 8
 
 
 def test_some_can_be_chosen(products):

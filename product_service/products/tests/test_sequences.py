@@ -1,0 +1,177 @@
+"""A sequence outlives its row: what comes again under an old key continues where that ended."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.core import serializers
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from common.outbox.models import LastSequence, OutboxEvent
+from common.outbox.pruning import outbox_pruner
+from product_service.products.models import Category, Product
+from product_service.products.tests.test_many import check, new
+
+pytestmark = pytest.mark.django_db
+
+KEY = 17
+
+
+@pytest.fixture
+def kettle() -> Product:
+    """A product of version 3, in a category of its own."""
+    shelf = Category.objects.create(name="Kitchen", slug="kitchen")
+    product = Product.objects.create(pk=KEY, sku="K1", name="Kettle", price=1, category=shelf)
+    for stock in (1, 2):
+        product.stock = stock
+        product.save()
+    return product
+
+
+def raw(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def sequences() -> list[tuple[str, int]]:
+    rows = OutboxEvent.objects.filter(aggregateid=str(KEY)).order_by("position")
+    events = (json.loads(row.payload) for row in rows)
+    return [(event["type"].partition(".")[2], event["sequence"]) for event in events]
+
+
+def forget_the_outbox() -> None:
+    """As after the retention of the outbox."""
+    OutboxEvent.objects.update(published_at=timezone.now() - timedelta(days=400))
+    outbox_pruner().prune()
+    assert not OutboxEvent.objects.exists()
+
+
+DELETIONS: dict[str, Callable[[Product], object]] = {
+    "instance": lambda product: product.delete(),
+    "queryset": lambda product: Product.objects.all().delete(),
+    "category": lambda product: product.category.delete(),
+    "categories": lambda product: Category.objects.all().delete(),
+    "related manager": lambda product: product.category.products.all().delete(),
+}
+
+
+def load(tmp_path) -> None:
+    fixture = tmp_path / "products.json"
+    fixture.write_text(serializers.serialize("json", [again(created_at=NOW, updated_at=NOW)]))
+    call_command("loaddata", str(fixture), verbosity=0)
+
+
+def again(**values: object) -> Product:
+    return new(9, pk=KEY, **values)
+
+
+NOW = timezone.now()
+CREATIONS: dict[str, Callable[..., object]] = {
+    "save": lambda _: again().save(),
+    "create": lambda _: Product.objects.create(pk=KEY, sku="K2", name="Kettle", price=1),
+    "bulk_create": lambda _: Product.objects.bulk_create([new(1), again(), new(2, pk=99)]),
+    "update_or_create": lambda _: Product.objects.update_or_create(
+        pk=KEY, defaults={"sku": "K2", "name": "Kettle", "price": 1}
+    ),
+    "get_or_create": lambda _: Product.objects.get_or_create(
+        pk=KEY, defaults={"sku": "K2", "name": "Kettle", "price": 1}
+    ),
+    "loaddata": load,
+}
+
+
+@pytest.mark.parametrize("delete", DELETIONS.values(), ids=DELETIONS)
+@pytest.mark.parametrize("create", CREATIONS.values(), ids=CREATIONS)
+def test_a_key_that_comes_again_continues_its_sequence(kettle, tmp_path, delete, create):
+    delete(kettle)
+    create(tmp_path)
+    assert sequences()[-2:] == [("deleted", 4), ("created", 5)]
+    check()
+    Product.objects.update(stock=50)
+    check()
+    assert Product.objects.get(pk=KEY).version == 6
+
+
+def test_it_is_remembered_for_longer_than_the_outbox_keeps_events(kettle):
+    kettle.delete()
+    forget_the_outbox()
+    again().save()
+    Product.objects.get(pk=KEY).delete()
+    again().save()
+    assert sequences() == [("created", 5), ("deleted", 6), ("created", 7)]
+
+
+def test_what_is_rolled_back_is_not_remembered(kettle):
+    with transaction.atomic():
+        kettle.delete()
+        transaction.set_rollback(True)
+    assert not LastSequence.objects.exists()
+
+
+def test_keys_that_the_database_gives_out_begin_at_one(kettle):
+    Product.objects.all().delete()
+    assert new(1).pk is None
+    products = [Product.objects.create(sku="K2", name="Pot", price=1)]
+    products += Product.objects.bulk_create([new(1)])
+    assert [product.version for product in products] == [1, 1]
+    check()
+
+
+def test_a_subject_that_only_raw_sql_deleted_continues_while_the_outbox_knows_it(kettle):
+    raw("DELETE FROM products_product")
+    again().save()
+    assert sequences()[-1] == ("created", 4)
+
+
+def test_another_row_of_the_same_key_is_refused_and_publishes_nothing(kettle):
+    before = sequences()
+    for create in (lambda: again().save(force_insert=True), lambda: CREATIONS["bulk_create"](None)):
+        with pytest.raises(Exception, match=r"(?i)unique"), transaction.atomic():
+            create()
+    assert sequences() == before
+
+
+BLOCKED = """
+SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("create", ["save", "create", "bulk_create"])
+def test_a_deletion_that_commits_meanwhile_is_not_overlooked(kettle, create):
+    if connection.vendor != "postgresql":
+        return  # SQLite has one writer at a time
+    is_deleted = threading.Event()
+
+    def delete() -> None:
+        try:
+            with transaction.atomic():
+                Product.objects.filter(pk=KEY).delete()
+                is_deleted.set()
+                wait_until_blocked()
+        finally:
+            connection.close()
+
+    deleting = threading.Thread(target=delete)
+    deleting.start()
+    assert is_deleted.wait(20)
+    CREATIONS[create](None)
+    deleting.join()
+    assert sequences()[-2:] == [("deleted", 4), ("created", 5)]
+    assert Product.objects.get(pk=KEY).version == 5
+
+
+def wait_until_blocked() -> None:
+    """Until another session waits for this one; the database has no event for that."""
+    for _ in range(2_000):
+        with connection.cursor() as cursor:
+            cursor.execute(BLOCKED)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for the deletion")
