@@ -10,14 +10,15 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.filters import FilterSet
 from common.api.pagination import KeysetPagination
-from notification_service.notifications.api.own import OwnRows
 from notification_service.notifications.delivering.resending import resend
 from notification_service.notifications.models import Delivery
+from notification_service.notifications.own import OwnRows, OwnSerializer
 from notification_service.notifications.statistics import DAYS, statistics
 
 
-class DeliverySerializer(serializers.ModelSerializer):
+class DeliverySerializer(OwnSerializer):
     event_id = serializers.CharField(source="event.event_id", read_only=True)
     event_type = serializers.CharField(source="event.type", read_only=True)
     product_id = serializers.CharField(source="event.product_id", read_only=True)
@@ -46,7 +47,7 @@ class DeliverySerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class DeliveryFilter(filters.FilterSet):
+class DeliveryFilter(FilterSet):
     event_id = filters.CharFilter(field_name="event__event_id")
     product_id = filters.CharFilter(field_name="event__product_id")
 

@@ -11,11 +11,11 @@ from rest_framework.response import Response
 
 from common.api.pagination import KeysetPagination
 from common.api.permissions import ModelPermissions
-from notification_service.notifications.api.own import OwnRows
 from notification_service.notifications.models import Endpoint
+from notification_service.notifications.own import OwnRows, OwnSerializer
 
 
-class EndpointSerializer(serializers.ModelSerializer):
+class EndpointSerializer(OwnSerializer):
     class Meta:
         model = Endpoint
         fields = ["id", "name", "url", "is_active", "disabled_reason", "created_at"]
