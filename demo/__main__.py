@@ -125,11 +125,10 @@ def healthy(service: str, port: int, token: str) -> bool:
 
     :param token: of a user who may see the workers.
     """
-    url, headers = f"http://127.0.0.1:{port}/readyz", {"Authorization": f"Token {token}"}
+    login = {"Authorization": f"Token {token}"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/readyz", headers=login)
     try:
-        with urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers), timeout=2
-        ) as page:
+        with urllib.request.urlopen(request, timeout=2) as page:
             state = json.load(page)
     except (OSError, urllib.error.URLError):
         return False

@@ -61,7 +61,8 @@ def watch_health(permissions: "QuerySet[Permission]") -> None:
     from django.contrib.auth.models import User
     from rest_framework.authtoken.models import Token
 
-    watcher, _ = User.objects.get_or_create(username="health")
+    known = User.objects.filter(username="health").first()
+    watcher = known or User.objects.create_user("health")
     watcher.user_permissions.set(
         permissions.filter(codename__in=["view_worker", "view_outboxevent"])
     )

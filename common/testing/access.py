@@ -1,13 +1,17 @@
-"""What a stranger gets from a service, for tests that go over every URL."""
+"""What people get from a service, for tests that go over every URL."""
 
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client
 
-from common.testing.pages import Values, pages
+from common.testing.pages import Page, Values, pages
 
 READING = frozenset(["GET", "HEAD", "OPTIONS"])
 WRITING = frozenset(["POST", "PUT", "PATCH", "DELETE"])
@@ -54,3 +58,68 @@ def _answers(response: Any) -> bool:
         target = urlsplit(response["Location"]).path
         return target not in (settings.LOGIN_URL, "/admin/login/")
     return response.status_code not in (401, 403, NO_SUCH_METHOD)
+
+
+class Answer(NamedTuple):
+    """What somebody was answered.
+
+    :param asked: method, route, and the form of the answer.
+    :param text: the status, the headers and the body, without what differs each time.
+    """
+
+    asked: str
+    text: str
+
+
+CHANGING = re.compile(
+    r"X-Request-ID: .*|Set-Cookie: .*|Content-Length: .*|csrfmiddlewaretoken[^>]*>"
+    r"|csrfToken\W+\w+|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[\d.:+Z]+"
+)
+"""What is another one at each request: ids, tokens and times."""
+
+
+def answers(
+    client: Client, asked: Iterable[Page], fields: Mapping[str, object], known: object = "\0"
+) -> Iterator[Answer]:
+    """What a client is answered with each method, in each form. Nothing that it writes stays.
+
+    :param asked: which pages.
+    :param fields: what to ask for in queries, and to send in bodies.
+    :param known: what the client itself sends; it is replaced in answers, which may repeat it.
+    """
+    for page in asked:
+        for form in _forms(page):
+            for method in ("GET", "OPTIONS", *sorted(WRITING)):
+                text = _text(client, page, method, form, fields)
+                yield Answer(f"{method} {page.route} as {form}", text.replace(str(known), "@"))
+            plain = _text(client, page, "GET", form, {})
+            yield Answer(f"GET {page.route} as {form}, no query", plain.replace(str(known), "@"))
+
+
+def _forms(page: Page) -> Sequence[str]:
+    if not page.path.startswith("/api/"):
+        return ["text/html"]
+    return ["application/json"] if "format" in page.values else ["text/html", "application/json"]
+
+
+def _text(client: Client, page: Page, method: str, form: str, fields: Mapping[str, object]) -> str:
+    cache.clear()
+    options: dict[str, Any] = {"headers": {"Accept": form}}
+    if method not in WRITING:
+        options["query_params"] = fields
+    elif page.path.startswith("/api/"):
+        options |= {"data": fields, "content_type": "application/json"}
+    elif method == "POST":
+        options["data"] = fields
+    with _undone():
+        response: Any = getattr(client, method.lower())(page.path, **options)
+        body = b"".join(response) if response.streaming else response.content
+    headers = "\n".join(f"{name}: {value}" for name, value in sorted(response.items()))
+    return CHANGING.sub("", f"{response.status_code}\n{headers}\n{body.decode(errors='replace')}")
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)

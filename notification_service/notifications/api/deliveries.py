@@ -85,7 +85,7 @@ class DeliveryViewSet(
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
-    def resend(self, request: Request, pk: str) -> Response:
+    def resend(self, request: Request, pk: str, format: str | None = None) -> Response:
         """Send it again, with the same ``webhook-id``: your own, or any with that permission."""
         delivery = self.get_object()
         is_own = delivery.owner_id == request.user.pk
@@ -96,7 +96,7 @@ class DeliveryViewSet(
 
     @extend_schema(responses=ChannelStatisticsSerializer(many=True), filters=False)
     @action(detail=False, pagination_class=None, filterset_class=None)
-    def statistics(self, request: Request) -> Response:
+    def statistics(self, request: Request, format: str | None = None) -> Response:
         """What was sent by each channel, day by day."""
         found = statistics(self.get_queryset().select_related(None))
         return Response(ChannelStatisticsSerializer(found, many=True).data)

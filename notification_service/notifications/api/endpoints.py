@@ -64,7 +64,7 @@ class EndpointViewSet(OwnRows, viewsets.ModelViewSet):
         ),
     )
     @action(detail=True, methods=["post"])
-    def rotate(self, request: Request, pk: str) -> Response:
+    def rotate(self, request: Request, pk: str, format: str | None = None) -> Response:
         """Take a new secret. For a day, what is sent is signed with the one before as well."""
         endpoint = self.get_object()
         secret = endpoint.rotate()

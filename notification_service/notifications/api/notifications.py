@@ -60,14 +60,14 @@ class NotificationViewSet(
 
     @extend_schema(responses=Count, filters=False)
     @action(detail=False, pagination_class=None, filterset_class=None)
-    def count(self, request: Request) -> Response:
+    def count(self, request: Request, format: str | None = None) -> Response:
         """How many are unread."""
         unread = self.get_queryset().filter(read_at__isnull=True).count()
         return Response({"unread": unread})
 
     @extend_schema(request=None, responses=Count)
     @action(detail=False, methods=["post"], url_path="mark-all-read")
-    def mark_all_read(self, request: Request) -> Response:
+    def mark_all_read(self, request: Request, format: str | None = None) -> Response:
         """Mark all as read."""
         self.get_queryset().filter(read_at__isnull=True).update(read_at=timezone.now())
         return Response({"unread": 0})

@@ -95,13 +95,13 @@ class SubscriptionViewSet(OwnRows, viewsets.ModelViewSet):
 
     @extend_schema(responses=PreviewSerializer)
     @action(detail=True)
-    def preview(self, request: Request, pk: str) -> Response:
+    def preview(self, request: Request, pk: str, format: str | None = None) -> Response:
         """What the newest 100 events would have sent by this subscription."""
         return Response(PreviewSerializer(preview(self.get_object())).data)
 
     @extend_schema(operation_id="subscriptions_preview_draft", responses={200: PreviewSerializer})
     @action(detail=False, methods=["post"], url_path="preview")
-    def preview_draft(self, request: Request) -> Response:
+    def preview_draft(self, request: Request, format: str | None = None) -> Response:
         """The same for a subscription that is not there yet."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)

@@ -1,8 +1,23 @@
 """Who may see what: every URL is closed to strangers, and nobody sees what is somebody else's."""
 
-import pytest
+import json
+import uuid
 
-from common.testing.access import OPEN_EVERYWHERE, Open, open_to_anybody
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+
+from common.testing.access import OPEN_EVERYWHERE, Open, answers, open_to_anybody
+from common.testing.pages import pages
+from notification_service.notifications.models import (
+    Circuit,
+    Delivery,
+    Endpoint,
+    Notification,
+    ProductEvent,
+    Subscription,
+)
+from notification_service.notifications.tests.rules import KETTLE
 
 pytestmark = pytest.mark.django_db
 
@@ -26,3 +41,93 @@ VALUES = {
 
 def test_nothing_is_open_to_strangers_but_what_is_listed_here():
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
+
+
+MINE, THEIRS, NOBODYS = 77_000_011, 88_000_001, 99_000_009
+"""Keys of rows, of such numbers that none is part of another number in a page."""
+
+
+def key(number: int) -> uuid.UUID:
+    return uuid.UUID(f"00000000-0000-7000-8000-{number:012}")
+
+
+def give(user: User, number: int, word: str, event: ProductEvent) -> None:
+    """Give somebody one row of each kind, with a word that is in no other."""
+    endpoint = Endpoint.objects.create(
+        pk=number, owner=user, name=f"{word}-endpoint", url=f"https://{word}.example/hook"
+    )
+    subscription = Subscription.objects.create(
+        pk=number, owner=user, channel="webhook", endpoint=endpoint, category=f"{word}-category"
+    )
+    Notification.objects.create(pk=number, user=user, kind="created", text=f"{word}-text")
+    Delivery.objects.create(
+        pk=key(number), subscription=subscription, event=event, owner=user, channel="webhook",
+        endpoint=endpoint, facts="created", due_at=timezone.now(), answer=f"{word}-answer",
+    )  # fmt: skip
+    Circuit.objects.create(lane=endpoint.lane, reason=f"{word}-reason", open_until=timezone.now())
+
+
+@pytest.fixture(params=["no permission", "of endpoints"])
+def asker(request):
+    """Who asks, beside somebody who has the same things.
+
+    The asker has as many permissions as show nobody what is somebody else's.
+    """
+    user = User.objects.create_user("asker", "asker@example.com", pk=MINE)
+    other = User.objects.create_user("zanzibar", "zanzibar@example.com", pk=THEIRS)
+    event = ProductEvent.objects.create(
+        event_id="e1", source="/shop", type="product.created", product_id="1",
+        at=timezone.now(), facts="created", data=json.dumps(KETTLE),
+    )  # fmt: skip
+    give(user, MINE, "mine", event)
+    give(other, THEIRS, "zanzibar", event)
+    if request.param == "of endpoints":
+        user.user_permissions.set(Permission.objects.filter(content_type__model="endpoint"))
+    return user
+
+
+def pages_about(number: int):
+    """All pages but the admin's, which the asker does not get to see."""
+    values = {**VALUES, "pk": [number, key(number)]}
+    return [page for page in pages(values) if not page.path.startswith("/admin/")]
+
+
+def fields(number: int) -> dict[str, object]:
+    """All that refers to rows, in filters, API bodies and forms; and what makes them complete."""
+    references = ("subscription", "endpoint", "owner", "user", "before", "after")
+    complete = {
+        "channel": "webhook", "condition": "anything", "products": "all", "schedule": "at_once",
+        "digest_hour": 8, "time_zone": "UTC", "language": "en", "product_ids": [],
+        "event_types": [], "name": "x", "url": "https://x.example/", "read": True,
+    }  # fmt: skip
+    return {**dict.fromkeys(references, number), **complete}
+
+
+def test_nobody_sees_anything_of_somebody_elses(asker, client):
+    client.force_login(asker)
+    seen = []
+    for asked, text in answers(client, pages_about(MINE), fields(MINE)):
+        seen.append(text)
+        for secret in ("zanzibar", str(THEIRS)):
+            assert secret not in text.lower(), asked
+    assert sum("mine-answer" in text for text in seen) > 3
+
+
+def test_what_is_somebody_elses_is_as_what_is_not_there(asker, client):
+    client.force_login(asker)
+    theirs = answers(client, pages_about(THEIRS), fields(THEIRS), THEIRS)
+    nobodys = answers(client, pages_about(NOBODYS), fields(NOBODYS), NOBODYS)
+    for one, other in zip(theirs, nobodys, strict=True):
+        assert one == other
+        assert "zanzibar" not in one.text.lower(), one.asked
+
+
+def test_in_the_admin_a_filter_shows_rows_to_those_who_may_view_them(asker, client):
+    asker.is_staff = True
+    asker.save()
+    asker.user_permissions.add(Permission.objects.get(codename="view_delivery"))
+    client.force_login(asker)
+    page = client.get("/admin/notifications/delivery/").content.decode()
+    may_view = User.objects.get(pk=asker.pk).has_perm("notifications.view_endpoint")
+    assert "created" in page
+    assert ("zanzibar-endpoint" in page) == may_view

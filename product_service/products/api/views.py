@@ -175,7 +175,7 @@ class ProductViewSet(WritingViewSet):
         parser_classes=[BoundedJSONParser],
         permission_classes=[BulkPermission],
     )
-    def bulk(self, request: Request) -> Response:
+    def bulk(self, request: Request, format: str | None = None) -> Response:
         """Delete, change and create up to 1,000 products: all of it, or nothing.
 
         Deletions come first, then changes, then new products. A change names the `id` and the
