@@ -22,11 +22,12 @@ class EndpointSerializer(OwnSerializer):
         read_only_fields = ["disabled_reason"]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        url = attrs.get("url") or getattr(self.instance, "url", "")
+        endpoint = Endpoint(url=attrs.get("url") or getattr(self.instance, "url", ""))
         try:
-            Endpoint(url=url).clean()
+            endpoint.clean()
         except ModelError as error:
             raise serializers.ValidationError(error.message_dict) from None
+        attrs["url"] = endpoint.url
         if attrs.get("is_active"):
             attrs["disabled_reason"] = ""
         return attrs

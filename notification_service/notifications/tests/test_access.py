@@ -98,7 +98,7 @@ def fields(number: int) -> dict[str, object]:
     complete = {
         "channel": "webhook", "condition": "anything", "products": "all", "schedule": "at_once",
         "digest_hour": 8, "time_zone": "UTC", "language": "en", "product_ids": [],
-        "event_types": [], "name": "x", "url": "https://x.example/", "read": True,
+        "event_types": [], "name": "x", "url": "http://refused.example/", "read": True,
     }  # fmt: skip
     return {**dict.fromkeys(references, number), **complete}
 
