@@ -122,6 +122,27 @@ def test_what_is_somebody_elses_is_as_what_is_not_there(asker, client):
         assert "zanzibar" not in one.text.lower(), one.asked
 
 
+@pytest.mark.parametrize(("permission", "status"), [("change", 200), ("add", 403), ("view", 403)])
+def test_taking_a_new_secret_is_a_change(client, permission, status):
+    user = User.objects.create_user("asker")
+    user.user_permissions.add(Permission.objects.get(codename=f"{permission}_endpoint"))
+    endpoint = Endpoint.objects.create(owner=user, name="x", url="https://x.example/")
+    client.force_login(user)
+    assert client.post(f"/api/endpoints/{endpoint.pk}/rotate/").status_code == status
+
+
+def test_in_the_admin_one_finds_what_one_may_view(asker, client):
+    asker.is_staff = True
+    asker.save()
+    asker.user_permissions.add(Permission.objects.get(codename="change_subscription"))
+    client.force_login(asker)
+    of = {"app_label": "notifications", "model_name": "subscription", "field_name": "endpoint"}
+    page = client.get("/admin/autocomplete/", {**of, "term": "zanz"})
+    may_view = User.objects.get(pk=asker.pk).has_perm("notifications.view_endpoint")
+    assert (page.status_code == 200) == may_view
+    assert ("zanzibar-endpoint" in page.content.decode()) == may_view
+
+
 def test_in_the_admin_a_filter_shows_rows_to_those_who_may_view_them(asker, client):
     asker.is_staff = True
     asker.save()

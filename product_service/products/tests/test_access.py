@@ -3,7 +3,16 @@
 import pytest
 from django.contrib.auth.models import Permission, User
 
-from common.testing.access import OPEN_EVERYWHERE, READING, WRITING, Open, open_to_anybody
+from common.idempotency.models import KeptAnswer
+from common.testing.access import (
+    OPEN_EVERYWHERE,
+    READING,
+    WRITING,
+    Open,
+    answers,
+    open_to_anybody,
+)
+from common.testing.pages import pages
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_exchange import SHOPIFY, upload
 from product_service.products.tests.test_many import new, stored
@@ -44,6 +53,23 @@ VALUES = {
 
 def test_nothing_is_open_to_strangers_but_what_is_listed_here():
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
+
+
+def test_nobody_sees_who_else_there_is(client):
+    """Products are for everybody; people, and the answers that are kept for them, are not."""
+    other = User.objects.create_user("zanzibar", "zanzibar@example.com")
+    KeptAnswer.objects.create(user=str(other.pk), key="k1", fingerprint="", body='"zanzibar"')
+    asker = User.objects.create_user("asker")
+    asker.user_permissions.set(Permission.objects.filter(content_type__app_label="products"))
+    client.force_login(asker)
+    [pan] = Product.objects.bulk_create([new(1)])
+    asked = [
+        page for page in pages({**VALUES, "pk": [pan.pk]}) if not page.path.startswith("/admin/")
+    ]
+    fields = {"user": other.pk, "sku": "S2", "name": "Pan", "price": "1", "slug": "s"}
+    seen = list(answers(client, asked, fields))
+    assert not [answer.asked for answer in seen if "zanzibar" in answer.text.lower()]
+    assert any("Pan 1" in answer.text for answer in seen)
 
 
 @pytest.fixture
