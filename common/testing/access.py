@@ -11,7 +11,10 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.views import APIView
 
+from common.api.filters import FilterBackend
 from common.testing.pages import Page, Values, pages
 
 READING = frozenset(["GET", "HEAD", "OPTIONS"])
@@ -59,6 +62,22 @@ def _answers(response: Any) -> bool:
         target = urlsplit(response["Location"]).path
         return target not in (settings.LOGIN_URL, "/admin/login/")
     return response.status_code not in (401, 403, NO_SUCH_METHOD)
+
+
+def api_views(values: Values) -> set[type[APIView]]:
+    """The classes behind the URLs of the API."""
+    found = (getattr(page.view, "cls", None) for page in pages(values))
+    return {view for view in found if view is not None}
+
+
+def views_with_unguarded_filters(values: Values) -> list[str]:
+    """API views whose filters could show rows: those that pass :class:`FilterBackend` by."""
+    return [
+        f"{view.__name__} uses {backend.__name__}"
+        for view in api_views(values)
+        for backend in getattr(view, "filter_backends", ())
+        if issubclass(backend, DjangoFilterBackend) and not issubclass(backend, FilterBackend)
+    ]
 
 
 class Answer(NamedTuple):

@@ -7,7 +7,12 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from audit_service.audit.models import Alert, AuditEntry, ExportRecord, Rule
-from common.testing.access import OPEN_EVERYWHERE, answers, open_to_anybody
+from common.testing.access import (
+    OPEN_EVERYWHERE,
+    answers,
+    open_to_anybody,
+    views_with_unguarded_filters,
+)
 from common.testing.pages import pages
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +34,10 @@ VALUES = {
 
 def test_nothing_is_open_to_strangers_but_what_is_listed_here():
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
+
+
+def test_no_filter_shows_rows():
+    assert views_with_unguarded_filters(VALUES) == []
 
 
 @pytest.fixture(params=[None, "view_alert"])

@@ -6,9 +6,18 @@ import uuid
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
+from rest_framework.relations import RelatedField
 
-from common.testing.access import OPEN_EVERYWHERE, Open, answers, open_to_anybody
+from common.testing.access import (
+    OPEN_EVERYWHERE,
+    Open,
+    answers,
+    api_views,
+    open_to_anybody,
+    views_with_unguarded_filters,
+)
 from common.testing.pages import pages
+from notification_service.notifications.api.subscriptions import SubscriptionSerializer
 from notification_service.notifications.models import (
     Circuit,
     Delivery,
@@ -17,6 +26,7 @@ from notification_service.notifications.models import (
     ProductEvent,
     Subscription,
 )
+from notification_service.notifications.own import OwnRelatedField
 from notification_service.notifications.tests.rules import KETTLE
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +51,19 @@ VALUES = {
 
 def test_nothing_is_open_to_strangers_but_what_is_listed_here():
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
+
+
+def test_no_filter_shows_rows():
+    assert views_with_unguarded_filters(VALUES) == []
+
+
+def test_references_are_to_own_rows():
+    serializers = {getattr(view, "serializer_class", None) for view in api_views(VALUES)} - {None}
+    assert SubscriptionSerializer in serializers
+    fields = [field for one in serializers for field in one().fields.values()]
+    references = [f for f in fields if isinstance(f, RelatedField) and not f.read_only]
+    assert references
+    assert all(isinstance(field, OwnRelatedField) for field in references)
 
 
 MINE, THEIRS, NOBODYS = 77_000_011, 88_000_001, 99_000_009

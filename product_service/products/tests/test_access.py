@@ -11,6 +11,7 @@ from common.testing.access import (
     Open,
     answers,
     open_to_anybody,
+    views_with_unguarded_filters,
 )
 from common.testing.pages import pages
 from product_service.products.models import Category, Product
@@ -53,6 +54,10 @@ VALUES = {
 
 def test_nothing_is_open_to_strangers_but_what_is_listed_here():
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
+
+
+def test_no_filter_shows_rows():
+    assert views_with_unguarded_filters(VALUES) == []
 
 
 def test_nobody_sees_who_else_there_is(client):
