@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -104,6 +105,8 @@ def asker(request):
     )  # fmt: skip
     give(user, MINE, "mine", event)
     give(other, THEIRS, "zanzibar", event)
+    # Long ago, so that pages which say how long ago say the same a minute later.
+    Notification.objects.update(created_at=timezone.now() - timedelta(days=40, hours=12))
     if request.param == "of endpoints":
         user.user_permissions.set(Permission.objects.filter(content_type__model="endpoint"))
     return user
