@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from audit_service.audit.models import Alert, AuditEntry, ExportRecord, Rule
+from audit_service.audit.tests.tampering import change
 from common.testing.access import (
     OPEN_EVERYWHERE,
     answers,
@@ -51,7 +52,7 @@ def asker(request, bus, client):
     }  # fmt: skip
     bus.send("product.events", json.dumps(event).encode(), key=b"17")
     bus.consume()
-    AuditEntry.objects.update(id=88_000_001)
+    change(AuditEntry.objects.get(), id=88_000_001)
     Alert.objects.all().delete()
     ExportRecord.objects.create(actor="zanzibar", what="zanzibar-export")
     User.objects.create_user("zanzibar", "zanzibar@example.com")
