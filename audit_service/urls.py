@@ -1,5 +1,6 @@
 from django.contrib import admin
 from django.urls import include, path, register_converter
+from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
@@ -41,8 +42,11 @@ urlpatterns = [
     path("api/subjects/<str:aggregate>/state/", CatalogueView.as_view()),
     path("api/transactions/<str:correlation_id>/", TransactionView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+    path("api/docs/", require_safe(SpectacularSwaggerView.as_view()), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz(workers=workers, parked=parked, dead=dead, lost=lost)),
+    path(
+        "readyz",
+        readyz("inbox.view_worker", workers=workers, parked=parked, dead=dead, lost=lost),
+    ),
 ]

@@ -108,7 +108,8 @@ def wait_until_healthy(ports: dict[str, int], env: dict[str, str], stop: threadi
     while not OWN_KAFKA and not broker.answers(ports["kafka"]):
         pause(0.05, deadline, stop, "Kafka")
     run_all(["manage.py", "product", "create_topics"], [env], stop)
-    while unhealthy := [service for service in SERVICES if not healthy(service, ports[service])]:
+    token = env["DEMO_HEALTH_TOKEN"]
+    while unhealthy := [s for s in SERVICES if not healthy(s, ports[s], token)]:
         pause(0.2, deadline, stop, " and ".join(unhealthy))
 
 
@@ -119,10 +120,15 @@ def pause(seconds: float, deadline: float, stop: threading.Event, what: str) -> 
         raise StartError(f"{what} not healthy after {HEALTHY_SECONDS} s; see above")
 
 
-def healthy(service: str, port: int) -> bool:
-    """Whether the service can serve and, where it consumes, its worker has partitions."""
+def healthy(service: str, port: int, token: str) -> bool:
+    """Whether the service can serve and, where it consumes, its worker has partitions.
+
+    :param token: of a user who may see the workers.
+    """
+    login = {"Authorization": f"Token {token}"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/readyz", headers=login)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as page:
+        with urllib.request.urlopen(request, timeout=2) as page:
             state = json.load(page)
     except (OSError, urllib.error.URLError):
         return False

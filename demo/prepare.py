@@ -1,8 +1,13 @@
 """What a service of the demo starts with: its tables, two logins, and something to look at."""
 
 import os
+from typing import TYPE_CHECKING
 
 import django
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import Permission
+    from django.db.models import QuerySet
 
 OUR_APPS = ["products", "notifications", "audit", "outbox", "inbox"]
 PRODUCTS = [
@@ -44,10 +49,25 @@ def main() -> None:
     if not User.objects.filter(username="viewer").exists():
         viewer = User.objects.create_user("viewer", password="viewer", is_staff=True)
         viewer.groups.add(viewers)
+    watch_health(ours)
     if apps.is_installed("product_service.products"):
         seed_products()
     if apps.is_installed("notification_service.notifications"):
         follow_products()
+
+
+def watch_health(permissions: "QuerySet[Permission]") -> None:
+    """A user who logs in by token alone, and may see the details of /readyz."""
+    from django.contrib.auth.models import User
+    from rest_framework.authtoken.models import Token
+
+    known = User.objects.filter(username="health").first()
+    watcher = known or User.objects.create_user("health")
+    watcher.user_permissions.set(
+        permissions.filter(codename__in=["view_worker", "view_outboxevent"])
+    )
+    Token.objects.filter(user=watcher).delete()
+    Token.objects.create(user=watcher, key=os.environ["DEMO_HEALTH_TOKEN"])
 
 
 def seed_products() -> None:
@@ -65,14 +85,14 @@ def seed_products() -> None:
 
 
 def follow_products() -> None:
-    """Both logins follow everything; admin gets mails and webhooks besides."""
+    """Both logins of people follow everything; admin gets mails and webhooks besides."""
     from django.contrib.auth.models import User
 
     from notification_service.notifications.models import Endpoint, Subscription
 
     if Subscription.objects.exists():
         return
-    for user in User.objects.all():
+    for user in User.objects.filter(username__in=["admin", "viewer"]):
         Subscription.objects.create(owner=user)
     admin = User.objects.get(username="admin")
     Subscription.objects.create(owner=admin, channel="email", condition="price_dropped")

@@ -60,6 +60,7 @@ def environment(service: str, ports: dict[str, int]) -> dict[str, str]:
         "WEBHOOK_ALLOW_PRIVATE": "on",
         "RECEIVER_PORT": str(ports["receiver"]),
         "DEMO_MAILS": str(MAILS),
+        "DEMO_HEALTH_TOKEN": _secret("health_token", lambda: secrets.token_hex(20)),
         "DEMO_WEBHOOK_SECRET": _secret("webhook_secret", _webhook_secret),
         "LOG_JSON": "off",
         "PYTHONUNBUFFERED": "1",

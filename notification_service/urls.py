@@ -1,5 +1,6 @@
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
@@ -37,11 +38,18 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+    path("api/docs/", require_safe(SpectacularSwaggerView.as_view()), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
     path(
         "readyz",
-        readyz(workers=workers, parked=parked, dead=dead, lost=lost, deliveries=deliveries),
+        readyz(
+            "inbox.view_worker",
+            workers=workers,
+            parked=parked,
+            dead=dead,
+            lost=lost,
+            deliveries=deliveries,
+        ),
     ),
 ]

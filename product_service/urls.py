@@ -1,5 +1,7 @@
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
@@ -7,9 +9,10 @@ from rest_framework.routers import DefaultRouter
 from common.observability.health import healthz, readyz
 from common.outbox.health import waiting
 from common.outbox.views import event_schema, events_page
-from product_service.products.api.views import CategoryViewSet, ProductViewSet
+from product_service.products.api.views import ApiRoot, CategoryViewSet, ProductViewSet
 
 router = DefaultRouter()
+router.APIRootView = ApiRoot
 router.register("products", ProductViewSet)
 router.register("categories", CategoryViewSet)
 
@@ -19,15 +22,15 @@ handler404 = "common.api.exceptions.page_not_found"
 handler500 = "common.api.exceptions.server_error"
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/api/products/")),
+    path("", login_not_required(RedirectView.as_view(url="/api/products/"))),
     path("admin/", admin.site.urls),
     path("api/", include(router.urls)),
     path("api/events/schema/<str:event_type>/", event_schema),
     path("api/events/schema/<str:event_type>/v<int:version>/", event_schema, name="event-schema"),
     path("events/", events_page, name="events"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+    path("api/docs/", require_safe(SpectacularSwaggerView.as_view()), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz(outbox=waiting)),
+    path("readyz", readyz("outbox.view_outboxevent", outbox=waiting)),
 ]

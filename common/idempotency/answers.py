@@ -50,7 +50,7 @@ def once(request: Request, carry_out: Callable[[], Response]) -> Response:
     with transaction.atomic():
         _forget_old_answers(key)
         kept, is_new = KeptAnswer.objects.get_or_create(
-            user=request.user.get_username(),
+            user=str(request.user.pk),  # a name may go to somebody else
             key=key,
             defaults={"fingerprint": fingerprint(request)},
         )

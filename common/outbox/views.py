@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
@@ -24,11 +25,13 @@ class Field:
     description: str
 
 
+@login_not_required
 def events_page(request: HttpRequest) -> HttpResponse:
     """Each event with its fields and an example."""
     return render(request, "outbox/events.html", {"events": [_shown(c) for c in contracts()]})
 
 
+@login_not_required
 def event_schema(request: HttpRequest, event_type: str, version: int = 1) -> JsonResponse:
     """The JSON Schema of one event type's data, which events name in ``dataschema``."""
     contract = contract_of(event_type)

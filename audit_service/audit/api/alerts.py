@@ -7,6 +7,7 @@ from django_filters import rest_framework as filters
 from rest_framework import mixins, serializers, viewsets
 
 from audit_service.audit.models import Alert
+from common.api.filters import FilterSet
 from common.api.pagination import KeysetPagination
 from common.api.permissions import ModelPermissions
 
@@ -47,7 +48,7 @@ class AlertSerializer(serializers.ModelSerializer):
         return instance
 
 
-class AlertFilter(filters.FilterSet):
+class AlertFilter(FilterSet):
     open = filters.BooleanFilter(field_name="handled_at", lookup_expr="isnull")
 
     class Meta:

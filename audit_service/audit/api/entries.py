@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 
 from audit_service.audit.models import AuditEntry
+from common.api.filters import FilterSet
 from common.api.pagination import KeysetPagination
 from common.api.permissions import ModelPermissions
 
@@ -46,7 +47,7 @@ class EntrySerializer(serializers.ModelSerializer):
         return entry.data
 
 
-class EntryFilter(filters.FilterSet):
+class EntryFilter(FilterSet):
     since = filters.IsoDateTimeFilter(field_name="time", lookup_expr="gte")
     until = filters.IsoDateTimeFilter(field_name="time", lookup_expr="lt")
 

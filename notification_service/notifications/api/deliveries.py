@@ -10,14 +10,15 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.filters import FilterSet
 from common.api.pagination import KeysetPagination
-from notification_service.notifications.api.own import OwnRows
 from notification_service.notifications.delivering.resending import resend
 from notification_service.notifications.models import Delivery
+from notification_service.notifications.own import OwnRows, OwnSerializer
 from notification_service.notifications.statistics import DAYS, statistics
 
 
-class DeliverySerializer(serializers.ModelSerializer):
+class DeliverySerializer(OwnSerializer):
     event_id = serializers.CharField(source="event.event_id", read_only=True)
     event_type = serializers.CharField(source="event.type", read_only=True)
     product_id = serializers.CharField(source="event.product_id", read_only=True)
@@ -46,7 +47,7 @@ class DeliverySerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class DeliveryFilter(filters.FilterSet):
+class DeliveryFilter(FilterSet):
     event_id = filters.CharFilter(field_name="event__event_id")
     product_id = filters.CharFilter(field_name="event__product_id")
 
@@ -84,7 +85,7 @@ class DeliveryViewSet(
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
-    def resend(self, request: Request, pk: str) -> Response:
+    def resend(self, request: Request, pk: str, format: str | None = None) -> Response:
         """Send it again, with the same ``webhook-id``: your own, or any with that permission."""
         delivery = self.get_object()
         is_own = delivery.owner_id == request.user.pk
@@ -95,7 +96,7 @@ class DeliveryViewSet(
 
     @extend_schema(responses=ChannelStatisticsSerializer(many=True), filters=False)
     @action(detail=False, pagination_class=None, filterset_class=None)
-    def statistics(self, request: Request) -> Response:
+    def statistics(self, request: Request, format: str | None = None) -> Response:
         """What was sent by each channel, day by day."""
         found = statistics(self.get_queryset().select_related(None))
         return Response(ChannelStatisticsSerializer(found, many=True).data)

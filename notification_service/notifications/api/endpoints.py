@@ -11,22 +11,23 @@ from rest_framework.response import Response
 
 from common.api.pagination import KeysetPagination
 from common.api.permissions import ModelPermissions
-from notification_service.notifications.api.own import OwnRows
 from notification_service.notifications.models import Endpoint
+from notification_service.notifications.own import OwnRows, OwnSerializer
 
 
-class EndpointSerializer(serializers.ModelSerializer):
+class EndpointSerializer(OwnSerializer):
     class Meta:
         model = Endpoint
         fields = ["id", "name", "url", "is_active", "disabled_reason", "created_at"]
         read_only_fields = ["disabled_reason"]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        url = attrs.get("url") or getattr(self.instance, "url", "")
+        endpoint = Endpoint(url=attrs.get("url") or getattr(self.instance, "url", ""))
         try:
-            Endpoint(url=url).clean()
+            endpoint.clean()
         except ModelError as error:
             raise serializers.ValidationError(error.message_dict) from None
+        attrs["url"] = endpoint.url
         if attrs.get("is_active"):
             attrs["disabled_reason"] = ""
         return attrs
@@ -64,7 +65,7 @@ class EndpointViewSet(OwnRows, viewsets.ModelViewSet):
         ),
     )
     @action(detail=True, methods=["post"])
-    def rotate(self, request: Request, pk: str) -> Response:
+    def rotate(self, request: Request, pk: str, format: str | None = None) -> Response:
         """Take a new secret. For a day, what is sent is signed with the one before as well."""
         endpoint = self.get_object()
         secret = endpoint.rotate()

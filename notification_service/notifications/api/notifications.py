@@ -11,14 +11,15 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.filters import FilterSet
 from common.api.pagination import KeysetPagination
-from notification_service.notifications.api.own import OwnRows
 from notification_service.notifications.models import Notification
+from notification_service.notifications.own import OwnRows, OwnSerializer
 
 Count = inline_serializer("NotificationCount", {"unread": serializers.IntegerField()})
 
 
-class NotificationSerializer(serializers.ModelSerializer):
+class NotificationSerializer(OwnSerializer):
     read = serializers.BooleanField(source="read_at", help_text="Set it to mark as read, or not.")
 
     class Meta:
@@ -36,7 +37,7 @@ class NotificationSerializer(serializers.ModelSerializer):
         return instance
 
 
-class NotificationFilter(filters.FilterSet):
+class NotificationFilter(FilterSet):
     unread = filters.BooleanFilter(field_name="read_at", lookup_expr="isnull")
 
     class Meta:
@@ -56,18 +57,17 @@ class NotificationViewSet(
     permission_classes = [IsAuthenticated]
     pagination_class = KeysetPagination
     filterset_class = NotificationFilter
-    owner_field = "user"
 
     @extend_schema(responses=Count, filters=False)
     @action(detail=False, pagination_class=None, filterset_class=None)
-    def count(self, request: Request) -> Response:
+    def count(self, request: Request, format: str | None = None) -> Response:
         """How many are unread."""
         unread = self.get_queryset().filter(read_at__isnull=True).count()
         return Response({"unread": unread})
 
     @extend_schema(request=None, responses=Count)
     @action(detail=False, methods=["post"], url_path="mark-all-read")
-    def mark_all_read(self, request: Request) -> Response:
+    def mark_all_read(self, request: Request, format: str | None = None) -> Response:
         """Mark all as read."""
         self.get_queryset().filter(read_at__isnull=True).update(read_at=timezone.now())
         return Response({"unread": 0})

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
@@ -12,21 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.pagination import KeysetPagination
-from notification_service.notifications.api.own import OwnRows
-from notification_service.notifications.models import Endpoint, Subscription
+from notification_service.notifications.models import Subscription
 from notification_service.notifications.models.subscriptions import EVENT_TYPES, MOST_PRODUCTS
+from notification_service.notifications.own import OwnRows, OwnSerializer
 from notification_service.notifications.previews import preview
 
 
-class OwnEndpoints(serializers.PrimaryKeyRelatedField):
-    """An endpoint of the user who asks."""
-
-    def get_queryset(self) -> QuerySet[Endpoint]:
-        return Endpoint.objects.filter(owner=self.context["request"].user)
-
-
-class SubscriptionSerializer(serializers.ModelSerializer):
-    endpoint = OwnEndpoints(queryset=Endpoint.objects.all(), allow_null=True, required=False)
+class SubscriptionSerializer(OwnSerializer):
     event_types = serializers.ListField(
         child=serializers.ChoiceField(EVENT_TYPES),
         required=False,
@@ -104,13 +95,13 @@ class SubscriptionViewSet(OwnRows, viewsets.ModelViewSet):
 
     @extend_schema(responses=PreviewSerializer)
     @action(detail=True)
-    def preview(self, request: Request, pk: str) -> Response:
+    def preview(self, request: Request, pk: str, format: str | None = None) -> Response:
         """What the newest 100 events would have sent by this subscription."""
         return Response(PreviewSerializer(preview(self.get_object())).data)
 
     @extend_schema(operation_id="subscriptions_preview_draft", responses={200: PreviewSerializer})
     @action(detail=False, methods=["post"], url_path="preview")
-    def preview_draft(self, request: Request) -> Response:
+    def preview_draft(self, request: Request, format: str | None = None) -> Response:
         """The same for a subscription that is not there yet."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)

@@ -1,44 +1,49 @@
-"""Which addresses a webhook may go to: none that only this machine or its network can reach.
+"""Which URLs and addresses a webhook may go to: none that only this machine or its network reach.
 
 Otherwise whoever may name a URL could have this service knock on the doors of its own network
 (OWASP, Server-Side Request Forgery).
 """
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from urllib.parse import urlsplit
+import unicodedata
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from django.conf import settings
+from django.utils.encoding import iri_to_uri
 
-NAT64 = IPv6Network("64:ff9b::/96")
-"""RFC 6052: the last four bytes are an IPv4 address."""
+from notification_service.notifications.channels.special import is_public
+
+LOCAL = ".localhost"
+"""And all names under it (RFC 6761, section 6.3)."""
+NO_URL = "This is no valid URL."
+NOT_ASCII = "Its host name has letters that are not understood alike everywhere: write it as xn--…"
 
 
 class Refused(Exception):
     """The address is one that nothing is sent to; the text says why."""
 
 
-def check_url(url: str) -> None:
+def checked_url(url: str) -> str:
     """What can be said of a URL before its name is resolved.
 
+    :returns: the same URL in ASCII: the host in IDNA, the rest percent-encoded (RFC 3987, section
+        3.1). That is what is stored, and what is sent to.
     :raises Refused: where it is no plain HTTPS URL, or names a private address.
     """
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - says whether it is a number
-    except ValueError:
-        raise Refused("This is no valid URL.") from None
-    if parts.scheme != "https" and not (settings.WEBHOOK_ALLOW_PRIVATE and parts.scheme == "http"):
-        raise Refused("It must begin with https://.")
-    if not parts.hostname:
-        raise Refused("It names no host.")
-    if parts.username is not None or parts.password is not None:
-        raise Refused("It must have no user name and no password.")
-    if parts.fragment:
-        raise Refused("It must have no fragment.")
-    literal = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
-    if _is_address(literal):
-        _check_addresses(parts.hostname, [literal])
+        port = parts.port
+        _check_parts(parts)
+        host = _ascii_host(parts.hostname or "")
+        path, query = iri_to_uri(parts.path), iri_to_uri(parts.query)
+    except ValueError:  # UnicodeError is one, too
+        raise Refused(NO_URL) from None
+    _check_host(host)
+    netloc = f"[{host}]" if ":" in host else host
+    if port is not None:
+        netloc = f"{netloc}:{port}"
+    return urlunsplit((parts.scheme, netloc, path, query, ""))
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -55,30 +60,55 @@ def resolve(host: str, port: int) -> list[str]:
     return addresses
 
 
-def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is one of the internet, whatever other address hides in it."""
-    if isinstance(address, IPv6Address):
-        hidden = address.ipv4_mapped or address.sixtofour
-        if address in NAT64:
-            hidden = IPv4Address(int(address) & 0xFFFF_FFFF)
-        if hidden is not None:
-            return is_public(hidden)
-        if address.teredo is not None or address.is_site_local:
-            return False
-    return address.is_global and not address.is_multicast
+def _check_parts(parts: SplitResult) -> None:
+    if parts.scheme != "https" and not (settings.WEBHOOK_ALLOW_PRIVATE and parts.scheme == "http"):
+        raise Refused("It must begin with https://.")
+    if not parts.hostname:
+        raise Refused("It names no host.")
+    if parts.username is not None or parts.password is not None:
+        raise Refused("It must have no user name and no password.")
+    if parts.fragment:
+        raise Refused("It must have no fragment.")
+
+
+def _ascii_host(host: str) -> str:
+    """A host name as DNS has it.
+
+    Python knows IDNA 2003 alone. Where IDNA 2008 reads a name differently (``faß.de`` became
+    ``fass.de``, another host), the name does not survive the way there and back, and is refused.
+
+    :raises UnicodeError: where it is no host name.
+    """
+    encoded = host.encode("idna").decode("ascii")
+    if not host.isascii() and encoded.encode("ascii").decode("idna") != _composed(host):
+        raise Refused(NOT_ASCII)
+    return encoded.lower()
+
+
+def _composed(host: str) -> str:
+    return unicodedata.normalize("NFC", host.lower())
+
+
+def _check_host(host: str) -> None:
+    if "%" in host:
+        raise Refused("It must have no zone: that is an address of this machine's own links.")
+    name = host.rstrip(".")
+    literal = "127.0.0.1" if f".{name}".endswith(LOCAL) else name
+    if _is_address(literal):
+        _check_addresses(host, [literal])
 
 
 def _check_addresses(host: str, addresses: list[str]) -> None:
     if settings.WEBHOOK_ALLOW_PRIVATE:
         return
     for text in addresses:
-        if not is_public(ip_address(text.partition("%")[0])):
+        if not is_public(ip_address(text)):
             raise Refused(f"{host} is an address of a private network.")
 
 
 def _is_address(host: str) -> bool:
     try:
-        ip_address(host.partition("%")[0])
+        ip_address(host)
     except ValueError:
         return False
     return True

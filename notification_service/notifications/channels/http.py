@@ -1,12 +1,18 @@
 """HTTP to strangers: only to addresses that were checked, and never for longer than allowed."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, zip_longest
 from typing import Any
 
 import httpcore
 
 from notification_service.notifications.channels.addresses import resolve
+
+LEAST_SECONDS = 2.0
+"""For connecting to one of several addresses: the first SYN may be lost, and comes again after one
+second (RFC 6298, section 2)."""
 
 
 class GuardedNetwork(httpcore.NetworkBackend):
@@ -20,10 +26,23 @@ class GuardedNetwork(httpcore.NetworkBackend):
         self._seconds = seconds
         self._deadline = 0.0
         self._sockets = httpcore.SyncBackend()
+        self.has_connected = False
+        """Whether a connection was made since the clock was started."""
 
     def start_clock(self) -> None:
         """Begin the time of one request."""
         self._deadline = time.monotonic() + self._seconds
+        self.has_connected = False
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """Leave what is done here less time, if more were left."""
+        deadline = self._deadline
+        self._deadline = min(deadline, time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._deadline = deadline
 
     def left(self) -> float:
         """The seconds that are left.
@@ -43,17 +62,37 @@ class GuardedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
+        """Connect to the first address that answers.
+
+        Each one gets its share of the time that is left, so that one which is silent does not use
+        up the time of the next (in the spirit of RFC 8305; tried one after the other, not at once).
+        """
+        self.has_connected = True
+        addresses = interleaved(resolve(host, port))
         failure: Exception | None = None
-        for address in resolve(host, port):
+        for place, address in enumerate(addresses):
+            share = max(self.left() / (len(addresses) - place), LEAST_SECONDS)
             try:
                 stream = self._sockets.connect_tcp(
-                    address, port, self.left(), local_address, socket_options
+                    address, port, min(share, self.left()), local_address, socket_options
                 )
-            except httpcore.ConnectError as error:
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
                 return _TimedStream(stream, self)
         raise failure or httpcore.ConnectError(f"{host} has no address")
+
+
+def interleaved(addresses: Sequence[str]) -> list[str]:
+    """Addresses with the two families in turn (RFC 8305, section 4), so that a network that has no
+    way for one of them does not use up all the time.
+
+    >>> interleaved(["2600::1", "2600::2", "192.0.2.1"])
+    ['2600::1', '192.0.2.1', '2600::2']
+    """
+    of_first = [address for address in addresses if (":" in address) == (":" in addresses[0])]
+    others = [address for address in addresses if address not in of_first]
+    return [address for address in chain(*zip_longest(of_first, others)) if address]
 
 
 class _TimedStream(httpcore.NetworkStream):

@@ -4,7 +4,7 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -15,7 +15,7 @@ from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
 from notification_service.notifications.channels.addresses import Refused as AddressRefused
-from notification_service.notifications.channels.addresses import check_url
+from notification_service.notifications.channels.addresses import checked_url
 from notification_service.notifications.channels.http import GuardedNetwork
 from notification_service.notifications.channels.outcomes import NotSent, Outcome, Refused, Sent
 from notification_service.notifications.facts import from_text
@@ -26,14 +26,17 @@ from notification_service.notifications.rendering import Words
 SECONDS = 10.0
 """For one delivery; the specification asks for 15 to 30 at the most."""
 MOST_BYTES = 2_000
-"""Of an answer are read, to be shown; the rest says nothing that we need."""
+"""Of an answer are kept, to be shown; the rest says nothing that we need."""
+MOST_DRAINED_BYTES = 64 * 1024
+MOST_DRAINING_SECONDS = 1.0
+"""So much of an answer is read to its end, and the connection used again; beyond, it is closed."""
 LONGEST_WAIT_SECONDS = 24 * 3600
 """That a receiver may ask for with Retry-After."""
 
 
 @contextmanager
 def sender(endpoint: Endpoint | None, words: Words) -> Iterator[Callable[[Message], Outcome]]:
-    """Sends to one endpoint, over one connection."""
+    """Sends to one endpoint, over one connection as long as the receiver keeps it open."""
     network = GuardedNetwork(SECONDS)
     with httpcore.ConnectionPool(network_backend=network, max_connections=1) as pool:
 
@@ -42,9 +45,8 @@ def sender(endpoint: Endpoint | None, words: Words) -> Iterator[Callable[[Messag
                 return Refused("the endpoint is gone")
             if not endpoint.is_active:
                 return Refused(f"the endpoint is disabled: {endpoint.disabled_reason}")
-            network.start_clock()
             try:
-                return _post(pool, endpoint, message.first)
+                return _post(pool, network, endpoint, message.first)
             except AddressRefused as error:
                 return Refused(str(error))
             except httpcore.TimeoutException:
@@ -84,29 +86,68 @@ def headers(
     }
 
 
-def _post(pool: httpcore.ConnectionPool, endpoint: Endpoint, delivery: Delivery) -> Outcome:
-    check_url(endpoint.url)
+def _post(
+    pool: httpcore.ConnectionPool, network: GuardedNetwork, endpoint: Endpoint, delivery: Delivery
+) -> Outcome:
+    url = checked_url(endpoint.url)
     now = timezone.now()
     content = body(delivery)
     sent = headers(delivery, content, endpoint.valid_secrets(now), now)
-    with pool.stream("POST", endpoint.url, headers=sent, content=content) as response:
+    with _answer_to(pool, network, url, sent, content) as response:
         status = response.status
+        beginning = _read(response, network)
         said = f"{status} {_phrase(status)}"
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return Sent(said)
         if status == HTTPStatus.GONE:
             endpoint.disable(f"it answered {said}")
             return Refused(f"{said}: the endpoint was disabled")
-        told = f"{said} {_beginning(response)}".strip()
+        told = f"{said} {beginning}".strip()
         return NotSent(told, _retry_after(response, now))
 
 
-def _beginning(response: httpcore.Response) -> str:
+@contextmanager
+def _answer_to(
+    pool: httpcore.ConnectionPool,
+    network: GuardedNetwork,
+    url: str,
+    sent: dict[str, str],
+    content: bytes,
+) -> Iterator[httpcore.Response]:
+    """Send a request, and have its answer. The body is not read yet.
+
+    A connection that was used before may have been closed at this very moment. Then it is sent once
+    more, on a new one (RFC 9112, section 9.3.1); a receiver that got it twice knows its id.
+    """
+
+    def exchange() -> AbstractContextManager[httpcore.Response]:
+        return pool.stream("POST", url, headers=sent, content=content)
+
+    network.start_clock()
+    with ExitStack() as stack:
+        try:
+            response = stack.enter_context(exchange())
+        except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+            if network.has_connected:
+                raise
+            response = stack.enter_context(exchange())
+        yield response
+
+
+def _read(response: httpcore.Response, network: GuardedNetwork) -> str:
+    """The beginning of the body. It is read to its end, if that is near: see the limits above.
+
+    What the status said holds, whatever becomes of the body.
+    """
     read = b""
-    for chunk in response.iter_stream():
-        read += chunk
-        if len(read) >= MOST_BYTES:
-            break
+    try:
+        with network.at_most(MOST_DRAINING_SECONDS):
+            for chunk in response.iter_stream():
+                read += chunk
+                if len(read) > MOST_DRAINED_BYTES:
+                    break
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
+        pass
     return " ".join(read[:MOST_BYTES].decode(errors="replace").replace("\0", "").split())
 
 

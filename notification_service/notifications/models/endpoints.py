@@ -9,8 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from notification_service.notifications.channels.addresses import Refused, check_url
+from notification_service.notifications.channels.addresses import Refused, checked_url
 
+LONGEST_URL = 2000
 SECRET_BYTES = 32  # the specification asks for 24 to 64
 
 
@@ -24,7 +25,7 @@ class Endpoint(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     name = models.CharField(max_length=100)
-    url = models.URLField("URL", max_length=2000)
+    url = models.URLField("URL", max_length=LONGEST_URL)
     secret = models.CharField(max_length=255, default=new_secret, editable=False)
     previous_secret = models.CharField(max_length=255, blank=True, editable=False)
     previous_until = models.DateTimeField(null=True, editable=False)
@@ -42,10 +43,13 @@ class Endpoint(models.Model):
         return self.name
 
     def clean(self) -> None:
+        """Takes the URL in the form in which it is sent to."""
         try:
-            check_url(self.url)
+            self.url = checked_url(self.url)
         except Refused as error:
             raise ValidationError({"url": str(error)}) from None
+        if len(self.url) > LONGEST_URL:
+            raise ValidationError({"url": f"In ASCII it has over {LONGEST_URL:,} characters."})
         if self.is_active:
             self.disabled_reason = ""
 

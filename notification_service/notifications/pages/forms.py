@@ -6,8 +6,9 @@ from django import forms
 from django.contrib.auth.models import AbstractBaseUser
 
 from common.command_line import words
-from notification_service.notifications.models import Endpoint, Product, Subscription
+from notification_service.notifications.models import Product, Subscription
 from notification_service.notifications.models.subscriptions import EVENT_TYPES, Channel
+from notification_service.notifications.own import OwnForm
 
 
 class ProductIdsField(forms.CharField):
@@ -20,7 +21,7 @@ class ProductIdsField(forms.CharField):
         return list(dict.fromkeys(words(super().clean(value))))
 
 
-class SubscriptionForm(forms.ModelForm):
+class SubscriptionForm(OwnForm):
     event_types = forms.MultipleChoiceField(
         label="Only these events",
         choices=[(name, name) for name in EVENT_TYPES],
@@ -72,11 +73,9 @@ class SubscriptionForm(forms.ModelForm):
         }
 
     def __init__(self, *args: Any, owner: AbstractBaseUser, **options: Any) -> None:
-        super().__init__(*args, label_suffix="", **options)
+        super().__init__(*args, owner=owner, label_suffix="", **options)
         self.instance.owner = owner
-        endpoints = Endpoint.objects.filter(owner=owner)
-        self.fields["endpoint"].queryset = endpoints
-        if not endpoints:
+        if not self.fields["endpoint"].queryset.exists():
             channels = [choice for choice in Channel.choices if choice[0] != Channel.WEBHOOK]
             self.fields["channel"].choices = channels
 

@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone, translation
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from notification_service.notifications.channels.unsubscribing import subscription_of
 from notification_service.notifications.models import Notification, Product, Subscription
+from notification_service.notifications.own import owned
 from notification_service.notifications.pages.forms import SubscriptionForm, categories
 from notification_service.notifications.previews import preview
 
@@ -25,7 +26,7 @@ SHOWN = 50
 def inbox(request: HttpRequest) -> HttpResponse:
     """The newest notifications of a person; new ones appear by themselves."""
     before = _number(request.GET.get("before"))
-    own = Notification.objects.filter(user=request.user)
+    own = owned(Notification.objects.all(), request.user)
     if before is not None:
         own = own.filter(pk__lt=before)
     found = list(own[: SHOWN + 1])
@@ -33,7 +34,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     context = {
         **_rows(request, shown, is_live=before is None),
         "older": shown[-1].pk if len(found) > SHOWN else None,
-        "follows": Subscription.objects.filter(owner=request.user, is_active=True).exists(),
+        "follows": owned(Subscription.objects.filter(is_active=True), request.user).exists(),
     }
     return render(request, "notifications/inbox.html", context)
 
@@ -42,7 +43,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 def newer(request: HttpRequest) -> HttpResponse:
     """What came since: rows to put on top, the count, and who asks next."""
     after = _number(request.GET.get("after")) or 0
-    found = Notification.objects.filter(user=request.user, pk__gt=after)[:SHOWN]
+    found = owned(Notification.objects.filter(pk__gt=after), request.user)[:SHOWN]
     context = _rows(request, list(found), is_live=True, after=after)
     return render(request, "notifications/newer.html", context)
 
@@ -51,7 +52,7 @@ def newer(request: HttpRequest) -> HttpResponse:
 @login_required
 def mark_read(request: HttpRequest, pk: int) -> HttpResponse:
     """Mark one as read."""
-    notification = get_object_or_404(Notification, user=request.user, pk=pk)
+    notification = get_object_or_404(owned(Notification.objects.all(), request.user), pk=pk)
     if notification.read_at is None:
         notification.read_at = timezone.now()
         notification.save(update_fields=["read_at"])
@@ -64,7 +65,7 @@ def mark_read(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def mark_all_read(request: HttpRequest) -> HttpResponse:
     """Mark all of a person's as read."""
-    own = Notification.objects.filter(user=request.user, read_at__isnull=True)
+    own = owned(Notification.objects.filter(read_at__isnull=True), request.user)
     own.update(read_at=timezone.now())
     return redirect("inbox")
 
@@ -72,14 +73,14 @@ def mark_all_read(request: HttpRequest) -> HttpResponse:
 @login_required
 def subscriptions(request: HttpRequest) -> HttpResponse:
     """What a person follows."""
-    own = Subscription.objects.filter(owner=request.user).select_related("endpoint")
+    own = owned(Subscription.objects.all(), request.user).select_related("endpoint")
     return render(request, "notifications/subscriptions.html", {"subscriptions": own})
 
 
 @login_required
 def subscription(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """Follow something, or change what is followed; with a preview before it is saved."""
-    own = Subscription.objects.filter(owner=request.user)
+    own = owned(Subscription.objects.all(), request.user)
     old = get_object_or_404(own, pk=pk) if pk else None
     form = SubscriptionForm(request.POST or None, instance=old, owner=request.user)
     shown = None
@@ -104,7 +105,7 @@ def subscription(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 @login_required
 def switch_subscription(request: HttpRequest, pk: int) -> HttpResponse:
     """Pause it, or go on."""
-    found = get_object_or_404(Subscription, owner=request.user, pk=pk)
+    found = get_object_or_404(owned(Subscription.objects.all(), request.user), pk=pk)
     found.is_active = not found.is_active
     found.save(update_fields=["is_active"])
     return redirect("subscriptions")
@@ -114,11 +115,12 @@ def switch_subscription(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def delete_subscription(request: HttpRequest, pk: int) -> HttpResponse:
     """Follow it no more; what waits to be sent is not sent."""
-    get_object_or_404(Subscription, owner=request.user, pk=pk).delete()
+    get_object_or_404(owned(Subscription.objects.all(), request.user), pk=pk).delete()
     messages.success(request, "Deleted.")
     return redirect("subscriptions")
 
 
+@login_not_required  # the link comes by mail, and is signed
 @csrf_exempt  # mail programs post here by themselves (RFC 8058), and the link is signed
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
@@ -137,7 +139,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 def _rows(
     request: HttpRequest, shown: list[Notification], is_live: bool = False, after: int = 0
 ) -> dict[str, Any]:
-    own = Notification.objects.filter(user=request.user)
+    own = owned(Notification.objects.all(), request.user)
     return {
         "notifications": shown,
         "newest": shown[0].pk if shown else after,

@@ -1,5 +1,6 @@
 """Changing many products in one request, in a number of queries that does not grow with them."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,8 @@ from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.utils.encoding import smart_str
 from rest_framework import serializers, status
-from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
@@ -18,7 +20,11 @@ from product_service.products.api.serializers import ProductSerializer
 from product_service.products.models import Category, Product
 
 MOST = 1_000
-PERMISSIONS = {"create": "add", "update": "change", "delete": "delete"}
+PERMISSIONS = {
+    "create": "products.add_product",
+    "update": "products.change_product",
+    "delete": "products.delete_product",
+}
 
 ITSELF = api_settings.NON_FIELD_ERRORS_KEY
 
@@ -38,6 +44,13 @@ class Stale(ValidationError):
     """Some of the products are not any more what the client has seen."""
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
+
+
+class NotPermitted(ValidationError):
+    """The user may not do some of it."""
+
+    status_code = status.HTTP_403_FORBIDDEN
+    default_code = "permission_denied"
 
 
 class Conflict(APIException):
@@ -109,10 +122,36 @@ class BulkResultSerializer(serializers.Serializer):
     deleted = serializers.ListField(child=ProductId())
 
 
+class BulkPermission(BasePermission):
+    """Lets in who may do anything at all with products; each item is looked at by itself."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return any(request.user.has_perm(name) for name in PERMISSIONS.values())
+
+
+def refuse_what_is_not_permitted(request: Request) -> None:
+    """See that the user may do what each item does: create, update or delete.
+
+    It looks at the request alone, so it can come before an answer that was kept is given again.
+
+    :raises NotPermitted: naming each item that the user may not carry out.
+    """
+    if refused := _by_item(itertools.islice(_not_permitted(request), MOST)):
+        raise NotPermitted(refused)
+
+
+def _not_permitted(request: Request) -> Iterator[Wrong]:
+    data = request.data if isinstance(request.data, dict) else {}
+    for place, permission in PERMISSIONS.items():
+        items = data.get(place)
+        if isinstance(items, list) and not request.user.has_perm(permission):
+            for index in range(len(items)):
+                yield Wrong(place, index, ITSELF, f"You may not {place} products.")
+
+
 class BulkChange:
     """The changes that one request asks for.
 
-    :raises PermissionDenied: when the user may not do all of it.
     :raises ValidationError: naming each item that cannot be carried out.
     """
 
@@ -123,7 +162,6 @@ class BulkChange:
         self._create: list[dict[str, Any]] = serializer.validated_data.get("create", [])
         self._update: list[dict[str, Any]] = serializer.validated_data.get("update", [])
         self._delete: list[int] = serializer.validated_data.get("delete", [])
-        self._refuse_what_is_not_permitted(request)
 
     def carry_out(self) -> dict[str, Any]:
         """Do all of it in one transaction, and tell what became of it.
@@ -135,12 +173,6 @@ class BulkChange:
                 return self._write(self._locked_products())
         except IntegrityError:
             raise Conflict from None
-
-    def _refuse_what_is_not_permitted(self, request: Request) -> None:
-        asked = {"create": self._create, "update": self._update, "delete": self._delete}
-        for name, items in asked.items():
-            if items and not request.user.has_perm(f"products.{PERMISSIONS[name]}_product"):
-                raise PermissionDenied(f"You may not {name} products.")
 
     def _locked_products(self) -> dict[int, Product]:
         ids = {item["id"] for item in self._update}.union(self._delete)

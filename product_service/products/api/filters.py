@@ -1,10 +1,11 @@
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
+from common.api.filters import FilterSet
 from product_service.products.models import Product
 
 
-class ProductFilter(filters.FilterSet):
+class ProductFilter(FilterSet):
     category = filters.CharFilter(field_name="category__slug", help_text="The slug of one.")
     price_min = filters.NumberFilter(field_name="price", lookup_expr="gte")
     price_max = filters.NumberFilter(field_name="price", lookup_expr="lte")

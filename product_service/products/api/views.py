@@ -2,20 +2,32 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException
 from rest_framework.filters import OrderingFilter, SearchFilter
-from rest_framework.permissions import SAFE_METHODS, DjangoModelPermissionsOrAnonReadOnly
+from rest_framework.permissions import (
+    SAFE_METHODS,
+    AllowAny,
+    DjangoModelPermissionsOrAnonReadOnly,
+)
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.routers import APIRootView
 
+from common.api.filters import FilterBackend
 from common.api.pagination import KeysetPagination
+from common.api.parsers import BoundedJSONParser
 from common.api.preconditions import is_known, refuse_stale
 from common.idempotency.answers import once
-from product_service.products.api.bulk import BulkChange, BulkResultSerializer, BulkSerializer
+from product_service.products.api.bulk import (
+    BulkChange,
+    BulkPermission,
+    BulkResultSerializer,
+    BulkSerializer,
+    refuse_what_is_not_permitted,
+)
 from product_service.products.api.filters import ProductFilter
 from product_service.products.api.serializers import CategorySerializer, ProductSerializer
 from product_service.products.models import Category, Product
@@ -41,11 +53,17 @@ class HasProducts(APIException):
     default_detail = "The category has products. Move or delete them first."
 
 
+class ApiRoot(APIRootView):
+    """The lists that there are; reading them is open."""
+
+    permission_classes = [AllowAny]
+
+
 class WritingViewSet(viewsets.ModelViewSet):
     """Reading is open; writing needs a login with the model's permission."""
 
     permission_classes = [DjangoModelPermissionsOrAnonReadOnly]
-    filter_backends = [DjangoFilterBackend, SearchFilter, OrderingFilter]
+    filter_backends = [FilterBackend, SearchFilter, OrderingFilter]
     pagination_class = KeysetPagination
 
     def get_queryset(self) -> QuerySet:
@@ -149,13 +167,22 @@ class ProductViewSet(WritingViewSet):
         responses=BulkResultSerializer,
         filters=False,
     )
-    @action(detail=False, methods=["post"], pagination_class=None)
-    def bulk(self, request: Request) -> Response:
+    @action(
+        detail=False,
+        methods=["post"],
+        pagination_class=None,
+        serializer_class=BulkSerializer,
+        parser_classes=[BoundedJSONParser],
+        permission_classes=[BulkPermission],
+    )
+    def bulk(self, request: Request, format: str | None = None) -> Response:
         """Delete, change and create up to 1,000 products: all of it, or nothing.
 
         Deletions come first, then changes, then new products. A change names the `id` and the
         fields that get new values; with a `version` it is refused when that is not the last one.
+        Creating, changing and deleting each need their permission, and no other.
         """
+        refuse_what_is_not_permitted(request)
         return once(request, lambda: Response(BulkChange(request).carry_out()))
 
 

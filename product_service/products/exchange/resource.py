@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Model
 from django.utils.text import slugify
 from import_export import fields, resources, widgets
 from import_export.instance_loaders import CachedInstanceLoader
@@ -82,7 +83,7 @@ class ProductResource(resources.ModelResource):
         self._seen: set[str] = set()
         headers = dataset.headers or []
         if shopify.is_export(headers):
-            self._convert(dataset, kwargs.get("currency"))
+            self._convert(dataset, kwargs.get("currency"), kwargs.get("user"))
         elif missing := [name for name in REQUIRED if name not in headers]:
             raise ValidationError(f"The file has no column {', '.join(missing)}.")
 
@@ -93,27 +94,47 @@ class ProductResource(resources.ModelResource):
             raise ValidationError({"sku": f"The SKU {row['sku']} stands in the file twice."})
         self._seen.add(row["sku"])
 
+    def save_instance(
+        self, instance: Product, is_create: bool, row: dict[str, Any], **kwargs: Any
+    ) -> None:
+        """Write a row, if who imports may do what it does."""
+        refuse_unless_permitted(kwargs.get("user"), "add" if is_create else "change", Product)
+        super().save_instance(instance, is_create, row, **kwargs)
+
     def after_import_row(self, row: dict[str, Any], row_result: RowResult, **kwargs: Any) -> None:
         on_row: Callable[[], None] | None = kwargs.get("on_row")
         if on_row:
             on_row()
 
-    def _convert(self, dataset: Dataset, currency: str | None) -> None:
+    def _convert(self, dataset: Dataset, currency: str | None, user: Any) -> None:
         rows = list(shopify.variants(dataset.dict))
         extra = {"currency": currency} if currency else {}
-        slugs = _categories({row["category"] for row in rows if row["category"]})
+        slugs = _categories({row["category"] for row in rows if row["category"]}, user)
         dataset.wipe()
         dataset.dict = [
             {**row, **extra, "category": slugs.get(row["category"], "")} for row in rows
         ]
 
 
-def _categories(names: set[str]) -> dict[str, str]:
+def refuse_unless_permitted(user: Any, verb: str, model: type[Model]) -> None:
+    """See that who imports may do what a row does.
+
+    :param user: None where an operator imports by a command, who may do everything.
+    :param verb: ``add`` or ``change``.
+    :raises ValidationError: where the user lacks that permission.
+    """
+    permission = f"{model._meta.app_label}.{verb}_{model._meta.model_name}"
+    if user is not None and not user.has_perm(permission):
+        raise ValidationError(f"You may not {verb} {model._meta.verbose_name_plural}.")
+
+
+def _categories(names: set[str], user: Any) -> dict[str, str]:
     """The slugs of categories by name; those that are missing are created."""
     slugs = {}
     for name in sorted(names):
         category = Category.objects.filter(name=name).first()
         if category is None:
+            refuse_unless_permitted(user, "add", Category)
             slug = slugify(name) or "category"
             category, _ = Category.objects.get_or_create(slug=slug, defaults={"name": name})
         slugs[name] = category.slug

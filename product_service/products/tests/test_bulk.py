@@ -141,12 +141,62 @@ def test_what_is_no_such_request_is_refused(editor, pans, body):
     assert stored() == before
 
 
-@pytest.mark.parametrize("kind", ["add", "change", "delete"])
-def test_each_kind_needs_its_permission(editor, pans, kind):
-    Permission.objects.get(codename=f"{kind}_product").user_set.clear()
-    answer = post(editor, create=[body_of(1)], update=[{"id": pans[0].pk}], delete=[pans[1].pk])
+KINDS = {"create": "add", "update": "change", "delete": "delete"}
+
+
+def one_of_each(pans) -> dict[str, list]:
+    return {
+        "create": [body_of(1)],
+        "update": [{"id": pans[0].pk, "stock": 50}, {"id": pans[1].pk, "stock": 51}],
+        "delete": [pans[2].pk],
+    }
+
+
+def allow(*names):
+    """Take from everybody all permissions of products but these."""
+    for permission in Permission.objects.filter(codename__endswith="_product"):
+        if permission.codename.removesuffix("_product") not in names:
+            permission.user_set.clear()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_needs_its_permission_and_no_other(editor, pans, kind):
+    allow(KINDS[kind])
+    alone = {kind: one_of_each(pans)[kind]}
+    assert post(editor, **alone).status_code == 200
+    check()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_items_that_are_not_permitted_are_named_and_nothing_is_done(editor, pans, kind):
+    allow(*(name for name in KINDS.values() if name != KINDS[kind]))
+    before = stored()
+    answer = post(editor, **one_of_each(pans))
     assert answer.status_code == 403
-    assert Product.objects.count() == 4
+    assert errors(answer) == {f"#/{kind}/{i}" for i in range(len(one_of_each(pans)[kind]))}
+    assert {error["code"] for error in answer.json()["errors"]} == {"permission_denied"}
+    assert stored() == before
+
+
+def test_who_may_do_nothing_with_products_is_not_let_in(editor, pans, client):
+    allow("view")
+    for body in ({}, one_of_each(pans)):
+        answer = post(editor, **body)
+        assert (answer.status_code, "errors" in answer.json()) == (403, False)
+    assert client.post(URL, {}, content_type="application/json").status_code == 401
+
+
+def test_a_refusal_is_no_longer_than_a_request_may_be(editor):
+    allow("change")
+    answer = post(editor, create=[1] * 5_000)
+    assert (answer.status_code, len(answer.json()["errors"])) == (403, 1_000)
+
+
+def test_a_form_is_no_way_round(editor):
+    allow("change")
+    form = {f"create[0]{name}": value for name, value in body_of(1).items()}
+    assert editor.post(URL, form, format="multipart").status_code == 415
+    assert not Product.objects.exists()
 
 
 def test_the_number_of_queries_does_not_grow(editor):

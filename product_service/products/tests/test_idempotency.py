@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -63,6 +63,23 @@ def test_keys_are_their_users_own(editor):
     other = APIClient()
     other.force_login(User.objects.create_superuser("bob"))
     assert post(other, {**PAN, "sku": "S2"}).status_code == 201
+
+
+def test_a_name_that_goes_to_somebody_else_takes_no_answers_along(editor):
+    post(editor)
+    User.objects.filter(username="eve").update(username="eve-2")
+    other = APIClient()
+    other.force_login(User.objects.create_superuser("eve"))
+    refused = post(other)
+    assert not refused.has_header("Idempotent-Replayed")
+    assert refused.status_code == 400  # the SKU is taken
+
+
+@pytest.mark.parametrize(("url", "body"), [(URL, PAN), ("/api/products/bulk/", {"create": [PAN]})])
+def test_who_may_not_do_it_any_more_gets_no_answer_of_then(editor, url, body):
+    assert post(editor, body, url=url).status_code in (200, 201)
+    Permission.objects.get(codename="add_product").user_set.clear()
+    assert post(editor, body, url=url).status_code == 403
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256])

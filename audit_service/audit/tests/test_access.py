@@ -1,0 +1,93 @@
+"""Who may see what: every URL is closed to strangers, the record to those without permission."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+
+from audit_service.audit.models import Alert, AuditEntry, ExportRecord, Rule
+from audit_service.audit.tests.tampering import change
+from common.testing.access import (
+    OPEN_EVERYWHERE,
+    answers,
+    open_to_anybody,
+    views_with_unguarded_filters,
+)
+from common.testing.pages import pages
+
+pytestmark = pytest.mark.django_db
+
+OPEN = OPEN_EVERYWHERE
+VALUES = {
+    "pk": [1],
+    "id": [1],
+    "object_id": [1],
+    "content_type_id": [1],
+    "format": ["json", ".json"],
+    "app_label": ["audit"],
+    "url": ["nowhere"],
+    "aggregate": ["product"],
+    "subject": ["1"],
+    "correlation_id": ["r1"],
+}
+
+
+def test_nothing_is_open_to_strangers_but_what_is_listed_here():
+    assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
+
+
+def test_no_filter_shows_rows():
+    assert views_with_unguarded_filters(VALUES) == []
+
+
+@pytest.fixture(params=[None, "view_alert"])
+def asker(request, bus, client):
+    """Somebody who may not see the record, beside what is in it; who may see alerts sees those."""
+    data = {"name": "zanzibar-pan", "version": 1}
+    event = {
+        "specversion": "1.0", "id": "zanzibar-event", "source": "/shop", "type": "product.created",
+        "subject": "17", "time": timezone.now().isoformat(), "sequence": 1,
+        "actor": "zanzibar-actor", "correlationid": "zanzibar-request", "data": data,
+    }  # fmt: skip
+    bus.send("product.events", json.dumps(event).encode(), key=b"17")
+    bus.consume()
+    change(AuditEntry.objects.get(), id=88_000_001)
+    Alert.objects.all().delete()
+    ExportRecord.objects.create(actor="zanzibar", what="zanzibar-export")
+    User.objects.create_user("zanzibar", "zanzibar@example.com")
+    user = User.objects.create_user("asker")
+    if request.param:
+        rule = Rule.objects.first()
+        Alert.objects.create(rule=rule, text="told", at=timezone.now(), event_id="e", source="/s")
+        user.user_permissions.add(Permission.objects.get(codename=request.param))
+    client.force_login(user)
+    return user
+
+
+def pages_about(pk: int, subject: str, request: str):
+    values = {**VALUES, "pk": [pk], "subject": [subject], "correlation_id": [request]}
+    return [page for page in pages(values) if not page.path.startswith("/admin/")]
+
+
+def test_the_record_is_shown_to_nobody_without_permission(asker, client):
+    """Neither what is in it, nor whether there is anything."""
+    recorded = pages_about(88_000_001, "17", "zanzibar-request")
+    unknown = pages_about(99_000_009, "99", "nothing-of-this")
+    about = [
+        {str(value): "@" for value in ("88000001", "/17/", "zanzibar-request")},
+        {str(value): "@" for value in ("99000009", "/99/", "nothing-of-this")},
+    ]
+    seen = [
+        [(asked, _replaced(text, names)) for asked, text in answers(client, asked_for, {})]
+        for asked_for, names in zip((recorded, unknown), about, strict=True)
+    ]
+    for one, other in zip(*seen, strict=True):
+        assert one == other
+        assert "zanzibar" not in one[1].lower(), one[0]
+
+
+def _replaced(text: str, names: dict[str, str]) -> str:
+    for name, sign in names.items():
+        text = text.replace(name, sign)
+    return text

@@ -1,0 +1,180 @@
+"""Who may see what: every URL is closed to strangers, and nobody sees what is somebody else's."""
+
+import json
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+from rest_framework.relations import RelatedField
+
+from common.testing.access import (
+    OPEN_EVERYWHERE,
+    Open,
+    answers,
+    api_views,
+    open_to_anybody,
+    views_with_unguarded_filters,
+)
+from common.testing.pages import pages
+from notification_service.notifications.api.subscriptions import SubscriptionSerializer
+from notification_service.notifications.models import (
+    Circuit,
+    Delivery,
+    Endpoint,
+    Notification,
+    ProductEvent,
+    Subscription,
+)
+from notification_service.notifications.own import OwnRelatedField
+from notification_service.notifications.tests.rules import KETTLE
+
+pytestmark = pytest.mark.django_db
+
+OPEN = {
+    **OPEN_EVERYWHERE,
+    "/unsubscribe/<token>/": Open(
+        frozenset(["GET", "HEAD", "POST"]), "The link in each mail; it is signed (RFC 8058)."
+    ),
+}
+VALUES = {
+    "pk": [1],
+    "id": [1],
+    "object_id": [1],
+    "content_type_id": [1],
+    "format": ["json", ".json"],
+    "app_label": ["notifications"],
+    "url": ["nowhere"],
+    "token": ["forged"],
+}
+
+
+def test_nothing_is_open_to_strangers_but_what_is_listed_here():
+    assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
+
+
+def test_no_filter_shows_rows():
+    assert views_with_unguarded_filters(VALUES) == []
+
+
+def test_references_are_to_own_rows():
+    serializers = {getattr(view, "serializer_class", None) for view in api_views(VALUES)} - {None}
+    assert SubscriptionSerializer in serializers
+    fields = [field for one in serializers for field in one().fields.values()]
+    references = [f for f in fields if isinstance(f, RelatedField) and not f.read_only]
+    assert references
+    assert all(isinstance(field, OwnRelatedField) for field in references)
+
+
+MINE, THEIRS, NOBODYS = 77_000_011, 88_000_001, 99_000_009
+"""Keys of rows, of such numbers that none is part of another number in a page."""
+
+
+def key(number: int) -> uuid.UUID:
+    return uuid.UUID(f"00000000-0000-7000-8000-{number:012}")
+
+
+def give(user: User, number: int, word: str, event: ProductEvent) -> None:
+    """Give somebody one row of each kind, with a word that is in no other."""
+    endpoint = Endpoint.objects.create(
+        pk=number, owner=user, name=f"{word}-endpoint", url=f"https://{word}.example/hook"
+    )
+    subscription = Subscription.objects.create(
+        pk=number, owner=user, channel="webhook", endpoint=endpoint, category=f"{word}-category"
+    )
+    Notification.objects.create(pk=number, user=user, kind="created", text=f"{word}-text")
+    Delivery.objects.create(
+        pk=key(number), subscription=subscription, event=event, owner=user, channel="webhook",
+        endpoint=endpoint, facts="created", due_at=timezone.now(), answer=f"{word}-answer",
+    )  # fmt: skip
+    Circuit.objects.create(lane=endpoint.lane, reason=f"{word}-reason", open_until=timezone.now())
+
+
+@pytest.fixture(params=["no permission", "of endpoints"])
+def asker(request):
+    """Who asks, beside somebody who has the same things.
+
+    The asker has as many permissions as show nobody what is somebody else's.
+    """
+    user = User.objects.create_user("asker", "asker@example.com", pk=MINE)
+    other = User.objects.create_user("zanzibar", "zanzibar@example.com", pk=THEIRS)
+    event = ProductEvent.objects.create(
+        event_id="e1", source="/shop", type="product.created", product_id="1",
+        at=timezone.now(), facts="created", data=json.dumps(KETTLE),
+    )  # fmt: skip
+    give(user, MINE, "mine", event)
+    give(other, THEIRS, "zanzibar", event)
+    # Long ago, so that pages which say how long ago say the same a minute later.
+    Notification.objects.update(created_at=timezone.now() - timedelta(days=40, hours=12))
+    if request.param == "of endpoints":
+        user.user_permissions.set(Permission.objects.filter(content_type__model="endpoint"))
+    return user
+
+
+def pages_about(number: int):
+    """All pages but the admin's, which the asker does not get to see."""
+    values = {**VALUES, "pk": [number, key(number)]}
+    return [page for page in pages(values) if not page.path.startswith("/admin/")]
+
+
+def fields(number: int) -> dict[str, object]:
+    """All that refers to rows, in filters, API bodies and forms; and what makes them complete."""
+    references = ("subscription", "endpoint", "owner", "user", "before", "after")
+    complete = {
+        "channel": "webhook", "condition": "anything", "products": "all", "schedule": "at_once",
+        "digest_hour": 8, "time_zone": "UTC", "language": "en", "product_ids": [],
+        "event_types": [], "name": "x", "url": "http://refused.example/", "read": True,
+    }  # fmt: skip
+    return {**dict.fromkeys(references, number), **complete}
+
+
+def test_nobody_sees_anything_of_somebody_elses(asker, client):
+    client.force_login(asker)
+    seen = []
+    for asked, text in answers(client, pages_about(MINE), fields(MINE)):
+        seen.append(text)
+        for secret in ("zanzibar", str(THEIRS)):
+            assert secret not in text.lower(), asked
+    assert sum("mine-answer" in text for text in seen) > 3
+
+
+def test_what_is_somebody_elses_is_as_what_is_not_there(asker, client):
+    client.force_login(asker)
+    theirs = answers(client, pages_about(THEIRS), fields(THEIRS), THEIRS)
+    nobodys = answers(client, pages_about(NOBODYS), fields(NOBODYS), NOBODYS)
+    for one, other in zip(theirs, nobodys, strict=True):
+        assert one == other
+        assert "zanzibar" not in one.text.lower(), one.asked
+
+
+@pytest.mark.parametrize(("permission", "status"), [("change", 200), ("add", 403), ("view", 403)])
+def test_taking_a_new_secret_is_a_change(client, permission, status):
+    user = User.objects.create_user("asker")
+    user.user_permissions.add(Permission.objects.get(codename=f"{permission}_endpoint"))
+    endpoint = Endpoint.objects.create(owner=user, name="x", url="https://x.example/")
+    client.force_login(user)
+    assert client.post(f"/api/endpoints/{endpoint.pk}/rotate/").status_code == status
+
+
+def test_in_the_admin_one_finds_what_one_may_view(asker, client):
+    asker.is_staff = True
+    asker.save()
+    asker.user_permissions.add(Permission.objects.get(codename="change_subscription"))
+    client.force_login(asker)
+    of = {"app_label": "notifications", "model_name": "subscription", "field_name": "endpoint"}
+    page = client.get("/admin/autocomplete/", {**of, "term": "zanz"})
+    may_view = User.objects.get(pk=asker.pk).has_perm("notifications.view_endpoint")
+    assert (page.status_code == 200) == may_view
+    assert ("zanzibar-endpoint" in page.content.decode()) == may_view
+
+
+def test_in_the_admin_a_filter_shows_rows_to_those_who_may_view_them(asker, client):
+    asker.is_staff = True
+    asker.save()
+    asker.user_permissions.add(Permission.objects.get(codename="view_delivery"))
+    client.force_login(asker)
+    page = client.get("/admin/notifications/delivery/").content.decode()
+    may_view = User.objects.get(pk=asker.pk).has_perm("notifications.view_endpoint")
+    assert "created" in page
+    assert ("zanzibar-endpoint" in page) == may_view
