@@ -1,8 +1,9 @@
 """Texts in the cells of files that people open in a spreadsheet."""
 
 import re
+from typing import Any
 
-FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """What a cell must not begin with: a spreadsheet would take it for a formula and run it.
 
 OWASP, CSV Injection; the full-width forms are taken for the others in some locales.
@@ -18,6 +19,11 @@ def defuse(text: str) -> str:
     ("'=1+1", "''=1+1", "'tis")
     """
     return f"'{text}" if FORMULA.match(text) else mark(text)
+
+
+def defused(value: Any) -> Any:
+    """A value for a cell of a CSV file: texts as :func:`defuse` makes them, others as they are."""
+    return defuse(value) if isinstance(value, str) else value
 
 
 def mark(text: str) -> str:

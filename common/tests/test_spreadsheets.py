@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from common.spreadsheets import defuse, mark, unmark
 
-BEGINNINGS = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"]  # noqa: RUF001
+BEGINNINGS = ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
 texts = st.builds(
     "".join, st.tuples(st.text(st.sampled_from(["'", *BEGINNINGS]), max_size=3), st.text())
 )

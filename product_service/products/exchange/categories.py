@@ -40,7 +40,7 @@ class ByName:
     def _create(self, name: str) -> Category:
         serializer = CategorySerializer(data={"name": name, "slug": self._free_slug(name)})
         if not serializer.is_valid():
-            raise serializers.ValidationError(list(serializer.errors.values())[0])
+            raise serializers.ValidationError(next(iter(serializer.errors.values())))
         try:
             with transaction.atomic():
                 category: Category = serializer.save()

@@ -9,7 +9,7 @@ from typing import Any
 
 from tablib import Dataset
 
-from common.spreadsheets import defuse, unmark
+from common.spreadsheets import defused, unmark
 from product_service.products.exchange.cells import FileError, Line, Raw, Sheet, sheet_of
 
 DELIMITERS = (",", ";", "\t")
@@ -41,9 +41,7 @@ def write_csv(dataset: Dataset) -> bytes:
 
 
 def _written(value: Any) -> Any:
-    if isinstance(value, str):
-        return defuse(value)
-    return int(value) if isinstance(value, bool) else value
+    return int(value) if isinstance(value, bool) else defused(value)
 
 
 def _decoded(content: bytes) -> str:

@@ -167,7 +167,7 @@ def _take_currency(sheet: Sheet, currency: str | None) -> None:
     """
     if "currency" in sheet.headers:
         if currency:
-            raise FileError("The file has a column currency, so the option for it must be left out.")
+            raise FileError("The file has a column currency: leave the option for it out.")
         return
     if not currency:
         default = Product._meta.get_field("currency").default

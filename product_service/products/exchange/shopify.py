@@ -129,7 +129,7 @@ def _sku(row: Row, chosen: Sequence[Cell]) -> Cell:
     """The variant's own, or one of handle and options, in letters of ASCII where there are any."""
     if "Variant SKU" in row and (row["Variant SKU"].strip() or row["Variant SKU"].refused):
         return row["Variant SKU"]
-    parts = [slugify(part) or slugify(part, allow_unicode=True) for part in (row["Handle"], *chosen)]
+    parts = (slugify(part) or slugify(part, True) for part in (row["Handle"], *chosen))
     return row["Handle"].but("-".join(parts))
 
 

@@ -141,18 +141,26 @@ def _raw(cell: Any) -> Raw:
     value = cell.value
     if value is None:
         return Raw("")
-    if cell.data_type == "f":
-        return Raw(str(value), "holds a formula: copy the column, and paste it as values.")
-    if cell.data_type == "e":
-        return Raw(str(value), f"holds the error {value}.")
+    if reason := _no_value(cell):
+        return Raw(str(value), reason)
     if isinstance(value, str):
         return Raw(unmark(ESCAPE.sub(_unescaped, value)))
     if isinstance(value, bool):
         text = str(value).lower()
         return Raw(text, refused_as_text=f"holds the truth value {text}. {AS_TEXT}")
-    if isinstance(value, int | float) and isfinite(value):
-        return _number(value, cell.number_format)
-    return Raw(str(value), f"holds a date or a time, {value}. {AS_TEXT}")
+    return _number(value, cell.number_format)
+
+
+def _no_value(cell: Any) -> str:
+    """Why nothing can be made of a cell; empty where something can."""
+    value = cell.value
+    if cell.data_type == "f":
+        return "holds a formula: copy the column, and paste it as values."
+    if cell.data_type == "e":
+        return f"holds the error {value}."
+    if isinstance(value, str) or (isinstance(value, int | float) and isfinite(value)):
+        return ""
+    return f"holds a date or a time, {value}. {AS_TEXT}"
 
 
 def _number(value: float, shown_as: str) -> Raw:
@@ -170,5 +178,3 @@ def _number(value: float, shown_as: str) -> Raw:
 
 def _unescaped(found: re.Match[str]) -> str:
     return chr(int(found[1], 16))
-
-
