@@ -58,6 +58,10 @@ class Cell(str):
             return f"cell {self.column.letter}{self.line}"
         return f"line {self.line}, {self.column.place}"
 
+    def sentence(self, rest: str) -> str:
+        """Such as ``Cell C7 is blank.``"""
+        return f"{self.place[0].upper()}{self.place[1:]} {rest}"
+
     def but(self, text: str, refused: str = "") -> "Cell":
         """Another text that was made of this one."""
         raw = Raw(text, refused or self.refused, self.refused_as_text)

@@ -47,16 +47,15 @@ def _written(value: Any) -> Any:
 def _decoded(content: bytes) -> str:
     if content.startswith((OLE, ZIP)):
         raise FileError("This is an Excel file and no CSV: import it as .xlsx.")
-    encoding = "utf-8-sig"
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = "UTF-16" if is_wide else "UTF-8"
     try:
-        text = content.decode(encoding)
+        text = content.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
         where = f"line {line}, byte {column}"
-        raise FileError(f"The file is not in {encoding[:6].upper()}: {where}. {SAVE_AS}") from None
+        raise FileError(f"The file is not in {encoding}: {where}. {SAVE_AS}") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise FileError(f"Line {line} has a NUL: this is no CSV. {SAVE_AS}")
@@ -80,7 +79,7 @@ def _lines(text: str) -> Iterator[Line]:
 
 def _delimiter(text: str) -> str:
     """The one that the header has most of, outside of quotes."""
-    header = next((line for line in text.split("\n") if line.strip(" ,;\t")), "")
+    header = next((line for line in re.split(r"\r\n?|\n", text) if line.strip(" ,;\t")), "")
 
     def cells(delimiter: str) -> int:
         return len(next(csv.reader([header], delimiter=delimiter), []))

@@ -32,8 +32,7 @@ class Problem(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        place = self.cell.place
-        return f"{place[0].upper()}{place[1:]} {self.text}"
+        return self.cell.sentence(self.text)
 
 
 class LineSerializer(NewItemSerializer):

@@ -80,7 +80,7 @@ class _Export:
         for row in self._rows:
             handle = row["Handle"]
             if not handle.strip():
-                raise FileError(f"{handle.place.capitalize()} is blank: each row needs its handle.")
+                raise FileError(handle.sentence("is blank: each row needs its handle."))
             if row["Title"].strip() or handle != product.get("Handle"):
                 product = row
             if row is product or any(row[name].strip() for name in OF_VARIANTS if name in row):

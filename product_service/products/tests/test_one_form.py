@@ -62,7 +62,7 @@ bodies = st.fixed_dictionaries(
     },
 )
 skus = st.sampled_from([SKU, f" {SKU}\n", "k1", "e\u0301", "=1", "007"])
-examples = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+examples = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture
