@@ -1,7 +1,7 @@
 """Excel's files (.xlsx): read with nothing guessed, written with texts that stay texts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from io import BytesIO
 from math import isfinite
@@ -57,6 +57,8 @@ def write_xlsx(dataset: Dataset) -> bytes:
 
     :raises FileError: for a text that is too long for a cell.
     """
+    for row in dataset:
+        _refuse_what_is_cut(row)
     book = Workbook(write_only=True)
     sheet = book.create_sheet("Products")
     sheet.freeze_panes = "A2"
@@ -79,14 +81,22 @@ def _cell(sheet: Any, value: Any) -> WriteOnlyCell:
         cell = WriteOnlyCell(sheet, value)
         cell.number_format = "0.00" if isinstance(value, Decimal) else "General"
         return cell
-    text = NO_TEXT.sub(_escaped, LITERAL_ESCAPE.sub("_x005F_", mark(value)))
-    if len(text.encode("utf-16-le", "surrogatepass")) // 2 > MOST_OF_A_CELL:
-        start = f"{value[:40]!r}..."
-        raise FileError(f"The text {start} is too long for a cell of Excel: export it as CSV.")
-    cell = WriteOnlyCell(sheet, text)
-    cell.data_type = "s"  # openpyxl would take =1+1 for a formula and #N/A for an error
+    cell = WriteOnlyCell(sheet, _text(value) or None)
+    if value:
+        cell.data_type = "s"  # openpyxl would take =1+1 for a formula and #N/A for an error
     cell.number_format = "@"
     return cell
+
+
+def _text(value: str) -> str:
+    return NO_TEXT.sub(_escaped, LITERAL_ESCAPE.sub("_x005F_", mark(value)))
+
+
+def _refuse_what_is_cut(row: Sequence[Any]) -> None:
+    for value in row:
+        if isinstance(value, str) and len(_text(value).encode("utf-16-le")) // 2 > MOST_OF_A_CELL:
+            start = f"{value[:40]!r}..."
+            raise FileError(f"The text {start} is too long for a cell of Excel: export it as CSV.")
 
 
 def _escaped(found: re.Match[str]) -> str:
