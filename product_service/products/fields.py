@@ -1,8 +1,8 @@
 """Columns whose values have one form, however they were spelled and whichever way they came in.
 
-The form is made in ``to_python``, which everything that reads or writes a column goes through:
-``save()``, ``bulk_create()``, ``update()``, forms, and lookups. Serializers make it too, before
-they validate: ``product_service/products/api/serializers.py``.
+The form is made in ``to_python``, which everything that writes a column goes through: ``save()``,
+``bulk_create()``, ``update()``, and forms. Serializers make it too, before they validate:
+``product_service/products/api/serializers.py``.
 """
 
 import re
@@ -14,6 +14,9 @@ from unicodedata import normalize
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.expressions import Col
+from django.utils.functional import cached_property
+from django.utils.module_loading import import_string
 
 CENT = Decimal("0.01")
 LINE_BREAK = re.compile(r"\r\n?")
@@ -43,7 +46,28 @@ class NormalFormField(forms.CharField):
         return normal(super().to_python(value))
 
 
-class NormalText(models.Field):
+class LikeDjangos(models.Field):
+    """A column of a field of Django's own, which only makes a form of what is written to it.
+
+    To migrations it is Django's field, and to expressions: those refuse to mix a field with one of
+    a subclass, as in ``Concat(Value("New "), F("name"))``.
+    """
+
+    def deconstruct(self) -> Any:
+        name, _, args, options = super().deconstruct()
+        return name, f"django.db.models.{self.get_internal_type()}", args, options
+
+    def get_col(self, alias: str, output_field: models.Field | None = None) -> Col:
+        return Col(alias, self, output_field or self._of_django)
+
+    @cached_property
+    def _of_django(self) -> models.Field:
+        _, path, args, options = self.deconstruct()
+        field: models.Field = import_string(path)(*args, **options)
+        return field
+
+
+class NormalText(LikeDjangos):
     """What :class:`NormalCharField` and :class:`NormalTextField` share."""
 
     default_validators = [validate_characters]
@@ -55,11 +79,6 @@ class NormalText(models.Field):
     def formfield(self, **options: Any) -> forms.Field | None:
         return super().formfield(**{"form_class": NormalFormField, **options})
 
-    def deconstruct(self) -> Any:
-        """To migrations these are Django's own: the column is the same."""
-        name, _, args, options = super().deconstruct()
-        return name, f"django.db.models.{self.get_internal_type()}", args, options
-
 
 class NormalCharField(NormalText, models.CharField):
     """A ``CharField`` that holds texts in their :func:`normal` form."""
@@ -69,7 +88,7 @@ class NormalTextField(NormalText, models.TextField):
     """A ``TextField`` that holds texts in their :func:`normal` form."""
 
 
-class PriceField(models.DecimalField):
+class PriceField(LikeDjangos, models.DecimalField):
     """Money with two decimals. 24.5 and 24.50 are one value, and so are 0 and -0."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -82,10 +101,6 @@ class PriceField(models.DecimalField):
             with suppress(InvalidOperation):
                 return exact if (exact := in_cents(price)) == price else price
         return price
-
-    def deconstruct(self) -> Any:
-        name, _, args, options = super().deconstruct()
-        return name, "django.db.models.DecimalField", args, options
 
 
 def in_cents(price: Decimal) -> Decimal:

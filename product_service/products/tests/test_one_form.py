@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Case, F, TextField, Value, When
+from django.db.models.functions import Coalesce, Concat
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tablib import Dataset
@@ -62,7 +64,7 @@ bodies = st.fixed_dictionaries(
     },
 )
 skus = st.sampled_from([SKU, f" {SKU}\n", "k1", "e\u0301", "=1", "007"])
-examples = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+examples = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture
@@ -202,7 +204,25 @@ def test_whatever_sets_a_field_sets_its_form(kitchen):
     pan.name = "\tPot"
     Product.objects.bulk_update([pan], ["name"])
     assert last_event()["name"] == Product.objects.get(pk=pan.pk).name == "Pot"
-    assert Product.objects.get(sku=" S1") == pan
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": Concat(Value("New "), F("name"))},
+        {"name": Concat(F("name"), Value("!"))},
+        {"description": Concat(F("name"), Value(", "), F("sku"), output_field=TextField())},
+        {"price": Case(When(stock=3, then=Value(Decimal("1.5"))), default=F("price"))},
+        {"price": Coalesce(F("price"), Value(Decimal(1)))},
+        {"currency": Case(When(stock=3, then=Value("USD")), default=F("currency"))},
+    ],
+)
+def test_expressions_mix_these_columns_with_djangos(values):
+    pan = Product.objects.create(sku="S1", name="Pan", price="24.5", stock=3)
+    Product.objects.update(**values)
+    [name] = values
+    pan.refresh_from_db()
+    assert json.loads(json.dumps(last_event()[name])) == row_of(pan.pk)[name]
 
 
 @pytest.mark.parametrize("character", ["\x01", "\x7f", "\x85x", "\x1b", "\ufffe", "\uffff"])
