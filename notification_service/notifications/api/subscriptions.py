@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
+from django.db import models
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
@@ -11,6 +12,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.fields import DecimalField
 from common.api.pagination import KeysetPagination
 from notification_service.notifications.api.own import OwnRows
 from notification_service.notifications.models import Endpoint, Subscription
@@ -26,6 +28,11 @@ class OwnEndpoints(serializers.PrimaryKeyRelatedField):
 
 
 class SubscriptionSerializer(serializers.ModelSerializer):
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DecimalField: DecimalField,
+    }
+
     endpoint = OwnEndpoints(queryset=Endpoint.objects.all(), allow_null=True, required=False)
     event_types = serializers.ListField(
         child=serializers.ChoiceField(EVENT_TYPES),
