@@ -20,4 +20,3 @@ DATABASES = {"default": database("product")}
 SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Product service"}
 
 IMPORT_EXPORT_USE_TRANSACTIONS = True
-IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True  # a name such as =1+1 would be run by Excel

@@ -1,10 +1,12 @@
 """The whole catalogue: everything of a kind as it was at a time."""
 
 import csv
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
+from tempfile import TemporaryFile
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from django.db.models.functions import RowNumber
 
 from audit_service.audit.history import about, by, is_deletion, state_of
 from audit_service.audit.models import AuditEntry
+from common.spreadsheets import defused
 
 CHUNK = 1000
 
@@ -49,19 +52,27 @@ def as_ndjson(states: Iterable[State]) -> Iterator[bytes]:
 
 
 def as_csv(states: Iterable[State]) -> Iterator[str]:
-    """A row each, with the columns that the first one has."""
+    """A row each, with the columns of all of them in the order in which they are first met.
+
+    No column is known for sure before the last row. So the rows wait in a file: reading the record
+    twice could meet columns the second time that the header does not have.
+    """
+    columns: dict[str, None] = {}
+    with TemporaryFile("w+", encoding="ascii") as waiting:
+        for state in states:
+            columns.update(dict.fromkeys(state.data))
+            waiting.write(json.dumps([state.subject, state.sequence, state.data]) + "\n")
+        waiting.seek(0)
+        yield _line(["subject", "sequence", *columns])
+        for row in waiting:
+            subject, sequence, data = json.loads(row)
+            yield _line([subject, sequence, *(_cell(data.get(name)) for name in columns)])
+
+
+def _line(cells: Iterable[Any]) -> str:
     buffer = StringIO()
-    writer = csv.writer(buffer)
-    columns: list[str] | None = None
-    for state in states:
-        if columns is None:
-            columns = list(state.data)
-            writer.writerow(["subject", "sequence", *columns])
-        cells = [_cell(state.data.get(name)) for name in columns]
-        writer.writerow([state.subject, state.sequence, *cells])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
+    csv.writer(buffer).writerow(map(defused, cells))
+    return buffer.getvalue()
 
 
 def _cell(value: Any) -> Any:

@@ -11,6 +11,7 @@ import msgspec
 
 from audit_service.audit.models import AuditEntry
 from audit_service.audit.sealing import SEALED
+from common.spreadsheets import defused
 
 Write = Callable[[Iterable[AuditEntry], BinaryIO], None]
 ROW_GROUP = 10_000
@@ -28,7 +29,10 @@ def write_ndjson(entries: Iterable[AuditEntry], file: BinaryIO) -> None:
 
 
 def write_csv(entries: Iterable[AuditEntry], file: BinaryIO) -> None:
-    """The columns of the lines of JSON."""
+    """The columns of the lines of JSON, in cells that no spreadsheet runs as formulas.
+
+    ``common.spreadsheets.unmark`` gives back the text of a cell.
+    """
     text = TextIOWrapper(file, encoding="utf-8", newline="")
     columns = ["position", "link", *TEXTS, "value", "value_base64"]
     writer = csv.DictWriter(text, columns, restval="")
@@ -37,7 +41,7 @@ def write_csv(entries: Iterable[AuditEntry], file: BinaryIO) -> None:
         row = _readable(entry)
         for name in ("recorded_at", "time"):
             row[name] = row[name].isoformat() if row[name] else ""
-        writer.writerow(row)
+        writer.writerow({name: defused(value) for name, value in row.items()})
     text.flush()
     text.detach()
 

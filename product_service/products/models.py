@@ -12,6 +12,11 @@ from django.db import models, router, transaction
 from django.utils import timezone
 from iso4217 import Currency
 
+from product_service.products.fields import (
+    NormalCharField,
+    NormalTextField,
+    PriceField,
+)
 from product_service.products.querysets import ProductQuerySet
 from product_service.products.settling import as_stored, is_expression
 
@@ -41,7 +46,7 @@ class CategoryQuerySet(models.QuerySet):
 class Category(models.Model):
     """A shelf. Its slug is what events and the API call it, so it is set once."""
 
-    name = models.CharField(max_length=100, unique=True)
+    name = NormalCharField(max_length=100, unique=True)
     slug = models.SlugField(max_length=100, unique=True)
 
     objects = CategoryQuerySet.as_manager()
@@ -82,16 +87,14 @@ class Product(models.Model):
         "is_active",
     )
 
-    sku = models.CharField("SKU", max_length=64, unique=True)
-    name = models.CharField(max_length=200)
-    description = models.TextField(blank=True, max_length=20_000)
+    sku = NormalCharField("SKU", max_length=64, unique=True)
+    name = NormalCharField(max_length=200)
+    description = NormalTextField(blank=True, max_length=20_000)
     category = models.ForeignKey(
         Category, null=True, blank=True, on_delete=models.CASCADE, related_name="products"
     )
-    price = models.DecimalField(
-        max_digits=12, decimal_places=2, validators=[MinValueValidator(Decimal(0))]
-    )
-    currency = models.CharField(
+    price = PriceField(validators=[MinValueValidator(Decimal(0))])
+    currency = NormalCharField(
         max_length=3, default="EUR", validators=[validate_currency], help_text="ISO 4217, as EUR"
     )
     stock = models.PositiveIntegerField(default=0)

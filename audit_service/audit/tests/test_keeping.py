@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from audit_service.audit.catalogue import catalogue
+from audit_service.audit.catalogue import State, as_csv, catalogue
 from audit_service.audit.checkpoints import new_keys
 from audit_service.audit.exporting import write_csv
 from audit_service.audit.models import AuditEntry, ChainHead, ExportRecord
@@ -24,7 +24,9 @@ from audit_service.audit.sealing import SEALED, link, seal
 from audit_service.audit.tests.tampering import change
 from audit_service.audit.tests.test_history import at, event
 from audit_service.audit.verification import Verification
+from common.spreadsheets import unmark
 
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\uff1d")  # OWASP, CSV Injection
 pytestmark = pytest.mark.django_db
 
 
@@ -88,6 +90,35 @@ def test_csv_and_parquet_have_the_same(recorded, tmp_path):
     assert [row["value"] for row in table] == [bytes(entry.value) for entry in entries]
     assert [row["recorded_at"] for row in table] == [entry.recorded_at for entry in entries]
     assert [row["link"] for row in rows] == [row["link"].hex() for row in table]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "\uff1d1"])
+def test_no_spreadsheet_runs_what_somebody_sent(record, tmp_path, text):
+    """Neither from the record nor from the catalogue; and each cell can be read as it was."""
+    record([{**event(1, "created", name=text), "subject": text, "type": f"{text}.created"}])
+    content, _ = exported(tmp_path, "csv")
+    [row] = csv.DictReader(StringIO(content.decode(), newline=""))
+    assert not row["subject"].startswith(FORMULAS)
+    assert (unmark(row["subject"]), unmark(row["type"])) == (text, f"{text}.created")
+    states = [State(text, 1, {text: text})]
+    lines = list(csv.reader(StringIO("".join(as_csv(states)), newline="")))
+    assert [[unmark(cell) for cell in line] for line in lines] == [
+        ["subject", "sequence", text],
+        [text, "1", text],
+    ]
+    assert not any(cell.startswith(FORMULAS) for line in lines for cell in line)
+
+
+def test_the_columns_of_a_catalogue_are_those_of_all_its_rows():
+    states = [
+        State("1", 4, {"name": "Pan", "colour": None}),
+        State("2", 1, {"name": "Wok", "size": {"cm": 30}}),
+        State("3", 1, {}),
+    ]
+    rows = list(csv.DictReader(StringIO("".join(as_csv(states)), newline="")))
+    assert list(rows[0]) == ["subject", "sequence", "name", "colour", "size"]
+    assert [row["size"] for row in rows] == ["", '{"cm":30}', ""]
+    assert list(csv.reader(as_csv([]))) == [["subject", "sequence"]]
 
 
 def test_an_export_is_of_the_time_that_was_asked_for_and_is_recorded(record, tmp_path):

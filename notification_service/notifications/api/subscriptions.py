@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
+from django.db import models
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
@@ -10,6 +11,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.fields import DecimalField
 from common.api.pagination import KeysetPagination
 from notification_service.notifications.models import Subscription
 from notification_service.notifications.models.subscriptions import EVENT_TYPES, MOST_PRODUCTS
@@ -18,6 +20,11 @@ from notification_service.notifications.previews import preview
 
 
 class SubscriptionSerializer(OwnSerializer):
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DecimalField: DecimalField,
+    }
+
     event_types = serializers.ListField(
         child=serializers.ChoiceField(EVENT_TYPES),
         required=False,

@@ -16,6 +16,7 @@ from notification_service.notifications.models.subscriptions import (
     Condition,
     Products,
     Subscription,
+    folded,
 )
 
 
@@ -120,7 +121,7 @@ class _Selection:
                 for product_id in set(subscription.product_ids):
                     self.by_product[product_id].add(subscription)
             case Products.TEXT:
-                text = subscription.text.strip().casefold()
+                text = folded(subscription.text)
                 self.by_text[text].add(subscription)
                 self.texts[text[:LEAST_LETTERS]].add(text)
 
@@ -139,9 +140,9 @@ class _Selection:
             yield from self.by_text[text].reached_by(product)
 
     def _texts_in(self, name: str) -> set[str]:
-        folded = name.casefold()
-        threes = {folded[start : start + LEAST_LETTERS] for start in range(len(folded) - 2)}
-        return {t for three in threes for t in self.texts.get(three, ()) if t in folded}
+        name = folded(name)
+        threes = {name[start : start + LEAST_LETTERS] for start in range(len(name) - 2)}
+        return {t for three in threes for t in self.texts.get(three, ()) if t in name}
 
 
 def _percent(product: Product) -> Decimal:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, time, timedelta
 from typing import Any
+from unicodedata import normalize
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
@@ -17,6 +18,11 @@ from notification_service.notifications.models.revisions import change_revision
 LEAST_LETTERS = 3
 MOST_PRODUCTS = 1_000
 EVENT_TYPES = ("product.created", "product.updated", "product.deleted")
+
+
+def folded(text: str) -> str:
+    """A text as it is compared with names: without case, and in Unicode NFC, as names are."""
+    return normalize("NFC", text).strip().casefold()
 
 
 class Channel(models.TextChoices):
@@ -185,7 +191,7 @@ class Subscription(models.Model):
             errors["product_ids"] = "Name a product at least."
         if self.products == Products.CATEGORY and not self.category:
             errors["category"] = "Name one."
-        if self.products == Products.TEXT and len(self.text.strip()) < LEAST_LETTERS:
+        if self.products == Products.TEXT and len(folded(self.text)) < LEAST_LETTERS:
             errors["text"] = f"{LEAST_LETTERS} letters at least."
         return errors
 

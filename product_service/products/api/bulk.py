@@ -17,6 +17,7 @@ from rest_framework.settings import api_settings
 
 from common.api.preconditions import PreconditionRequired
 from product_service.products.api.serializers import ProductSerializer
+from product_service.products.fields import validate_characters
 from product_service.products.models import Category, Product
 
 MOST = 1_000
@@ -84,7 +85,8 @@ class NewItemSerializer(ProductSerializer):
     )
 
     class Meta(ProductSerializer.Meta):
-        extra_kwargs = {"sku": {"validators": []}}  # looked at for all items together
+        # Whether it is taken is looked at for all items together.
+        extra_kwargs = {"sku": {"validators": [validate_characters]}}
 
 
 class ChangeItemSerializer(NewItemSerializer):

@@ -1,10 +1,28 @@
+from typing import Any
+
 from rest_framework import serializers
 
 from common.api.selection import SelectableFields
+from product_service.products.fields import NormalCharField, NormalTextField, normal
 from product_service.products.models import Category, Product
 
 
-class CategorySerializer(SelectableFields, serializers.ModelSerializer):
+class NormalField(serializers.CharField):
+    """A text that is validated in the form in which it will be kept."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return normal(super().to_internal_value(data))
+
+
+class NormalizingSerializer(SelectableFields, serializers.ModelSerializer):
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        NormalCharField: NormalField,
+        NormalTextField: NormalField,
+    }
+
+
+class CategorySerializer(NormalizingSerializer):
     class Meta:
         model = Category
         fields = ["id", "name", "slug"]
@@ -15,7 +33,7 @@ class CategorySerializer(SelectableFields, serializers.ModelSerializer):
         return slug
 
 
-class ProductSerializer(SelectableFields, serializers.ModelSerializer):
+class ProductSerializer(NormalizingSerializer):
     """The same fields, in the same form, as the data of the product's events."""
 
     category = serializers.SlugRelatedField(

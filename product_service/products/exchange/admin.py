@@ -7,10 +7,11 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from import_export.admin import ImportExportMixin
-from import_export.formats.base_formats import CSV, XLSX
 from import_export.forms import ConfirmImportForm, ImportForm
 from import_export.results import Result
 
+from product_service.products.exchange.cells import FileError
+from product_service.products.exchange.formats import CSV, XLSX
 from product_service.products.exchange.resource import ProductResource
 from product_service.products.models import validate_currency
 
@@ -61,6 +62,17 @@ class ProductExchange(ImportExportMixin):
         currency = kwargs["form"].cleaned_data["currency"]
         options: dict[str, Any] = super().get_import_data_kwargs(**kwargs)
         return {**options, "currency": currency, "rollback_on_validation_errors": True}
+
+    def add_data_read_fail_error_to_form(self, form: FileForm, e: Exception) -> None:
+        if isinstance(e, FileError):
+            form.add_error("import_file", str(e))
+        else:
+            super().add_data_read_fail_error_to_form(form, e)
+
+    def add_success_message(self, result: Result, request: HttpRequest) -> None:
+        super().add_success_message(result, request)
+        for note in result.notes:
+            messages.info(request, note)
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         try:

@@ -1,75 +1,82 @@
-"""The columns of products in files, and what importing a file does."""
+"""What importing a file does, and what exporting puts into one."""
 
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model
-from django.utils.text import slugify
+from django.db import IntegrityError, transaction
 from import_export import fields, resources, widgets
-from import_export.instance_loaders import CachedInstanceLoader
-from import_export.results import RowResult
-from tablib import Dataset
+from import_export.instance_loaders import BaseInstanceLoader
+from import_export.results import Result, RowResult
 
-from product_service.products.exchange import shopify
+from product_service.products.exchange import categories, shopify
+from product_service.products.exchange.cells import Cell, Column, FileError, Raw, Sheet
+from product_service.products.exchange.columns import COLUMNS, take_our_own
+from product_service.products.exchange.lines import Line, Lines, Problem
+from product_service.products.exchange.permissions import may
+from product_service.products.fields import normal
 from product_service.products.models import Category, Product
 
-COLUMNS = ("sku", "name", "description", "category", "price", "currency", "stock", "is_active")
-REQUIRED = ("sku", "name", "price")
+OPTION = Column("--currency")
 
 
-class CategoryBySlug(widgets.Widget):
-    """A category as its slug; none where the cell is empty."""
-
-    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Category | None:
-        if not value:
-            return None
-        category = Category.objects.filter(slug=str(value)).first()
-        if category is None:
-            raise ValueError(f"There is no category {value}. Create it first.")
-        return category
+class SlugOf(widgets.Widget):
+    """A category as its slug; nothing where there is none."""
 
     def render(self, value: Category | None, obj: Any = None, **kwargs: Any) -> str:
         return value.slug if value else ""
 
 
-class Text(widgets.CharWidget):
-    """A text; an empty cell of Excel is one too."""
+class AsItIs(widgets.Widget):
+    """A number, or whether something is true, for the format to write."""
 
-    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> str:
-        return "" if value is None else str(value)
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> Any:
+        return value
 
 
-class ExactDecimal(widgets.DecimalWidget):
-    """A number as the file has it; Excel's floats are rounded to cents by the model's rules."""
+class LockedProducts(BaseInstanceLoader):
+    """The products that a file names, locked: nobody's change is undone by a column left out."""
 
-    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
-        if isinstance(value, float):
-            value = f"{value:.2f}"
-        try:
-            return super().clean(value, row, **kwargs)
-        except ArithmeticError:
-            raise ValueError(f"{value} is not a number, such as 12.50.") from None
+    def __init__(self, resource: Any, dataset: Sheet) -> None:
+        super().__init__(resource, dataset)
+        skus = dataset["sku"] if dataset.headers else []
+        rows = Product.objects.select_for_update(of=["self"]).select_related("category")
+        self._products = {row.sku: row for row in rows.filter(sku__in=skus).order_by("pk")}
+
+    def get_instance(self, row: Line) -> Product | None:
+        return self._products.get(row["sku"])
+
+
+class ImportResult(Result):
+    """Knows rows by their lines, each problem by its cell, and what was passed over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+
+    def append_invalid_row(self, number: int, row: Line, validation_error: ValidationError) -> None:
+        super().append_invalid_row(row["sku"].line, row, validation_error)
 
 
 class ProductResource(resources.ModelResource):
     """Products by their SKU: those that are known are changed, the others are new.
 
-    A file in Shopify's format is taken as well, and brings its categories along. A row that is
-    wrong is named; then nothing of the file is imported.
+    A file in Shopify's format is taken as well, and brings its categories along. Each line is
+    validated as the API validates. What is wrong is named by its place; then nothing of the file
+    is imported.
     """
 
-    name = fields.Field("name", "name", widget=Text())
-    description = fields.Field("description", "description", widget=Text())
-    category = fields.Field("category", "category", widget=CategoryBySlug())
-    price = fields.Field("price", "price", widget=ExactDecimal())
+    category = fields.Field("category", "category", widget=SlugOf())
+    price = fields.Field("price", "price", widget=AsItIs())
+    stock = fields.Field("stock", "stock", widget=AsItIs())
+    is_active = fields.Field("is_active", "is_active", widget=AsItIs())
 
     class Meta:
         model = Product
         fields = export_order = COLUMNS
         import_id_fields = ("sku",)
-        instance_loader_class = CachedInstanceLoader
-        clean_model_instances = True
+        instance_loader_class = LockedProducts
         use_transactions = True
         skip_unchanged = True
         report_skipped = True
@@ -78,64 +85,103 @@ class ProductResource(resources.ModelResource):
     def get_display_name(cls) -> str:
         return "Products"
 
-    def before_import(self, dataset: Dataset, **kwargs: Any) -> None:
-        """Take Shopify's columns for ours, and see that all are there."""
-        self._seen: set[str] = set()
-        headers = dataset.headers or []
-        if shopify.is_export(headers):
-            self._convert(dataset, kwargs.get("currency"), kwargs.get("user"))
-        elif missing := [name for name in REQUIRED if name not in headers]:
-            raise ValidationError(f"The file has no column {', '.join(missing)}.")
+    @classmethod
+    def get_result_class(cls) -> type[Result]:
+        return ImportResult
 
-    def before_import_row(self, row: dict[str, Any], **kwargs: Any) -> None:
-        """Refuse a SKU that stood in the file before."""
-        row["sku"] = str(row["sku"]).strip() if row["sku"] is not None else ""
-        if row["sku"] in self._seen:
-            raise ValidationError({"sku": f"The SKU {row['sku']} stands in the file twice."})
-        self._seen.add(row["sku"])
+    def before_import(self, dataset: Sheet, **kwargs: Any) -> None:
+        """Take the file's columns for ours, whoever's they are."""
+        self._seen: dict[str, Cell] = {}
+        self._problems: list[Problem] = []
+        self._named = categories.ByName(kwargs.get("user"))
+        try:
+            is_shopify = shopify.is_export(dataset.columns)
+            (shopify.take if is_shopify else take_our_own)(dataset)
+            _take_currency(dataset, kwargs.get("currency"))
+        except FileError:
+            dataset.wipe()
+            raise
+        _normalize_skus(dataset)
+        self._lines = Lines(self._named if is_shopify else categories.by_slug())
 
-    def save_instance(
-        self, instance: Product, is_create: bool, row: dict[str, Any], **kwargs: Any
-    ) -> None:
+    def import_instance(self, instance: Product, row: Line, **kwargs: Any) -> None:
+        """Give a product the values of a line.
+
+        :raises ValidationError: naming each cell that is wrong.
+        """
+        values, problems = self._lines.read(row, is_new=instance.pk is None)
+        problems += self._named_before(row)
+        if problems:
+            self._refuse(problems)
+        for name, value in values.items():
+            setattr(instance, name, value)
+
+    def save_instance(self, instance: Product, is_create: bool, row: Line, **kwargs: Any) -> None:
         """Write a row, if who imports may do what it does."""
-        refuse_unless_permitted(kwargs.get("user"), "add" if is_create else "change", Product)
+        verb = "add" if is_create else "change"
+        if not may(kwargs.get("user"), verb, Product):
+            sku = row["sku"]
+            self._refuse([Problem(sku, sku, "sku", f"You may not {verb} products.")])
         super().save_instance(instance, is_create, row, **kwargs)
 
-    def after_import_row(self, row: dict[str, Any], row_result: RowResult, **kwargs: Any) -> None:
+    def do_instance_save(self, instance: Product, is_create: bool) -> None:
+        try:
+            with transaction.atomic():
+                super().do_instance_save(instance, is_create)
+        except IntegrityError:
+            sku = self._seen[instance.sku]
+            text = "was taken by somebody else at this moment. Import the file again."
+            self._refuse([Problem(sku, sku, "sku", text)])
+
+    def after_import_row(self, row: Line, row_result: RowResult, **kwargs: Any) -> None:
         on_row: Callable[[], None] | None = kwargs.get("on_row")
         if on_row:
             on_row()
 
-    def _convert(self, dataset: Dataset, currency: str | None, user: Any) -> None:
-        rows = list(shopify.variants(dataset.dict))
-        extra = {"currency": currency} if currency else {}
-        slugs = _categories({row["category"] for row in rows if row["category"]}, user)
-        dataset.wipe()
-        dataset.dict = [
-            {**row, **extra, "category": slugs.get(row["category"], "")} for row in rows
-        ]
+    def after_import(self, dataset: Sheet, result: ImportResult, **kwargs: Any) -> None:
+        super().after_import(dataset, result, **kwargs)
+        result.problems = self._problems
+        result.notes = list(dataset.notes)
+        if created := self._named.created:
+            what = "Category" if len(created) == 1 else "Categories"
+            result.notes.append(f"{what} created: {', '.join(created)}.")
+
+    def _named_before(self, row: Line) -> list[Problem]:
+        sku = row["sku"]
+        first = self._seen.setdefault(str(sku), sku)
+        if first is sku:
+            return []
+        return [Problem(sku, sku, "sku", f"has {str(sku)!r}: so has {first.place}.")]
+
+    def _refuse(self, problems: list[Problem]) -> None:
+        self._problems += problems
+        texts: dict[str, list[str]] = {}
+        for problem in problems:
+            texts.setdefault(problem.field, []).append(str(problem))
+        raise ValidationError(texts)
 
 
-def refuse_unless_permitted(user: Any, verb: str, model: type[Model]) -> None:
-    """See that who imports may do what a row does.
+def _normalize_skus(sheet: Sheet) -> None:
+    number = sheet.headers.index("sku")
+    rows = [list(row) for row in sheet]
+    for row in rows:
+        row[number] = row[number].but(normal(row[number]))
+    sheet.become(sheet.headers, rows)
 
-    :param user: None where an operator imports by a command, who may do everything.
-    :param verb: ``add`` or ``change``.
-    :raises ValidationError: where the user lacks that permission.
+
+def _take_currency(sheet: Sheet, currency: str | None) -> None:
+    """Price everything in a currency that the file does not name.
+
+    :raises FileError: when the file names it, too.
     """
-    permission = f"{model._meta.app_label}.{verb}_{model._meta.model_name}"
-    if user is not None and not user.has_perm(permission):
-        raise ValidationError(f"You may not {verb} {model._meta.verbose_name_plural}.")
-
-
-def _categories(names: set[str], user: Any) -> dict[str, str]:
-    """The slugs of categories by name; those that are missing are created."""
-    slugs = {}
-    for name in sorted(names):
-        category = Category.objects.filter(name=name).first()
-        if category is None:
-            refuse_unless_permitted(user, "add", Category)
-            slug = slugify(name) or "category"
-            category, _ = Category.objects.get_or_create(slug=slug, defaults={"name": name})
-        slugs[name] = category.slug
-    return slugs
+    if "currency" in sheet.headers:
+        if currency:
+            raise FileError("The file has a column currency: leave the option for it out.")
+        return
+    if not currency:
+        default = Product._meta.get_field("currency").default
+        sheet.notes.append(f"No currency is named: new products are in {default}.")
+        return
+    number = sheet.headers.index("price")
+    rows = [[*row, Cell(Raw(currency), row[number].line, OPTION)] for row in sheet]
+    sheet.become([*sheet.headers, "currency"], rows)

@@ -3,65 +3,151 @@
 https://help.shopify.com/en/manual/products/import-export/using-csv
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
-from typing import Any
 
 from django.utils.html import strip_tags
 from django.utils.text import slugify
 
-Row = Mapping[str, str]
+from product_service.products.exchange.cells import Cell, Column, FileError, Sheet, counted
+from product_service.products.exchange.columns import find
+from product_service.products.exchange.lines import TRUTHS
+
+Row = Mapping[str, Cell]
 
 MARKS = frozenset({"Handle", "Title", "Variant Price"})
 """Columns that tell this format from ours."""
+OPTIONS = ("Option1 Value", "Option2 Value", "Option3 Value")
+OF_PRODUCTS = ("Handle", "Title", "Body (HTML)", "Type", "Published", "Status")
+OF_VARIANTS = (*OPTIONS, "Variant SKU", "Variant Inventory Qty", "Variant Price")
 ONLY_ONE = "Default Title"
 """The option value of a product that has no variants."""
-OPTIONS = ("Option1 Value", "Option2 Value", "Option3 Value")
+WORDS = {
+    "Status": {"": "true", "active": "true", "draft": "false", "archived": "false"},
+    "Published": {"": "true", **TRUTHS},
+}
+"""What says that a variant is sold, or is not; both are true where they are left blank."""
+SAID = {
+    "images": ("row of an image alone", "rows of an image alone", "passed over"),
+    "negative": ("negative quantity", "negative quantities", "taken as 0"),
+    "untracked": ("variant without a quantity", "variants without a quantity", "taken as 0"),
+}
+NEGATIVE = re.compile(r"-\d+")
 
 
-def is_export(headers: Collection[str]) -> bool:
-    return set(headers) >= MARKS
+def is_export(columns: Sequence[Column]) -> bool:
+    headers = {column.header.casefold() for column in columns}
+    return headers >= {mark.casefold() for mark in MARKS}
 
 
-def variants(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """The products of an export: a row for each variant, in the columns of ``ProductResource``.
+def take(sheet: Sheet) -> None:
+    """Make a sheet of Shopify's one of ours, with the names of categories for their slugs.
 
-    Rows that only bring one more image are passed over. Columns that the file does not have are
-    left out, so that what we know stays as it is. Each has ``line``, its line in the file.
+    :raises FileError: for a header that is there twice, or a row without a handle.
     """
-    product: Row = {}
-    for line, row in enumerate(rows, start=2):
-        if row.get("Title") or row["Handle"] != product.get("Handle"):
-            product = row
-        if row.get("Variant Price"):
-            yield {"line": line, **_variant(product, row)}
+    found = find(sheet.columns, (*OF_PRODUCTS, *OF_VARIANTS))
+    _note_what_is_not_taken(sheet, set(found.values()))
+    export = _Export([{name: row[n] for name, n in found.items()} for row in sheet])
+    rows = list(export.variants())
+    sheet.notes += export.notes()
+    names = list(rows[0]) if rows else ["sku", "name", "price"]
+    sheet.become(names, [[row[name] for name in names] for row in rows])
 
 
-def _variant(product: Row, row: Row) -> dict[str, Any]:
-    options = [row.get(name, "") for name in OPTIONS]
-    chosen = [value for value in options if value and value != ONLY_ONE]
-    variant = {
-        "sku": row.get("Variant SKU") or "-".join(map(slugify, [row["Handle"], *chosen])),
-        "name": ", ".join([product.get("Title", ""), *chosen]),
-        "description": text(product.get("Body (HTML)", "")),
-        "category": product.get("Type", ""),
-        "price": row["Variant Price"],
-        "is_active": _is_active(product),
-    }
-    if "Variant Inventory Qty" in row:
-        variant["stock"] = _stock(row["Variant Inventory Qty"])
-    return variant
+def _note_what_is_not_taken(sheet: Sheet, taken: set[int]) -> None:
+    left = [
+        column.header
+        for number, column in enumerate(sheet.columns)
+        if number not in taken and any(cell.strip() for cell in sheet.get_col(number))
+    ]
+    if left:
+        sheet.notes.append(f"Not taken, for products have no such fields: {', '.join(left)}.")
 
 
-def _stock(quantity: str) -> str:
-    """What is there: where more was sold than there was, nothing."""
-    return "0" if not quantity or quantity.startswith("-") else quantity
+class _Export:
+    """The rows of an export: a product, then its further variants and images."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self._counts: Counter[str] = Counter()
+
+    def variants(self) -> Iterator[dict[str, Cell]]:
+        """A row for each variant, in our columns. Those that the file does not have are left out,
+        so that what we know stays as it is."""
+        product: Row = {}
+        for row in self._rows:
+            handle = row["Handle"]
+            if not handle.strip():
+                raise FileError(handle.sentence("is blank: each row needs its handle."))
+            if row["Title"].strip() or handle != product.get("Handle"):
+                product = row
+            if row is product or any(row[name].strip() for name in OF_VARIANTS if name in row):
+                yield self._variant(product, row)
+            else:
+                self._counts["images"] += 1
+
+    def notes(self) -> list[str]:
+        """What was made of rows and cells that say nothing of products as we know them."""
+        return [
+            f"{counted(number, *SAID[what][:2])} {SAID[what][2]}."
+            for what, number in self._counts.items()
+        ]
+
+    def _variant(self, product: Row, row: Row) -> dict[str, Cell]:
+        options = [row[name] for name in OPTIONS if name in row]
+        chosen = [cell for cell in options if cell.strip() and cell != ONLY_ONE]
+        variant = {
+            "sku": _sku(row, chosen),
+            "name": _first_wrong(product["Title"], *chosen)
+            or product["Title"].but(", ".join([product["Title"], *chosen])),
+            "price": row["Variant Price"],
+        }
+        if "Body (HTML)" in product:
+            variant["description"] = product["Body (HTML)"].but(text(product["Body (HTML)"]))
+        if "Type" in product:
+            variant["category"] = product["Type"]
+        if "Status" in product or "Published" in product:
+            variant["is_active"] = _is_active(product)
+        if "Variant Inventory Qty" in row:
+            variant["stock"] = self._stock(row["Variant Inventory Qty"])
+        return variant
+
+    def _stock(self, quantity: Cell) -> Cell:
+        """What is there: where more was sold than there was, nothing."""
+        if NEGATIVE.fullmatch(quantity.strip()):
+            self._counts["negative"] += 1
+            return quantity.but("0")
+        if not quantity.strip() and not quantity.refused:
+            self._counts["untracked"] += 1
+            return quantity.but("0")
+        return quantity
 
 
-def _is_active(product: Row) -> str:
-    status = product.get("Status", "active").strip().lower()
-    published = product.get("Published", "true").strip().lower()
-    return "1" if status == "active" and published == "true" else "0"
+def _sku(row: Row, chosen: Sequence[Cell]) -> Cell:
+    """The variant's own, or one of handle and options, in letters of ASCII where there are any."""
+    if "Variant SKU" in row and (row["Variant SKU"].strip() or row["Variant SKU"].refused):
+        return row["Variant SKU"]
+    parts = (slugify(part) or slugify(part, True) for part in (row["Handle"], *chosen))
+    return row["Handle"].but("-".join(parts))
+
+
+def _first_wrong(*cells: Cell) -> Cell | None:
+    """The first cell that a text cannot be made of, such as a size 1/2 that Excel made a date."""
+    return next((cell for cell in cells if cell.refused or cell.refused_as_text), None)
+
+
+def _is_active(product: Row) -> Cell:
+    """Whether it is sold: active, and published."""
+    cells = {name: product[name] for name in WORDS if name in product}
+    said = {name: WORDS[name].get(cell.strip().lower()) for name, cell in cells.items()}
+    for name, cell in cells.items():
+        if cell.refused:
+            return cell
+        if said[name] is None:
+            return cell.but(cell, f"has {str(cell)!r}, which is no {name} of Shopify's.")
+    return next(iter(cells.values())).but("false" if "false" in said.values() else "true")
 
 
 def text(html: str) -> str:

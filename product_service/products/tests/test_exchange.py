@@ -1,6 +1,5 @@
 """Products from files and into files."""
 
-import csv
 import io
 from pathlib import Path
 
@@ -56,6 +55,11 @@ def run(command: str, *words: object, status: int = 0) -> str:
     return out.getvalue()
 
 
+def flat(output: str) -> str:
+    """A table's words, without its lines."""
+    return " ".join(output.replace("│", " ").split())
+
+
 def test_our_own_columns(kitchen, write):
     Product.objects.bulk_create([new(1, sku="P2", name="Lid", price=5, currency="USD", stock=0)])
     output = run("import_products", write(OURS))
@@ -90,8 +94,15 @@ def test_one_wrong_line_keeps_the_whole_file_out(kitchen, write):
     wrong = (
         OURS + "P3,Pot,,nowhere,1,EUR,1,1\nP1,Pan,,,x,EUR,1,1\nP4,,,,-1,EUR,1,1\n,Cup,,,1,EUR,1,1\n"
     )
-    output = " ".join(run("import_products", write(wrong), status=1).split())
-    for words in ("4 │ P3", "no category nowhere", "5 │ P1", "twice", "6 │ P4", "7 │"):
+    output = flat(run("import_products", write(wrong), status=1))
+    for words in (
+        "Line 4, column category has 'nowhere': There is no category nowhere.",
+        "Line 5, column price has 'x': A number is needed",
+        "Line 5, column sku has 'P1': so has line 2, column sku.",
+        "Line 6, column name is blank",
+        "Line 6, column price has '-1'",
+        "Line 7, column sku is blank",
+    ):
         assert words in output, output
     assert "Nothing was imported" in output
     assert not Product.objects.exists()
@@ -100,7 +111,11 @@ def test_one_wrong_line_keeps_the_whole_file_out(kitchen, write):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("", "is empty"), ("a,b\n1,2\n", "no column sku, name, price")],
+    [
+        ("", "is empty"),
+        ("a,b\n1,2\n", "Unknown columns: a, b."),
+        ("sku\n1\n", "no column name, price"),
+    ],
 )
 def test_what_is_no_such_file_is_one_line(write, content, words):
     with pytest.raises((CommandError, AssertionError), match=words):
@@ -147,9 +162,8 @@ def test_what_shopify_exports(write):
 
 def test_a_wrong_line_of_shopifys_is_named_by_its_line(write):
     wrong = SHOPIFY.replace(",59,", ",59 EUR,")
-    output = run("import_products", write(wrong), status=1)
-    assert "5" in output
-    assert "lamp" in output
+    output = flat(run("import_products", write(wrong), status=1))
+    assert "lamp Line 5, column Variant Price has '59 EUR': A number is needed" in output
     assert not Category.objects.exists()
 
 
@@ -170,13 +184,6 @@ def test_what_is_exported_can_be_imported(kitchen, tmp_path, name):
     assert [{k: v for k, v in row.items() if k not in counted} for row in stored().values()] == [
         {k: v for k, v in row.items() if k not in counted} for row in before.values()
     ]
-
-
-def test_formulas_are_defused(tmp_path):
-    Product.objects.bulk_create([new(1, name="=1+1")])
-    run("export_products", "--output", tmp_path / "all.csv")
-    [row] = csv.DictReader((tmp_path / "all.csv").open())
-    assert row["name"] == "1+1"
 
 
 def upload(client, content: str, **fields: str):

@@ -3,8 +3,9 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from import_export.formats.base_formats import CSV, XLSX
 
+from product_service.products.exchange.cells import FileError
+from product_service.products.exchange.formats import CSV, XLSX
 from product_service.products.exchange.resource import ProductResource
 from product_service.products.models import Product
 
@@ -25,8 +26,10 @@ class Command(BaseCommand):
             raise CommandError("An Excel file is nothing for a terminal: name a file with --output")
         products = Product.objects.order_by("pk").select_related("category")
         dataset = ProductResource().export(products)
-        exported = FORMATS[file_format]().export_data(dataset)
-        content = exported if isinstance(exported, bytes) else exported.encode()
+        try:
+            content = FORMATS[file_format]().export_data(dataset)
+        except FileError as error:
+            raise CommandError(str(error)) from error
         if output is None:
             sys.stdout.buffer.write(content)
             return

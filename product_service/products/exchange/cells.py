@@ -1,0 +1,163 @@
+"""What a file holds before anything is made of it: texts, each with its place."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from tablib import Dataset
+
+MOST_LINES = 100_000
+MOST_BYTES = 64 * 1024 * 1024
+
+
+class FileError(ValueError):
+    """A file cannot be taken. The text says why, where, and what to do."""
+
+
+class Column(NamedTuple):
+    """A column as the file has it: its header, and in Excel its letter."""
+
+    header: str
+    letter: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"column {self.letter or self.header}"
+
+
+class Raw(NamedTuple):
+    """What stands in a place of the file.
+
+    ``refused`` says why nothing can be made of it, ``refused_as_text`` why no text can.
+    """
+
+    text: str
+    refused: str = ""
+    refused_as_text: str = ""
+
+
+class Cell(str):
+    """A text that knows where it stood, so that an error can say it."""
+
+    __slots__ = ("column", "line", "refused", "refused_as_text")
+
+    line: int
+    column: Column
+    refused: str
+    refused_as_text: str
+
+    def __new__(cls, raw: Raw, line: int, column: Column) -> "Cell":
+        cell = super().__new__(cls, raw.text)
+        cell.line, cell.column = line, column
+        cell.refused, cell.refused_as_text = raw.refused, raw.refused_as_text
+        return cell
+
+    @property
+    def place(self) -> str:
+        """Such as ``cell C7``, or ``line 7, column stock``."""
+        if self.column.letter:
+            return f"cell {self.column.letter}{self.line}"
+        return f"line {self.line}, {self.column.place}"
+
+    def sentence(self, rest: str) -> str:
+        """Such as ``Cell C7 is blank.``"""
+        return f"{self.place[0].upper()}{self.place[1:]} {rest}"
+
+    def but(self, text: str, refused: str = "") -> "Cell":
+        """Another text that was made of this one."""
+        raw = Raw(text, refused or self.refused, self.refused_as_text)
+        return Cell(raw, self.line, self.column)
+
+
+Line = tuple[int, Sequence[Raw]]
+"""A line's number in the file, and what it holds."""
+
+
+class Sheet(Dataset):
+    """The rows of a file, with their headers; ``notes`` says what was passed over."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__(headers=[column.header for column in columns])
+        self.columns = columns
+        self.notes: list[str] = []
+
+    def become(self, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Hold other rows instead."""
+        self.wipe()
+        self.headers = list(headers)
+        for row in rows:
+            self.append(row)
+
+
+def sheet_of(lines: Iterable[Line], letter_of: Any = None) -> Sheet:
+    """The rows under their headers. Blank rows are passed over, and counted in the notes.
+
+    :param letter_of: gives the letter of a column by its number from 1; None for CSV, where a
+        line has as many cells as the header.
+    :raises FileError: without a header, for a cell without one, or for too many lines.
+    """
+    filled = _Filled(lines)
+    for _, header in filled:
+        columns = _columns(header, letter_of)
+        break
+    else:
+        raise FileError("The file is empty.")
+    named = [number for number, column in enumerate(columns) if column.header]
+    sheet = Sheet([columns[number] for number in named])
+    for line, row in filled:
+        if letter_of is None and len(row) < len(header):
+            raise FileError(f"Line {line} has {len(row)} cells, but the header has {len(header)}.")
+        cells = [Cell(row[n] if n < len(row) else Raw(""), line, columns[n]) for n in named]
+        _refuse_what_has_no_header(line, row, columns, letter_of)
+        sheet.append(cells)
+        if len(sheet) > MOST_LINES:
+            raise FileError(f"The file has more than {MOST_LINES:,} rows: split it.")
+    if filled.blank:
+        sheet.notes.append(f"{counted(filled.blank, 'blank row')} passed over.")
+    return sheet
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Such as ``1 blank row was`` or ``2 blank rows were``."""
+    return f"1 {one} was" if number == 1 else f"{number:,} {many or f'{one}s'} were"
+
+
+class _Filled:
+    """The lines that are not blank; ``blank`` counts the others, but for those at the end."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._lines = self._filled(lines)
+        self.blank = 0
+
+    def __iter__(self) -> Iterator[Line]:
+        return self._lines
+
+    def _filled(self, lines: Iterable[Line]) -> Iterator[Line]:
+        blank = 0
+        for line, row in lines:
+            if any(raw.text.strip() or raw.refused for raw in row):
+                self.blank += blank
+                blank = 0
+                yield line, row
+            else:
+                blank += 1
+
+
+def _columns(header: Sequence[Raw], letter_of: Any) -> list[Column]:
+    letters = (letter_of(n) if letter_of else "" for n in range(1, len(header) + 1))
+    columns = []
+    for raw, letter in zip(header, letters, strict=True):
+        if raw.refused or raw.refused_as_text:
+            raise FileError(f"The header of column {letter} {raw.refused or raw.refused_as_text}")
+        columns.append(Column(" ".join(raw.text.split()), letter))
+    return columns
+
+
+def _refuse_what_has_no_header(
+    line: int, row: Sequence[Raw], columns: Sequence[Column], letter_of: Any
+) -> None:
+    for number, raw in enumerate(row):
+        has_header = number < len(columns) and columns[number].header
+        if not has_header and (raw.text.strip() or raw.refused):
+            place = f"Cell {letter_of(number + 1)}{line}" if letter_of else f"Line {line}"
+            what = "has no header above it" if letter_of else f"has a cell {number + 1} too many"
+            raise FileError(f"{place} {what}: {raw.text[:40]!r}.")

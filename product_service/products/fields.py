@@ -1,0 +1,108 @@
+"""Columns whose values have one form, however they were spelled and whichever way they came in.
+
+The form is made in ``to_python``, which everything that writes a column goes through: ``save()``,
+``bulk_create()``, ``update()``, and forms. Serializers make it too, before they validate:
+``product_service/products/api/serializers.py``.
+"""
+
+import re
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from unicodedata import normalize
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.expressions import Col
+from django.utils.functional import cached_property
+from django.utils.module_loading import import_string
+
+CENT = Decimal("0.01")
+LINE_BREAK = re.compile(r"\r\n?")
+NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff]")
+"""Control characters other than tab and line feed (Unicode's Cc), and what XML cannot hold."""
+
+
+def normal(text: str) -> str:
+    """A text in the form in which it is kept.
+
+    Unicode NFC, line feeds as line breaks, and no white space around it.
+    """
+    return LINE_BREAK.sub("\n", normalize("NFC", text)).strip()
+
+
+def validate_characters(text: str) -> None:
+    """Refuse control characters, which no file format carries and no page shows."""
+    if found := NO_TEXT.search(text):
+        code = f"U+{ord(found[0]):04X}"
+        raise ValidationError(f"The control character {code} cannot be part of a text.")
+
+
+class NormalFormField(forms.CharField):
+    """A form's field that measures and validates the text as it will be kept."""
+
+    def to_python(self, value: Any) -> str:
+        return normal(super().to_python(value))
+
+
+class LikeDjangos(models.Field):
+    """A column of a field of Django's own, which only makes a form of what is written to it.
+
+    To migrations it is Django's field, and to expressions: those refuse to mix a field with one of
+    a subclass, as in ``Concat(Value("New "), F("name"))``.
+    """
+
+    def deconstruct(self) -> Any:
+        name, _, args, options = super().deconstruct()
+        return name, f"django.db.models.{self.get_internal_type()}", args, options
+
+    def get_col(self, alias: str, output_field: models.Field | None = None) -> Col:
+        return Col(alias, self, output_field or self._of_django)
+
+    @cached_property
+    def _of_django(self) -> models.Field:
+        _, path, args, options = self.deconstruct()
+        field: models.Field = import_string(path)(*args, **options)
+        return field
+
+
+class NormalText(LikeDjangos):
+    """What :class:`NormalCharField` and :class:`NormalTextField` share."""
+
+    default_validators = [validate_characters]
+
+    def to_python(self, value: Any) -> Any:
+        value = super().to_python(value)
+        return normal(value) if isinstance(value, str) else value
+
+    def formfield(self, **options: Any) -> forms.Field | None:
+        return super().formfield(**{"form_class": NormalFormField, **options})
+
+
+class NormalCharField(NormalText, models.CharField):
+    """A ``CharField`` that holds texts in their :func:`normal` form."""
+
+
+class NormalTextField(NormalText, models.TextField):
+    """A ``TextField`` that holds texts in their :func:`normal` form."""
+
+
+class PriceField(LikeDjangos, models.DecimalField):
+    """Money with two decimals. 24.5 and 24.50 are one value, and so are 0 and -0."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"max_digits": 12, "decimal_places": 2, **options})
+
+    def to_python(self, value: Any) -> Any:
+        """As Django's. What two decimals cannot hold stays as it is, to be refused or rounded."""
+        price = super().to_python(value)
+        if isinstance(price, Decimal):
+            with suppress(InvalidOperation):
+                return exact if (exact := in_cents(price)) == price else price
+        return price
+
+
+def in_cents(price: Decimal) -> Decimal:
+    """The price, rounded to cents; never -0.00, which databases do not tell from 0.00."""
+    return price.quantize(CENT) + 0
