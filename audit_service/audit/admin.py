@@ -91,7 +91,7 @@ class RuleAdmin(admin.ModelAdmin):
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
-    list_display = ["at", "rule", "text", "actor", "handled_at", "handled_by"]
+    list_display = ["at", "rule", "__str__", "actor", "handled_at", "handled_by"]
     list_filter = [("handled_at", admin.EmptyFieldListFilter), "rule"]
     search_fields = ["actor", "subject", "text"]
     list_select_related = ["rule"]

@@ -9,11 +9,13 @@ from binascii import Error as NotBase64
 from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
+from typing import Annotated
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.conf import settings
+from msgspec import Meta
 
 from audit_service.audit.chains import Key
 
@@ -43,8 +45,8 @@ class End(msgspec.Struct, frozen=True):
 
     topic: str
     partition: int
-    position: int
-    link: str
+    position: Annotated[int, Meta(ge=0)]
+    link: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
     @property
     def key(self) -> Key:
@@ -77,7 +79,7 @@ def sign(statement: Statement, key: Ed25519PrivateKey) -> bytes:
 def opened(envelope: bytes, trusted: Iterable[Ed25519PublicKey]) -> Statement:
     """What a checkpoint says, once one of the trusted keys is found to have signed it.
 
-    :raises BadCheckpoint: when none has, or when it cannot be read.
+    :raises BadCheckpoint: when none has, when it cannot be read, or when it contradicts itself.
     """
     try:
         read = msgspec.json.decode(envelope, type=Envelope)
@@ -90,9 +92,12 @@ def opened(envelope: bytes, trusted: Iterable[Ed25519PublicKey]) -> Statement:
     if not any(_holds(key, signature, payload) for key in trusted for signature in signatures):
         raise BadCheckpoint("none of the trusted keys has signed it")
     try:
-        return msgspec.json.decode(payload, type=Statement)
+        statement = msgspec.json.decode(payload, type=Statement)
     except msgspec.DecodeError as error:
         raise BadCheckpoint(f"not a checkpoint: {error}") from error
+    if len({end.key for end in statement.chains}) < len(statement.chains):
+        raise BadCheckpoint("not a checkpoint: it names a chain more than once")
+    return statement
 
 
 def new_keys() -> tuple[str, str]:

@@ -5,10 +5,10 @@ from typing import Any
 from django.utils import timezone
 
 from audit_service.audit.chains import Chains
-from audit_service.audit.models import Alert, AuditEntry
+from audit_service.audit.models import AuditEntry
 from audit_service.audit.months import make_room
 from audit_service.audit.sealing import SEALED
-from audit_service.audit.security import alerts_for
+from audit_service.audit.security import raise_alerts
 from common.database.texts import fitting
 from common.events import AnyEvent, Event
 from common.events.codec import headers_to_text
@@ -35,10 +35,13 @@ def record(events: list[Event[Any]]) -> None:
 
 @subscribe(AnyEvent, batch=True)
 def watch(events: list[Event[Any]]) -> None:
-    """Raise the alerts that the rules ask for. What is replayed has been looked at."""
+    """Raise the alerts that the rules ask for. What is replayed has been looked at.
+
+    It shares nothing with :func:`record` but the tables, so it may run later, and by itself.
+    """
     new = [event for event in events if not event.replayed]
     if new:
-        Alert.objects.bulk_create(alerts_for(new))
+        raise_alerts(new)
 
 
 def without_those_recorded(events: list[Event[Any]], chains: Chains) -> list[Event[Any]]:

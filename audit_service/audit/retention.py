@@ -6,10 +6,11 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Max, Min
 
-from audit_service.audit.checkpoints import opened, trusted_keys
-from audit_service.audit.models import AuditEntry, ChainHead, Checkpoint
+from audit_service.audit.checkpoints import trusted_keys
+from audit_service.audit.models import AuditEntry, ChainHead
 from audit_service.audit.months import forget, month_of, next_month
-from audit_service.audit.verification import Signed, Verification, of_chain
+from audit_service.audit.statements import Signed, Statements, stored
+from audit_service.audit.verification import Verification, of_chain
 
 
 class NotCovered(Exception):
@@ -27,17 +28,16 @@ class Pruned:
 def prune(before: datetime, *, dry_run: bool = False) -> Pruned:
     """Delete what was recorded before a month, and let the chains begin behind it.
 
-    The chains are verified before: nobody could do it afterwards.
+    The chains are verified before, and compared with everything that was ever signed about them,
+    exported or not: nobody could do it afterwards.
 
     :param before: the first moment of the first month that stays, in UTC.
-    :raises NotCovered: when a chain does not hold, or is not vouched for; then nothing is deleted.
+    :raises NotCovered: when a chain does not hold or is not vouched for, or when the checkpoints
+        cannot all be believed; then nothing is deleted.
     :raises NoKey: without a key to check the checkpoints with.
-    :raises BadCheckpoint: when an exported checkpoint is not signed by a trusted key.
     """
     old = AuditEntry.objects.filter(recorded_at__lt=before)
-    signed = _signed() if old.exists() else {}
-    if signed:
-        _verify(signed)
+    signed = _vouched_for() if old.exists() else {}
     with transaction.atomic():
         heads = list(ChainHead.objects.select_for_update().order_by("topic", "partition"))
         forgotten = 0
@@ -61,14 +61,16 @@ def prune(before: datetime, *, dry_run: bool = False) -> Pruned:
     return Pruned(len(months), forgotten)
 
 
-def _signed() -> Signed:
-    """What exported checkpoints vouch for."""
+def _vouched_for() -> Signed:
+    """What exported checkpoints vouch for, once the record is found to agree with all of them."""
     trusted = trusted_keys()
-    signed: Signed = {}
-    for checkpoint in Checkpoint.objects.filter(exported_at__isnull=False):
-        for end in opened(checkpoint.envelope.encode(), trusted).chains:
-            signed.setdefault(end.key, {})[end.position] = bytes.fromhex(end.link)
-    return signed
+    statements = Statements(stored(), trusted)
+    if problems := statements.problems():
+        raise NotCovered(f"{'; '.join(problems)}. Nothing was deleted")
+    exported = Statements(stored(exported_only=True), trusted).signed
+    if exported:
+        _verify(statements.signed)
+    return exported
 
 
 def _verify(signed: Signed) -> None:

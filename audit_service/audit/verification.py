@@ -1,19 +1,23 @@
 """Verifying the chains: is what is kept what was recorded, and all of it?"""
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from audit_service.audit.chains import Key
 from audit_service.audit.models import NOTHING, AuditEntry, ChainHead
 from audit_service.audit.sealed import Sealed, sealed, sealed_rows
 from audit_service.audit.sealing import link
+from audit_service.audit.statements import Links, Signed
 
 REPORT_EVERY = 10_000
+AT_ONCE = 500
+"""Signed positions to look up in one query."""
 
 
 class How(StrEnum):
@@ -24,6 +28,7 @@ class How(StrEnum):
     INSERTED = "inserted"
     MOVED = "moved"
     REWRITTEN = "rewritten since it was signed"
+    PRUNED = "pruned further than was signed"
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,9 @@ class Break:
     position: int
     entry_id: int | None
 
-
-Links = dict[int, bytes]
-"""By position."""
-Signed = dict[Key, Links]
+    def __str__(self) -> str:
+        entry = f", entry {self.entry_id}" if self.entry_id else ""
+        return f"{self.how} at {self.position:,}{entry}"
 
 
 @dataclass(slots=True)
@@ -78,19 +82,26 @@ class Chain:
 class Verification:
     """One walk along the chains, in the order in which their entries were recorded.
 
+    Wherever it begins, each entry whose link was ever signed is compared with what was signed: on
+    the way, or, where the walk begins behind it, by the link that is stored with it. Of entries
+    that were pruned, only the last has its link left; what was signed of those before it can only
+    be compared with other statements, as :class:`Statements` does.
+
     :param since: the time of recording of the first entry to look at; None for all. The link of
         the entry before is believed then.
     :param key: the only chain to look at; None for all.
     :param signed: what checkpoints vouch for.
+    :param from_signed: begin each chain behind the last entry that was signed, with its signed
+        link; a chain of which nothing was signed is read as a whole. Not with ``since``.
     """
 
-    def __init__(self, since: datetime | None, key: Key | None, signed: Signed) -> None:
+    def __init__(
+        self, since: datetime | None, key: Key | None, signed: Signed, *, from_signed: bool = False
+    ) -> None:
         self._key = key
         self._signed = signed
         self._since = since
-        self._entries = of_chain(AuditEntry.objects.all(), key)
-        if since is not None:
-            self._entries = self._entries.filter(recorded_at__gte=since)
+        self._from_signed = from_signed
         self._chains: dict[Key, Chain] = {}
         for head in of_chain(ChainHead.objects.all(), key):
             chain = self._beginning(head)
@@ -98,13 +109,14 @@ class Verification:
         for unknown in signed.keys() - self._chains.keys():
             if key in (None, unknown):
                 self._chains[unknown] = Chain(unknown, 0, NOTHING, None, signed[unknown])
+        self._entries = self._to_read()
 
     def count(self) -> int:
         """About how many entries there are to read."""
         if self._since is not None:
             return self._entries.count()
-        ends = [chain.end for chain in self._chains.values() if chain.end]
-        return sum(end.position - end.pruned_position for end in ends)
+        ended = [chain for chain in self._chains.values() if chain.end]
+        return sum(max(0, chain.end.position - chain.position) for chain in ended)
 
     def run(self, report: Callable[[int], object]) -> list[Chain]:
         """Read every entry, and say of each chain whether it holds.
@@ -147,14 +159,29 @@ class Verification:
         chain = Chain(
             key, head.pruned_position, bytes(head.pruned_link), head, self._signed.get(key, {})
         )
-        if self._since is None:
-            return chain
-        rows = of_chain(AuditEntry.objects.all(), key)
-        first = rows.filter(recorded_at__gte=self._since).order_by("id").first()
-        before = rows.filter(position__lt=first.position) if first else rows
-        if last := before.order_by("-position").first():
-            chain.position, chain.link = last.position, bytes(last.link)
+        if self._from_signed:
+            last_signed = max(chain.signed, default=0)
+            if last_signed > chain.position:
+                chain.position, chain.link = last_signed, chain.signed[last_signed]
+        elif self._since is not None:
+            rows = of_chain(AuditEntry.objects.all(), key)
+            first = rows.filter(recorded_at__gte=self._since).order_by("id").first()
+            before = rows.filter(position__lt=first.position) if first else rows
+            if last := before.order_by("-position").first():
+                chain.position, chain.link = last.position, bytes(last.link)
+        chain.broken = _broken_before(chain, head)
         return chain
+
+    def _to_read(self) -> QuerySet[AuditEntry]:
+        entries = of_chain(AuditEntry.objects.all(), self._key)
+        if self._since is not None:
+            return entries.filter(recorded_at__gte=self._since)
+        if not self._from_signed or not self._signed:
+            return entries
+        ahead = Q(pk__in=[])
+        for (topic, partition), chain in self._chains.items():
+            ahead |= Q(topic=topic, partition=partition, position__gt=chain.position)
+        return entries.filter(ahead)
 
     def _look_at_the_ends(self) -> None:
         """Nothing may be missing at an end, and nothing may have been put there.
@@ -166,10 +193,43 @@ class Verification:
         for chain in self._chains.values():
             if chain.broken:
                 continue
+            end = chain.end
             if chain.position < max(chain.promised, default=0):
                 chain.broken = Break(How.REMOVED, chain.position + 1, None)
+            elif end and chain.signed.get(end.position, bytes(end.link)) != bytes(end.link):
+                chain.broken = Break(How.REWRITTEN, end.position, None)
             elif chain.position > now.get(chain.key, 0):
                 chain.broken = Break(How.INSERTED, now.get(chain.key, 0) + 1, None)
+
+
+def _broken_before(chain: Chain, head: ChainHead) -> Break | None:
+    """The first signed entry, of those that the walk will not read, that is not what was signed."""
+    pruned = head.pruned_position
+    if pruned > max(chain.signed, default=0):
+        return Break(How.PRUNED, pruned, None)
+    promised = {p: link for p, link in chain.promised.items() if pruned <= p <= chain.position}
+    if promised.pop(pruned, head.pruned_link) != bytes(head.pruned_link):
+        return Break(chain.why_not(pruned), pruned, None)
+    positions = sorted(promised)
+    for start in range(0, len(positions), AT_ONCE):
+        wanted = positions[start : start + AT_ONCE]
+        standing = _links(chain.key, wanted)
+        for position in wanted:
+            if position not in standing:
+                return Break(How.REMOVED, position, None)
+            for entry_id, its_link in standing[position]:
+                if its_link != promised[position]:
+                    return Break(chain.why_not(position), position, entry_id)
+    return None
+
+
+def _links(key: Key, positions: Sequence[int]) -> dict[int, list[tuple[int, bytes]]]:
+    """What is stored at these positions: each entry there, with its link."""
+    rows = of_chain(AuditEntry.objects.all(), key).filter(position__in=positions).order_by("id")
+    found: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
+    for position, entry_id, its_link in rows.values_list("position", "id", "link"):
+        found[position].append((entry_id, bytes(its_link)))
+    return found
 
 
 def _diagnosed(chain: Chain, entry: Sealed) -> Break:

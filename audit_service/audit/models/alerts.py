@@ -92,8 +92,14 @@ class Alert(models.Model):
     at = models.DateTimeField(help_text="The time of the event.")
     actor = models.CharField(max_length=255, blank=True)
     subject = models.CharField(max_length=255, blank=True)
+    event_type = models.CharField(max_length=255, blank=True)
     event_id = models.CharField(max_length=255)
     source = models.CharField(max_length=255)
+    unjudged = models.PositiveIntegerField(
+        default=0,
+        help_text="How many events the rule could not judge, this one first; 0 where it found "
+        "something.",
+    )
     raised_at = models.DateTimeField(auto_now_add=True)
     handled_at = models.DateTimeField(null=True, blank=True)
     handled_by = models.CharField(max_length=150, blank=True)
@@ -109,14 +115,20 @@ class Alert(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.text
+        return f"{self.text} (and {self.unjudged - 1:,} more)" if self.unjudged > 1 else self.text
 
 
 class KnownActor(models.Model):
-    """Somebody who has been seen; the record itself may have forgotten."""
+    """Somebody who has been seen; the record itself may have forgotten.
+
+    Workers that count what somebody does take turns at this row; the one with the empty name
+    stands for events that name nobody.
+    """
 
     name = models.CharField(max_length=255, unique=True)
     first_seen = models.DateTimeField()
+    event_id = models.CharField(max_length=255, blank=True, help_text="Of the event seen first.")
+    source = models.CharField(max_length=255, blank=True, help_text="Of the event seen first.")
 
     class Meta:
         ordering = ["name"]

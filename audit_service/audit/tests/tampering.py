@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-from audit_service.audit.models import AuditEntry
+from audit_service.audit.models import NOTHING, AuditEntry, ChainHead
+from audit_service.audit.sealing import SEALED, link, seal
 
 
 @contextmanager
@@ -55,3 +56,13 @@ def insert_copy(entry: AuditEntry, position: int, **fields: object) -> AuditEntr
 def swap_positions(one: AuditEntry, other: AuditEntry) -> None:
     change(one, position=other.position)
     change(other, position=one.position)
+
+
+def relink(partition: int) -> None:
+    """Link a whole chain anew, its head too, as it would be had it always been so."""
+    previous = NOTHING
+    for entry in AuditEntry.objects.filter(partition=partition).order_by("position"):
+        row = [getattr(entry, name) for name in SEALED[:-1]]
+        previous = link(previous, seal([*row, bytes(entry.value)]))
+        change(entry, link=previous)
+    ChainHead.objects.filter(partition=partition).update(link=previous)

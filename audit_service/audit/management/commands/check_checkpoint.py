@@ -8,31 +8,43 @@ from rich.table import Table
 from audit_service.audit.checkpoints import (
     BadCheckpoint,
     NoKey,
+    Statement,
     opened,
     public_key,
     trusted_keys,
 )
+from audit_service.audit.statements import Named, Statements
 from common.command_line import console
 
 
 class Command(BaseCommand):
-    help = "Check an exported checkpoint, without the database: who signed it, and what it says."
+    help = (
+        "Check exported checkpoints, without the database: who signed them, what they say, and "
+        "whether they contradict each other. Exits with 1 when one is not to be believed."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path)
+        parser.add_argument("files", type=Path, nargs="+", metavar="file")
         parser.add_argument(
             "--public-key", dest="key", help="in base64 (default: AUDIT_PUBLIC_KEYS)"
         )
 
-    def handle(self, *, file: Path, key: str | None, **options: Any) -> None:
+    def handle(self, *, files: list[Path], key: str | None, **options: Any) -> None:
         try:
-            statement = opened(file.read_bytes(), trusted(key))
+            keys = trusted(key)
+            envelopes: list[Named] = [(str(file), file.read_bytes()) for file in files]
+            for name, envelope in envelopes:
+                self._show(name, opened(envelope, keys))
         except OSError as error:
-            raise CommandError(f"{file}: {error.strerror}") from error
+            raise CommandError(f"{error.filename}: {error.strerror}") from error
         except (BadCheckpoint, NoKey) as error:
             raise CommandError(str(error)) from error
-        table = Table("partition", "entries", "link")
+        if problems := Statements(envelopes, keys).problems():
+            raise CommandError("; ".join(problems))
+
+    def _show(self, name: str, statement: Statement) -> None:
+        table = Table("partition", "entries", "link", title=name)
         table.columns[1].justify = "right"
         for end in statement.chains:
             table.add_row(f"{end.topic}/{end.partition}", f"{end.position:,}", end.link)

@@ -1,5 +1,4 @@
 from argparse import ArgumentParser
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,74 +6,80 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from audit_service.audit.checkpoints import (
-    BadCheckpoint,
     End,
     NoKey,
     Statement,
-    opened,
     sign,
     signing_key,
     trusted_keys,
 )
 from audit_service.audit.models import Checkpoint
+from audit_service.audit.statements import Statements, stored
 from audit_service.audit.verification import Chain, Verification
 from common.command_line import progress
-
-OVERLAP = timedelta(hours=1)
-"""What was being recorded while the last one was signed is longer ago than it seems."""
 
 
 class Command(BaseCommand):
     help = (
-        "Sign where the chains stand now. What was recorded since the last checkpoint is verified "
-        "before; a chain that does not hold is not signed."
+        "Sign where the chains stand now. Before that, they are compared with everything that was "
+        "ever signed about them, and what was recorded since is verified; a chain that does not "
+        "hold is not signed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--output", type=Path, help="export it to this file, to be kept elsewhere"
+            "--output",
+            type=Path,
+            help="export it to this new file, to be kept elsewhere; no file is overwritten",
         )
 
     def handle(self, *, output: Path | None, **options: Any) -> None:
+        if output and output.exists():
+            raise CommandError(f"Not signed: {output} exists, and no checkpoint replaces another")
         now = timezone.now()
         try:
             key = signing_key()
+            statements = Statements(stored(), trusted_keys())
         except NoKey as error:
             raise CommandError(str(error)) from error
-        verification = since_last_checkpoint()
-        with progress() as bars:
-            bar = bars.add_task("", total=verification.count())
-            chains = verification.run(lambda number: bars.advance(bar, number))
-        if broken := [chain for chain in chains if chain.broken]:
-            names = ", ".join("{}/{}".format(*chain.key) for chain in broken)
-            raise CommandError(f"Not signed: {names} does not hold; `verify` says more")
-        if not chains:
-            raise CommandError("Nothing is recorded yet")
+        chains = verified(statements)
         envelope = sign(Statement(now, [end(chain) for chain in chains]), key)
-        stored = Checkpoint(created_at=now, envelope=envelope.decode())
+        kept = Checkpoint.objects.create(created_at=now, envelope=envelope.decode())
         if output:
-            try:
-                output.write_bytes(envelope + b"\n")
-            except OSError as error:
-                raise CommandError(f"{output}: {error.strerror}") from error
-            stored.exported_at = now
-        stored.save()
+            export(kept, output)
         total = sum(chain.position for chain in chains)
         where = f"; exported to {output}" if output else ""
         self.stdout.write(f"{len(chains)} chains signed, {total:,} entries{where}.")
 
 
-def since_last_checkpoint() -> Verification:
-    """Of what was recorded since the last one, and whether it goes on from there."""
-    last = Checkpoint.objects.first()
-    if last is None:
-        return Verification(None, None, {})
+def verified(statements: Statements) -> list[Chain]:
+    """All chains, once each agrees with everything that was signed about it.
+
+    :raises CommandError: where one does not; the text names the chain and the place.
+    """
+    if problems := statements.problems():
+        raise CommandError(f"Not signed: {'; '.join(problems)}")
+    verification = Verification(None, None, statements.signed, from_signed=True)
+    with progress() as bars:
+        bar = bars.add_task("", total=verification.count())
+        chains = verification.run(lambda number: bars.advance(bar, number))
+    broken = ["{}/{} does not hold ({})".format(*c.key, c.broken) for c in chains if c.broken]
+    if broken:
+        raise CommandError(f"Not signed: {'; '.join(broken)}; `verify` says more")
+    if not chains:
+        raise CommandError("Nothing is recorded yet")
+    return chains
+
+
+def export(checkpoint: Checkpoint, output: Path) -> None:
+    """Write a stored checkpoint to a file: nothing leaves that later ones are not compared with."""
     try:
-        statement = opened(last.envelope.encode(), trusted_keys())
-    except (BadCheckpoint, NoKey) as error:
-        raise CommandError(f"Checkpoint {last}: {error}") from error
-    signed = {end.key: {end.position: bytes.fromhex(end.link)} for end in statement.chains}
-    return Verification(last.created_at - OVERLAP, None, signed)
+        with output.open("xb") as file:
+            file.write(checkpoint.envelope.encode() + b"\n")
+    except OSError as error:
+        raise CommandError(f"Signed, but not exported: {output}: {error.strerror}") from error
+    checkpoint.exported_at = timezone.now()
+    checkpoint.save(update_fields=["exported_at"])
 
 
 def end(chain: Chain) -> End:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from audit_service.audit.checkpoints import BadCheckpoint, NoKey
+from audit_service.audit.checkpoints import NoKey
 from audit_service.audit.months import month_of
 from audit_service.audit.retention import NotCovered, prune
 
@@ -24,7 +24,8 @@ def month(text: str) -> datetime:
 class Command(BaseCommand):
     help = (
         "Delete what was recorded before a month (UTC). Refused unless exported, signed "
-        "checkpoints vouch for all of it. Export first what is to be kept elsewhere."
+        "checkpoints vouch for all of it, and no checkpoint contradicts the record or another "
+        "one. Export first what is to be kept elsewhere."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *, before: datetime, dry_run: bool, **options: Any) -> None:
         try:
             pruned = prune(before, dry_run=dry_run)
-        except (NotCovered, NoKey, BadCheckpoint) as error:
+        except (NotCovered, NoKey) as error:
             raise CommandError(str(error)) from error
         done = "would be deleted" if dry_run else "deleted"
         self.stdout.write(f"{pruned.entries:,} entries of {pruned.months} months {done}.")

@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.table import Table
 
 from audit_service.audit.chains import Key
-from audit_service.audit.checkpoints import BadCheckpoint, NoKey, opened, trusted_keys
+from audit_service.audit.checkpoints import NoKey, trusted_keys
 from audit_service.audit.gaps import told
-from audit_service.audit.models import Checkpoint
-from audit_service.audit.verification import Chain, Signed, Verification
+from audit_service.audit.statements import Statements, stored
+from audit_service.audit.verification import Chain, Verification
 from common.command_line import console, moment, progress
 
 
@@ -26,7 +26,8 @@ def chain_name(text: str) -> Key:
 class Command(BaseCommand):
     help = (
         "Verify the chains of the record: that no entry was changed, removed, inserted or moved, "
-        "and that they go on from what was signed. Exits with 1 when one does not hold."
+        "and that they agree with everything that was ever signed. Exits with 1 when one does not "
+        "hold, or when two checkpoints contradict each other."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -47,8 +48,8 @@ class Command(BaseCommand):
     def handle(
         self, *, since: datetime | None, partition: Key | None, checkpoint: list[Path], **_: Any
     ) -> None:
-        signed, doubts = self._signed(checkpoint)
-        verification = Verification(since, partition, signed)
+        statements = read(checkpoint)
+        verification = Verification(since, partition, statements.signed)
         with progress() as bars:
             bar = bars.add_task("", total=verification.count())
             chains = verification.run(lambda number: bars.advance(bar, number))
@@ -58,33 +59,11 @@ class Command(BaseCommand):
         for line in told(partition):
             self.stdout.write(line)
         broken = [chain for chain in chains if chain.broken]
-        for doubt in doubts:
-            self.stderr.write(self.style.ERROR(doubt))
-        if broken or doubts:
+        problems = statements.problems(partition)
+        for problem in problems:
+            self.stderr.write(self.style.ERROR(problem))
+        if broken or problems:
             sys.exit(1)
-
-    def _signed(self, files: list[Path]) -> tuple[Signed, list[str]]:
-        """What stored and given checkpoints vouch for, and which of them are none."""
-        envelopes = {str(c): c.envelope.encode() for c in Checkpoint.objects.order_by("created_at")}
-        try:
-            envelopes |= {str(path): path.read_bytes() for path in files}
-        except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}") from error
-        if not envelopes:
-            return {}, []
-        try:
-            trusted = trusted_keys()
-        except NoKey as error:
-            raise CommandError(str(error)) from error
-        signed: Signed = {}
-        doubts = []
-        for name, envelope in envelopes.items():
-            try:
-                for end in opened(envelope, trusted).chains:
-                    signed.setdefault(end.key, {})[end.position] = bytes.fromhex(end.link)
-            except (BadCheckpoint, ValueError) as error:
-                doubts.append(f"Checkpoint {name}: {error}")
-        return signed, doubts
 
     def _show(self, chains: list[Chain]) -> None:
         if not chains:
@@ -94,7 +73,7 @@ class Command(BaseCommand):
         table.columns[1].justify = "right"
         for chain in chains:
             name = "{}/{}".format(*chain.key)
-            table.add_row(name, f"{chain.verified:,}", result(chain))
+            table.add_row(name, f"{chain.verified:,}", str(chain.broken or "whole"))
         console(self.stdout).print(table)
         total = sum(chain.verified for chain in chains)
         broken = sum(chain.broken is not None for chain in chains)
@@ -102,9 +81,14 @@ class Command(BaseCommand):
         self.stdout.write(f"{total:,} entries verified; {state}.")
 
 
-def result(chain: Chain) -> str:
-    """What was found, in words."""
-    if chain.broken is None:
-        return "whole"
-    entry = f", entry {chain.broken.entry_id}" if chain.broken.entry_id else ""
-    return f"{chain.broken.how} at {chain.broken.position:,}{entry}"
+def read(files: list[Path]) -> Statements:
+    """What stored and given checkpoints say; without any, no key is needed."""
+    try:
+        given = [(str(path), path.read_bytes()) for path in files]
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}") from error
+    envelopes = [*stored(), *given]
+    try:
+        return Statements(envelopes, trusted_keys() if envelopes else [])
+    except NoKey as error:
+        raise CommandError(str(error)) from error

@@ -1,0 +1,158 @@
+"""What a rule makes of one event, by that event alone."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
+from typing import Any
+
+from audit_service.audit.history import PREVIOUS
+from audit_service.audit.models import Rule
+from audit_service.audit.security.sightings import Sighting
+from common.events import Event
+
+SATURDAY = 5
+MOST_DIGITS = 30
+UPDATED = ".updated"
+DELETED = ".deleted"
+
+
+class Unjudgeable(Exception):
+    """A rule cannot say whether an event is suspicious. The text says why."""
+
+
+def concerns(rule: Rule, event_type: str) -> bool:
+    """Whether a rule looks at events of this type."""
+    patterns = rule.types.split()
+    return not patterns or any(fnmatchcase(event_type, pattern) for pattern in patterns)
+
+
+def judge(rule: Rule, sighting: Sighting) -> str | None:
+    """What is suspicious about an event, in words; None when nothing is.
+
+    Where a rule counts, this says only whether the event is one to count.
+
+    :raises Unjudgeable: when the rule cannot say it. Any other error means the same.
+    """
+    if rule.kind not in JUDGES:
+        raise Unjudgeable(f"there is no kind of rule named {rule.kind}")
+    return JUDGES[rule.kind](rule, sighting)
+
+
+def _new_actor(rule: Rule, sighting: Sighting) -> str | None:
+    if not sighting.is_first:
+        return None
+    return f"{sighting.actor} was never seen before, and made {sighting.event.type}"
+
+
+def _deletion(rule: Rule, sighting: Sighting) -> str | None:
+    if not sighting.event.type.endswith(DELETED):
+        return None
+    _require(rule, sighting)
+    return f"{sighting.actor or 'Somebody'} deleted {sighting.event.subject}"
+
+
+def _outside_hours(rule: Rule, sighting: Sighting) -> str | None:
+    _require(rule, sighting)
+    local = sighting.at.astimezone(rule.zone)
+    if not is_outside_hours(rule, local):
+        return None
+    who = sighting.actor or "Somebody"
+    return f"{who} made {sighting.event.type} at {local:%H:%M on a %A}"
+
+
+def is_outside_hours(rule: Rule, local: datetime) -> bool:
+    """Whether a time is outside a rule's hours, which may go over midnight.
+
+    :param local: in the rule's time zone.
+    """
+    if rule.weekdays_only and local.weekday() >= SATURDAY:
+        return True
+    start, end = rule.from_hour or 0, rule.until_hour or 0
+    if start < end:
+        return not start <= local.hour < end
+    return end <= local.hour < start
+
+
+def _change(rule: Rule, sighting: Sighting) -> str | None:
+    _require(rule)
+    values = _old_and_new(sighting.event, rule.field)
+    if values is None:
+        return None
+    old = _number(values[0], f"the old {rule.field}")
+    new = _number(values[1], f"the new {rule.field}")
+    if old == new:
+        return None
+    if old and abs(new - old) * 100 <= abs(old) * rule.threshold:
+        return None
+    change = f" by {(new - old) * 100 / abs(old):+.0f} %" if old else ""
+    return f"{rule.field} changed{change}, from {old} to {new}"
+
+
+JUDGES: dict[str, Callable[[Rule, Sighting], str | None]] = {
+    Rule.Kind.NEW_ACTOR: _new_actor,
+    Rule.Kind.DELETIONS: _deletion,
+    Rule.Kind.HOURS: _outside_hours,
+    Rule.Kind.CHANGE: _change,
+}
+
+
+def _require(rule: Rule, sighting: Sighting | None = None) -> None:
+    """Whatever the rule needs must be there: its own numbers, and a time to reckon with."""
+    missing = [name for name in rule.NEEDS[rule.kind] if getattr(rule, name) in (None, "")]
+    if missing:
+        raise Unjudgeable(f"the rule has no {' and no '.join(missing)}")
+    if sighting and sighting.is_at_the_edge:
+        raise Unjudgeable(f"its time, {sighting.event.time}, is at the edge of the calendar")
+
+
+def _old_and_new(event: Event[Any], field: str) -> tuple[Any, Any] | None:
+    """A field before and after a change; None where the event tells of no change of it.
+
+    An event whose type ends in ``updated``, and one that has ``previous`` anywhere, tells of a
+    change: what cannot be read of it may be what the rule is there for.
+    """
+    is_update = event.type.endswith(UPDATED)
+    data = _data(event, must_be_readable=is_update or PREVIOUS.encode() in event.value)
+    if data is None:
+        return None
+    if PREVIOUS not in data:
+        if is_update and field in data:
+            raise Unjudgeable(f"it does not say what {field} was before")
+        return None
+    previous = data[PREVIOUS]
+    if not isinstance(previous, dict):
+        raise Unjudgeable(f"its {PREVIOUS!r} is no object")
+    if field not in previous:
+        return None
+    if field not in data:
+        raise Unjudgeable(f"it says what {field} was, and not what it is")
+    return previous[field], data[field]
+
+
+def _data(event: Event[Any], *, must_be_readable: bool) -> dict[str, Any] | None:
+    try:
+        data = event.data
+    except Exception as error:
+        if not must_be_readable:
+            return None
+        raise Unjudgeable(f"its data cannot be read: {error.__cause__ or error}") from error
+    if isinstance(data, dict):
+        return data
+    if must_be_readable:
+        raise Unjudgeable("its data is no object")
+    return None
+
+
+def _number(value: Any, what: str) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise Unjudgeable(f"{what} is no number")
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise Unjudgeable(f"{what} is no number") from None
+    if not number.is_finite():
+        raise Unjudgeable(f"{what} is no finite number")
+    if number and abs(number.adjusted()) > MOST_DIGITS:
+        raise Unjudgeable(f"{what} has more than {MOST_DIGITS} digits")
+    return number

@@ -1,0 +1,267 @@
+"""Nothing in an event keeps a rule from telling of another, and a rule that is blind says so."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from django.utils import timezone as clock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audit_service.audit.handlers import record, watch
+from audit_service.audit.models import Alert, AuditEntry, Rule
+from audit_service.audit.security.unjudged import MOST
+from audit_service.audit.tests.made import deletions, made, price, take
+from audit_service.audit.tests.test_keeping import undone
+
+pytestmark = pytest.mark.django_db
+
+DOTNET_UNSET = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-1)))
+
+
+@pytest.fixture
+def only():
+    def only(kind, **values):
+        Rule.objects.exclude(kind=kind).update(is_active=False)
+        Rule.objects.filter(kind=kind).update(is_active=True, **values)
+
+    return only
+
+
+def found():
+    return [(alert.event_id, alert.text) for alert in Alert.objects.filter(unjudged=0)]
+
+
+def unjudged():
+    return list(Alert.objects.filter(unjudged__gt=0).order_by("id"))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ({"raw": None}, "its data cannot be read"),
+        ({"raw": b'{"price": "1.00", "previous"'}, "its data cannot be read"),
+        ({"data": "previous"}, "its data is no object"),
+        ({"data": {"price": "90.00"}}, "it does not say what price was before"),
+        ({"data": {"price": "90.00", "previous": ["price"]}}, "its 'previous' is no object"),
+        ({"data": {"previous": {"price": "1.00"}}}, "it says what price was, and not what it is"),
+        ({"data": price("ten", "1.00")}, "the old price is no number"),
+        ({"data": price(None, "1.00")}, "the old price is no number"),
+        ({"data": price(True, "1.00")}, "the old price is no number"),
+        ({"data": price("NaN", "1.00")}, "the old price is no finite number"),
+        ({"data": price("1.00", "-Infinity")}, "the new price is no finite number"),
+        ({"data": price("1.00", "1e999999")}, "the new price has more than 30 digits"),
+        ({"data": price(10**400, 1)}, "the old price has more than 30 digits"),
+        ({"raw": b'{"price": 1, "previous": {"price": 1%s}}' % (b"0" * 5000)}, "its data cannot"),
+        ({"data": {"price": {}, "previous": {"price": []}}}, "the old price is no number"),
+    ],
+)
+def test_what_cannot_be_judged_is_an_alert_and_hides_no_other(only, data, why):
+    only("change", threshold=50)
+    before, odd, behind = made(data=price(10, 90)), made(**data), made(data=price(10, 80))
+    take(before, odd, behind)
+    assert found() == [
+        (behind.id, "price changed by +700 %, from 10 to 80"),
+        (before.id, "price changed by +800 %, from 10 to 90"),
+    ]
+    [blind] = unjudged()
+    assert (blind.event_id, blind.event_type, blind.actor) == (odd.id, "product.updated", "eve")
+    assert blind.text.startswith(f"Could not judge product.updated {odd.id}: ")
+    assert why in blind.text
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"verb": "created", "data": {"price": "9.00"}},
+        {"verb": "deleted"},
+        {"type": "photo.taken", "raw": b"\xff\xd8"},
+        {"data": {"name": "Pan", "previous": {"name": "Pot"}}},
+        {"data": {"total": 7}},
+    ],
+)
+def test_what_tells_of_no_change_is_no_riddle(only, event):
+    only("change", threshold=50)
+    take(made(**event))
+    assert not Alert.objects.exists()
+
+
+def test_a_change_is_seen_however_its_json_is_spelled(only):
+    only("change", threshold=50)
+    take(made("changed", raw=b'{"pr\\u0069ce": 90, "previ\\u006fus": {"price": 10}}'))
+    assert [text for _, text in found()] == ["price changed by +800 %, from 10 to 90"]
+
+
+@pytest.mark.parametrize("time", [DOTNET_UNSET, LAST])
+def test_a_time_that_cannot_be_reckoned_with_hides_no_deletion(only, time):
+    only("deletions", threshold=3, window_minutes=10)
+    odd = made("deleted", time=time)
+    normal = deletions((0, 1, 2))
+    record(normal)
+    watch([*normal, odd])
+    assert [text for _, text in found()] == ["eve deleted 3 within 10 minutes"]
+    [blind] = unjudged()
+    assert (blind.event_id, "is at the edge of the calendar" in blind.text) == (odd.id, True)
+
+
+@pytest.mark.parametrize("time", [DOTNET_UNSET, LAST])
+def test_a_time_that_cannot_be_reckoned_with_hides_nothing_outside_hours(only, time):
+    only("hours", from_hour=7, until_hour=11, time_zone="Asia/Tokyo")
+    odd, normal = made(time=time), made()
+    watch([odd, normal])
+    assert [event_id for event_id, _ in found()] == [normal.id]
+    assert [alert.event_id for alert in unjudged()] == [odd.id]
+
+
+def test_an_event_without_a_time_happened_when_it_was_recorded(only):
+    only("deletions", threshold=3, window_minutes=10)
+    events = [made("deleted", time=None) for _ in range(3)]
+    for event in events:
+        take(event)
+    assert [text for _, text in found()] == ["eve deleted 3 within 10 minutes"]
+    [alert] = Alert.objects.all()
+    assert alert.at == AuditEntry.objects.get(event_id=alert.event_id).recorded_at
+
+
+@pytest.mark.parametrize("missing", ["threshold", "window_minutes"])
+def test_a_rule_without_its_numbers_says_so(only, missing):
+    only("deletions", **{missing: None})
+    take(*deletions((0, 1)), made())
+    [blind] = unjudged()
+    assert (blind.unjudged, f"the rule has no {missing}" in blind.text) == (2, True)
+
+
+def test_a_rule_of_which_we_know_nothing_or_that_looks_too_far_says_so(only):
+    only("deletions", window_minutes=2_000_000_000)
+    Rule.objects.create(name="Astrology", kind="stars")
+    take(*deletions((0,)))
+    assert {alert.rule.name for alert in unjudged()} == {"Astrology", "Many deletions"}
+
+
+def test_many_that_cannot_be_judged_are_counted_in_one_alert_an_hour(only):
+    only("change")
+    for _ in range(3):
+        take(made(), made())
+    [blind] = unjudged()
+    assert (blind.unjudged, str(blind)) == (6, f"{blind.text} (and 5 more)")
+    take(made("2.updated"), made(actor="bob"))
+    assert [alert.unjudged for alert in unjudged()] == [6, 1, 1]
+    Alert.objects.update(raised_at=clock.now() - timedelta(hours=2))
+    take(made())
+    assert [alert.unjudged for alert in unjudged()] == [6, 1, 1, 1]
+
+
+def test_what_comes_after_an_alert_was_handled_is_told_anew(only):
+    only("change")
+    take(made())
+    Alert.objects.update(handled_at=clock.now())
+    take(made())
+    assert [alert.unjudged for alert in unjudged()] == [1, 1]
+
+
+def test_a_flood_from_many_actors_does_not_become_a_flood_of_alerts(only):
+    only("change", threshold=50)
+    take(*(made(actor=f"actor {number}") for number in range(3 * MOST)))
+    take(*(made(actor=f"actor {number}") for number in range(3 * MOST, 4 * MOST)))
+    take(made(actor="zoe", data=price(10, 90)))
+    alerts = unjudged()
+    assert len(alerts) == MOST + 1
+    assert sum(alert.unjudged for alert in alerts) == 4 * MOST
+    assert (alerts[-1].actor, alerts[-1].unjudged) == ("", 3 * MOST)
+    assert len(found()) == 1
+
+
+def test_what_could_not_be_judged_makes_no_quiet_time(only):
+    only("deletions", threshold=2, window_minutes=10)
+    record(normal := deletions((0, 1)))
+    watch([made("deleted", time=LAST)])
+    Alert.objects.update(at=normal[0].time)
+    watch(normal)
+    assert len(found()) == 1
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children),
+    max_leaves=6,
+)
+numbers = st.one_of(
+    st.decimals().map(str),
+    st.integers(min_value=10**300, max_value=10**310).map(str),
+    st.sampled_from([0, 1, "1e-9999", "1_0", "٣", " 7 ", "", "0x1"]),
+)
+values = json | numbers
+datas = st.one_of(
+    st.none(),
+    st.binary(max_size=20),
+    json,
+    st.fixed_dictionaries(
+        {"previous": values | st.fixed_dictionaries({"price": values})},
+        optional={"price": values},
+    ),
+)
+zones = st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours)))
+times = st.none() | st.datetimes(timezones=zones) | st.sampled_from([DOTNET_UNSET, LAST])
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=300)
+
+
+@st.composite
+def odd_events(draw):
+    data = draw(datas)
+    body = {"raw": data} if isinstance(data, bytes | None) else {"data": data}
+    verb = draw(st.sampled_from(["updated", "deleted", "created", "%s{}"]))
+    return made(verb, time=draw(times), actor=draw(names | st.just("eve")), **body)
+
+
+@given(odd=st.lists(odd_events(), max_size=4), seed=st.randoms(use_true_random=False))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_comes_along_every_other_alert_is_raised(odd, seed):
+    with undone():
+        Rule.objects.update(is_active=True)
+        Rule.objects.filter(kind="deletions").update(threshold=3, window_minutes=10)
+        Rule.objects.filter(kind="hours").update(until_hour=11)
+        normal = [*deletions((0, 1, 2), actor="mallory"), made(actor="carl", data=price(10, 90))]
+        record(normal)
+        alone = told(normal)
+        assert len(alone) == 6  # two of somebody new, two outside hours, deletions, and the price
+        batch = [*normal, *odd]
+        seed.shuffle(batch)
+        assert alone <= told(batch, of={event.id for event in normal})
+
+
+@given(odd=st.lists(odd_events(), min_size=1, max_size=4))
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_each_of_a_batch_is_judged_as_it_would_be_alone(odd):
+    def of_change():
+        alerts = Alert.objects.filter(rule__kind="change")
+        found = {(alert.event_id, alert.text) for alert in alerts if not alert.unjudged}
+        return found, sum(alert.unjudged for alert in alerts)
+
+    with undone():
+        for event in odd:
+            watch([event])
+        one_by_one = of_change()
+    with undone():
+        watch(odd)
+        assert of_change() == one_by_one
+
+
+def told(events, of=None):
+    """What the rules find in a batch, undone again, without the words and which event it was."""
+    with undone():
+        watch(events)
+        alerts = Alert.objects.filter(unjudged=0)
+        if of is not None:
+            alerts = alerts.filter(event_id__in=of)
+        return {(alert.rule.kind, alert.actor) for alert in alerts}
+
+
+def test_an_edge_is_one_in_every_zone():
+    """As Python sees them: one of these cannot be said in UTC, and can be compared all the same."""
+    for time in (DOTNET_UNSET, LAST):
+        with pytest.raises(OverflowError):
+            time.astimezone(UTC)

@@ -1,0 +1,366 @@
+"""What was signed once stays said: no later checkpoint makes a rewritten record look whole."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from unittest import mock
+
+import pytest
+from django.core.management import CommandError, call_command
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audit_service.audit.checkpoints import (
+    BadCheckpoint,
+    End,
+    Statement,
+    new_keys,
+    opened,
+    sign,
+    signing_key,
+)
+from audit_service.audit.models import AuditEntry, ChainHead, Checkpoint
+from audit_service.audit.tests.tampering import at, change, relink, remove
+from audit_service.audit.tests.test_keeping import undone
+
+pytestmark = pytest.mark.django_db
+
+OCTOBER = datetime(2026, 10, 5, tzinfo=UTC)
+TOPIC = "order.events"
+BUSY, IDLE = 0, 1
+
+
+@pytest.fixture(autouse=True)
+def keys(settings):
+    settings.AUDIT_SIGNING_KEY, public = new_keys()
+    return public
+
+
+@pytest.fixture
+def clock():
+    """Turned forward by the fixtures below: what is recorded is long ago by the next day."""
+    with mock.patch("django.utils.timezone.now") as now:
+        now.return_value = OCTOBER
+        yield now
+
+
+@pytest.fixture
+def record(bus, clock):
+    """Record so many events in a chain, a day after the last were."""
+    bus.kafka.create_topic(TOPIC, 2)
+    sent = []
+
+    def record(count, partition=BUSY):
+        clock.return_value += timedelta(days=1)
+        for _ in range(count):
+            sent.append(None)
+            event = {"specversion": "1.0", "source": "/shop", "type": "order.placed", "data": {}}
+            value = json.dumps({**event, "id": str(len(sent))}).encode()
+            bus.send(TOPIC, value, key=b"a" if partition == BUSY else b"d")
+        bus.consume()
+
+    return record
+
+
+def checkpoint(**options):
+    call_command("checkpoint", stdout=StringIO(), **options)
+
+
+def verify(*words):
+    out, err = StringIO(), StringIO()
+    try:
+        call_command("verify", *words, stdout=out, stderr=err)
+    except SystemExit as exit_:
+        return exit_.code, out.getvalue() + err.getvalue()
+    return 0, out.getvalue() + err.getvalue()
+
+
+def rewrite(position, partition=BUSY):
+    """Change an entry, and link all behind it anew, the head too."""
+    entry = at(position, partition)
+    change(entry, actor=f"{entry.actor} forged")
+    relink(partition)
+
+
+def test_a_rewritten_chain_is_not_signed_however_long_ago_it_was_recorded(record):
+    record(4)
+    record(2, IDLE)
+    checkpoint()
+    record(3)
+    rewrite(2)
+    with pytest.raises(CommandError) as refused:
+        checkpoint()
+    assert str(refused.value) == (
+        f"Not signed: order.events/0 does not hold (rewritten since it was signed at 4, entry"
+        f" {at(4).pk}); `verify` says more"
+    )
+    assert Checkpoint.objects.count() == 1
+    assert verify()[0] == 1
+
+
+def test_a_chain_in_which_nothing_happened_since_is_compared_as_well(record):
+    record(2)
+    record(4, IDLE)
+    checkpoint()
+    record(2)
+    rewrite(1, IDLE)
+    with pytest.raises(CommandError, match=r"order\.events/1 does not hold .rewritten .* at 4"):
+        checkpoint()
+
+
+def test_every_checkpoint_counts_and_not_the_last_alone(record):
+    """The last one vouches for a chain as it was rewritten before it was signed."""
+    record(3)
+    checkpoint()
+    record(3)
+    rewrite(1)
+    sign_unseen({BUSY: 6})
+    record(1)
+    with pytest.raises(CommandError, match=r"order\.events/0 does not hold .rewritten .* at 3"):
+        checkpoint()
+    code, output = verify()
+    assert (code, "rewritten since it was signed at 3" in output) == (1, True)
+
+
+def test_two_checkpoints_that_contradict_each_other_are_a_finding(record):
+    record(3)
+    checkpoint()
+    rewrite(2)
+    sign_unseen({BUSY: 3})
+    first, second = Checkpoint.objects.order_by("id")
+    finding = (
+        f"order.events/0 at 3: checkpoint {first.pk} of {first} and checkpoint {second.pk} of"
+        f" {second} were signed over different entries"
+    )
+    code, output = verify()
+    assert (code, finding in output) == (1, True)
+    with pytest.raises(CommandError) as refused:
+        checkpoint()
+    assert str(refused.value) == f"Not signed: {finding}"
+
+
+def test_checkpoints_of_the_same_second_are_all_read(record):
+    """They look the same to people; the older one is the one that vouches for what was there."""
+    record(3)
+    checkpoint()
+    rewrite(2)
+    sign_unseen({BUSY: 3})
+    assert len({str(one) for one in Checkpoint.objects.all()}) == 1
+    assert "rewritten since it was signed at 3" in verify()[1]
+
+
+def test_a_chain_cut_off_before_what_was_signed_is_not_signed(record):
+    record(4)
+    checkpoint()
+    remove(at(4))
+    ChainHead.objects.update(position=3, link=at(3).link)
+    with pytest.raises(CommandError, match=r"order\.events/0 does not hold .removed at 4"):
+        checkpoint()
+
+
+def test_a_chain_removed_with_its_head_is_not_forgotten(record):
+    record(2)
+    record(2, IDLE)
+    checkpoint()
+    for entry in AuditEntry.objects.filter(partition=IDLE):
+        remove(entry)
+    ChainHead.objects.filter(partition=IDLE).delete()
+    with pytest.raises(CommandError, match=r"order\.events/1 does not hold .removed at 1"):
+        checkpoint()
+
+
+def test_a_head_that_does_not_say_what_was_signed_is_found(record):
+    record(3)
+    checkpoint()
+    ChainHead.objects.update(link=bytes(32))
+    code, output = verify()
+    assert (code, "rewritten since it was signed at 3" in output) == (1, True)
+
+
+def test_a_later_part_of_the_record_is_compared_with_what_was_signed_before_it(record, clock):
+    record(3)
+    checkpoint()
+    record(3)
+    rewrite(2)
+    code, output = verify(f"--since={clock.return_value.isoformat()}")
+    assert (code, "rewritten since it was signed at 3" in output) == (1, True)
+
+
+def test_what_holds_is_signed_again_and_again(record):
+    for _ in range(3):
+        record(2)
+        record(1, IDLE)
+        checkpoint()
+    record(1)
+    checkpoint()
+    assert verify()[0] == 0
+
+
+@pytest.fixture
+def pruned(record, clock, tmp_path):
+    """Three entries of October are forgotten; checkpoints vouch for two of them, and for all."""
+    record(2)
+    checkpoint(output=tmp_path / "first")
+    record(1)
+    clock.return_value = datetime(2026, 11, 5, tzinfo=UTC)
+    record(2)
+    checkpoint(output=tmp_path / "second")
+    call_command("prune", "--before=2026-11", stdout=StringIO())
+    assert AuditEntry.objects.count() == 2
+
+
+def test_what_was_pruned_is_believed_as_far_as_it_was_signed(pruned, record):
+    assert verify()[0] == 0
+    record(1)
+    checkpoint()
+    assert verify()[0] == 0
+
+
+def test_a_chain_cannot_be_pruned_beyond_what_was_signed(pruned, record):
+    record(3)
+    last = at(7)
+    ChainHead.objects.update(pruned_position=7, pruned_link=last.link)
+    for position in range(4, 8):
+        remove(at(position))
+    code, output = verify()
+    assert (code, "pruned further than was signed at 7" in output) == (1, True)
+    with pytest.raises(CommandError, match="pruned further than was signed at 7"):
+        checkpoint()
+
+
+def test_what_was_signed_of_the_last_pruned_entry_must_be_what_the_head_says(pruned):
+    for position in (4, 5):
+        remove(at(position))
+    ChainHead.objects.update(pruned_position=5, pruned_link=bytes(32), position=5, link=bytes(32))
+    code, output = verify()
+    assert (code, "rewritten since it was signed at 5" in output) == (1, True)
+
+
+def test_checkpoints_of_pruned_entries_are_compared_with_each_other(pruned):
+    [first, _] = Checkpoint.objects.order_by("id")
+    contradict(BUSY, 2)
+    code, output = verify()
+    assert (code, f"order.events/0 at 2: checkpoint {first.pk}" in output) == (1, True)
+
+
+def test_nothing_is_forgotten_while_checkpoints_contradict_each_other(record, clock, tmp_path):
+    record(3)
+    checkpoint(output=tmp_path / "checkpoint")
+    contradict(BUSY, 3)
+    clock.return_value += timedelta(days=60)
+    with pytest.raises(CommandError, match=r"at 3: .* different entries\. Nothing was deleted"):
+        call_command("prune", "--before=2026-11")
+    assert AuditEntry.objects.count() == 3
+
+
+def test_nothing_is_forgotten_that_contradicts_a_checkpoint_nobody_exported(
+    record, clock, tmp_path
+):
+    record(3)
+    checkpoint()
+    rewrite(2)
+    record(1)
+    sign_unseen({BUSY: 4}, exported=True)
+    clock.return_value += timedelta(days=60)
+    with pytest.raises(CommandError, match=r"order\.events/0 does not hold"):
+        call_command("prune", "--before=2026-11")
+    assert AuditEntry.objects.count() == 4
+
+
+def test_files_are_compared_with_each_other_without_the_database(record, keys, tmp_path):
+    record(3)
+    old, new, other = (tmp_path / name for name in ("old", "new", "other"))
+    checkpoint(output=old)
+    record(1)
+    checkpoint(output=new)
+    check(keys, old, new)
+    other.write_text(contradict(BUSY, 4).envelope)
+    with pytest.raises(CommandError, match=rf"order\.events/0 at 4: {new} and {other} were"):
+        check(keys, old, new, other)
+
+
+def check(keys, *files):
+    call_command("check_checkpoint", *map(str, files), key=keys, stdout=StringIO())
+
+
+def test_a_statement_that_contradicts_itself_is_no_checkpoint():
+    end = End(TOPIC, 0, 1, "00" * 32)
+    twice = sign(Statement(OCTOBER, [end, End(TOPIC, 0, 2, "11" * 32)]), signing_key())
+    with pytest.raises(BadCheckpoint, match="names a chain more than once"):
+        opened(twice, [signing_key().public_key()])
+    for wrong in (End(TOPIC, 0, 1, "no hash"), End(TOPIC, 0, -1, "00" * 32)):
+        with pytest.raises(BadCheckpoint, match="not a checkpoint"):
+            opened(sign(Statement(OCTOBER, [wrong]), signing_key()), [signing_key().public_key()])
+
+
+def test_an_exported_checkpoint_is_never_overwritten(record, tmp_path):
+    record(1)
+    file = tmp_path / "checkpoint"
+    checkpoint(output=file)
+    content = file.read_bytes()
+    with pytest.raises(CommandError, match=f"Not signed: {file} exists"):
+        checkpoint(output=file)
+    assert (file.read_bytes(), Checkpoint.objects.count()) == (content, 1)
+
+
+def test_a_checkpoint_that_cannot_be_exported_is_remembered_all_the_same(record, tmp_path):
+    record(1)
+    with pytest.raises(CommandError, match=r"Signed, but not exported: .*No such file"):
+        checkpoint(output=tmp_path / "nowhere" / "checkpoint")
+    assert Checkpoint.objects.get().exported_at is None
+
+
+def sign_unseen(positions, *, exported=False):
+    """What `checkpoint` would have made, had it believed the record as it is."""
+    ends = [End(TOPIC, p, n, bytes(at(n, p).link).hex()) for p, n in positions.items()]
+    return kept(ends, exported=exported)
+
+
+def contradict(partition, position):
+    """A checkpoint, validly signed, of an entry that was never there."""
+    return kept([End(TOPIC, partition, position, "ab" * 32)])
+
+
+def kept(ends, *, exported=False):
+    now = datetime.now(UTC)
+    envelope = sign(Statement(now, ends), signing_key()).decode()
+    return Checkpoint.objects.create(
+        created_at=Checkpoint.objects.latest("id").created_at,
+        envelope=envelope,
+        exported_at=now if exported else None,
+    )
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["record", "sign", "rewrite"]), st.integers(1, 4)),
+    min_size=4,
+    max_size=10,
+)
+
+
+@given(steps=steps)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_is_rewritten_after_it_was_signed_is_found_for_ever(record, clock, steps):
+    """And nothing else is: what is rewritten before anybody signed it cannot be known."""
+    with undone():
+        signed = total = 0
+        is_forged = False
+        for step, number in steps:
+            if step == "record":
+                record(number)
+                total += number
+            elif step == "rewrite" and number <= total:
+                rewrite(number)
+                is_forged = is_forged or number <= signed
+            elif step == "sign" and total:
+                clock.return_value += timedelta(days=1)
+                try:
+                    checkpoint()
+                except CommandError:
+                    assert is_forged
+                else:
+                    assert not is_forged
+                    signed = total
+        assert (verify()[0] == 1) == is_forged

@@ -1,0 +1,152 @@
+"""Two workers that look at the same actor at once come to what one of them would have come to."""
+
+import threading
+import time
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from audit_service.audit.models import Alert, AuditEntry, KnownActor, Rule
+from audit_service.audit.tests.made import deletions, made, price, take
+from common.inbox.database_errors import passes
+from common.testing.eventually import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class OtherWorker(threading.Thread):
+    """Takes events in a transaction of its own, beside the one of the test."""
+
+    def __init__(self, *events):
+        super().__init__()
+        self._events = events
+        self._session = None
+        self._was_refused = False
+        self.error = None
+
+    def run(self):
+        try:
+            self._take()
+        except Exception as error:
+            self.error = error
+        finally:
+            connection.close()
+
+    def _take(self):
+        while True:
+            try:
+                with transaction.atomic():
+                    if connection.vendor == "postgresql":
+                        self._session = connection.connection.info.backend_pid
+                    take(*self._events)
+                    return
+            except OperationalError as error:  # SQLite has one writer, and does not queue others
+                if connection.vendor == "postgresql" or not passes(error):
+                    raise
+                self._was_refused = True
+                time.sleep(0.01)
+
+    def is_waiting(self):
+        """Whether it waits for another transaction."""
+        if connection.vendor != "postgresql":
+            return self._was_refused
+        with connection.cursor() as cursor:
+            waits = "SELECT count(*) > 0 FROM pg_locks WHERE pid = %s AND NOT granted"
+            cursor.execute(waits, [self._session])
+            return cursor.fetchone()[0]
+
+    def waits_or_is_done(self):
+        return self.is_waiting() or not self.is_alive()
+
+
+def take_at_once(mine, others):
+    """Take events in two transactions of which neither has committed when the other is at it."""
+    other = OtherWorker(*others)
+    with transaction.atomic():
+        take(*mine)
+        other.start()
+        eventually(other.waits_or_is_done)
+        has_waited = other.is_alive()
+    other.join()
+    if other.error:
+        raise other.error
+    return has_waited
+
+
+@pytest.fixture
+def rule():
+    """The only rule there is, in a record that has both chains and knows eve."""
+    Rule.objects.all().delete()
+    take(made("created", -9000), made("created", -9000, partition=1))
+
+    def rule(kind, **values):
+        return Rule.objects.create(name=kind, kind=kind, **values)
+
+    return rule
+
+
+@pytest.mark.parametrize("later", [0, 0.5, -0.5, 9, -9])
+def test_deletions_that_two_workers_record_at_once_are_counted_together(rule, later):
+    """Also those of the one that is last, and happened first."""
+    rule("deletions", threshold=10, window_minutes=30)
+    mine = deletions(range(9))
+    others = deletions([minute + later for minute in range(9)], partition=1)
+    take_at_once(mine, others)
+    assert AuditEntry.objects.filter(type="product.deleted").count() == 18
+    [alert] = Alert.objects.all()
+    assert "eve deleted 1" in alert.text
+
+
+def test_one_of_two_workers_tells_of_somebody_new(rule):
+    rule("new_actor")
+    take_at_once([made(actor="zoe")], [made(actor="zoe", partition=1)])
+    assert [alert.actor for alert in Alert.objects.all()] == ["zoe"]
+
+
+def test_one_of_two_workers_tells_of_an_hour(rule):
+    rule("hours", from_hour=13, until_hour=20, window_minutes=60)
+    take_at_once([made()], [made(minutes=5, partition=1)])
+    assert Alert.objects.count() == 1
+
+
+def test_two_workers_take_turns_for_those_who_are_not_named(rule):
+    rule("hours", from_hour=13, until_hour=20, window_minutes=60)
+    take(made("created", -9000, actor=None))
+    Alert.objects.all().delete()
+    take_at_once([made(actor=None)], [made(actor=None, partition=1)])
+    assert Alert.objects.count() == 1
+
+
+def test_two_workers_count_what_neither_can_judge(rule):
+    rule("change", threshold=50, field="price")
+    odd = {"data": price("ten", "eleven")}
+    take(made(**odd))
+    take_at_once([made(**odd)], [made(partition=1, **odd), made(partition=1, **odd)])
+    [alert] = Alert.objects.all()
+    assert alert.unjudged == 4
+
+
+@pytest.mark.parametrize("kind", ["change", "new_actor", "deletions"])
+def test_where_nothing_is_counted_no_worker_waits(rule, kind):
+    if connection.vendor != "postgresql":
+        return  # SQLite has one writer; on PostgreSQL, the tests of the units run this
+    rule(kind, threshold=50, field="price", window_minutes=10)
+    take(made(actor="adam"))
+    changed = {"data": price(10, 11)}
+    assert not take_at_once([made(**changed)], [made(partition=1, **changed)])
+    assert not take_at_once(deletions([0]), deletions([0], partition=1, actor="adam"))
+
+
+def test_workers_that_look_at_the_same_actors_in_another_order_never_stand_still(rule):
+    rule("deletions", threshold=1000, window_minutes=10)
+    names = [f"actor {number}" for number in range(20)]
+    for _ in range(5):
+        forwards = [made("deleted", actor=name) for name in names]
+        backwards = [made("deleted", actor=name, partition=1) for name in reversed(names)]
+        first, second = OtherWorker(*forwards), OtherWorker(*backwards)
+        first.start()
+        second.start()
+        first.join()
+        second.join()
+        assert (first.error, second.error) == (None, None)
+    assert KnownActor.objects.filter(name__in=names).count() == 20
