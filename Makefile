@@ -3,7 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LOCK   := requirements/dev.txt
-PYTEST := SECRET_KEY=for-tests-only $(BIN)/python -m pytest
+PYTEST := SECRET_KEY=for-tests-only PYTEST_DEBUG_TEMPROOT=var $(BIN)/python -m pytest
+# What these tools keep is in the checkout, not in the home directory.
+export UV_CACHE_DIR := $(CURDIR)/var/cache/uv
+export npm_config_cache := $(CURDIR)/var/cache/npm
+export MAVEN_OPTS := -Dmaven.repo.local=$(CURDIR)/var/cache/maven -XX:-UsePerfData $(MAVEN_OPTS)
+export MPLCONFIGDIR := $(CURDIR)/var/cache/matplotlib
 # Tests with processes of their own mostly wait for them.
 ACROSS := $(PYTEST) tests -p no:django -n 2 --dist loadfile
 KAFKA  := var/kafka
@@ -15,15 +20,18 @@ NODE   := tests/rig/node/node_modules
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.installed ## Make .venv and install the locked requirements
+setup: $(VENV)/.installed | var ## Make .venv and install the locked requirements
 
 $(VENV)/.installed: $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another: make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked requirements into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r $(LOCK)
 	@touch $@
+
+var:
+	@mkdir -p $@
 
 demo: setup ## Run the three services, Kafka, the relay and both workers
 	@exec $(BIN)/python -m demo

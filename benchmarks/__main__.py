@@ -2,11 +2,11 @@
 
 import argparse
 import importlib
-import subprocess
 import sys
 
 from benchmarks.report import keep, show
 from benchmarks.rig import rig
+from common import lifeline
 from tests.stack import ROOT
 
 NAMES = (
@@ -34,7 +34,7 @@ def main() -> None:
         sys.stdout.flush()
         # Each is a process of another service, and Django is set up once in a process.
         command = [sys.executable, "-m", "benchmarks", name, *further]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        if lifeline.run(command, cwd=ROOT, check=False).returncode:
             failed.append(name)
     if failed:
         sys.exit(f"These failed: {', '.join(failed)}")

@@ -4,7 +4,6 @@ The relay empties an outbox that a statement of SQL has filled, a worker drains 
 has filled, and the resident memory of each process is looked at as the events go by.
 """
 
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from benchmarks.report import Goal, Report
 from benchmarks.rig import Rig
+from common import lifeline
 
 LOOKS = 20
 WARM_UP = 0.1
@@ -65,7 +65,7 @@ def measure(rig: Rig) -> Report:
 
 
 def watch(
-    process: "subprocess.Popen[bytes]", events: int, done: Callable[[], int]
+    process: lifeline.Started, events: int, done: Callable[[], int]
 ) -> list[tuple[float, float]]:
     """Events so far, and resident memory in MiB, after each twentieth of them or more."""
     looks: list[tuple[float, float]] = []

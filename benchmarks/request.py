@@ -55,7 +55,7 @@ class Bench:
             **variables,
         }
         log = self._stack.directory / f"web-{port}.log"
-        options = [f"--bind=127.0.0.1:{port}", "--log-level=error"]
+        options = [f"--bind=127.0.0.1:{port}", "--log-level=error", "--no-control-socket"]
         self._processes.append(Process([*words, *options], environment, log))
         url = f"http://127.0.0.1:{port}"
         eventually(lambda: _listens(url))

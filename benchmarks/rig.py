@@ -1,7 +1,6 @@
 """What the benchmarks run on: a PostgreSQL and a Kafka of their own, gone afterwards."""
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from common import lifeline
 from demo.broker import EmbeddedBroker
 from tests.rig.kafka import JARS, KafkaCluster
 from tests.rig.postgres import Postgres
@@ -56,18 +56,18 @@ class Rig:
         :returns: what it printed.
         """
         command = [sys.executable, "-m", module, *words]
-        done = subprocess.run(
+        done = lifeline.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
             sys.exit(f"{module} {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def start(self, words: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    def start(self, words: list[str], environment: dict[str, str]) -> lifeline.Started:
         """Start a management command that goes on."""
         command = [sys.executable, "manage.py", *words]
         log = (self.home / "processes.log").open("ab")
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        return lifeline.start(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def fill(self, events: int, first: int = 0) -> None:
         """Put so many events into the topic, from that number on."""

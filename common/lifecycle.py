@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from types import FrameType
 
@@ -12,6 +13,8 @@ import structlog
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import InterfaceError, OperationalError
+
+from common import terminal
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +30,9 @@ ENDED, REFUSED, OUT_OF_MEMORY = 0, 2, 3
 def stop_on_signals(cold: Callable[[], None] = lambda: None) -> threading.Event:
     """An event that is set by the first SIGTERM or SIGINT; the second ends the process at once.
 
-    The exit code is then 128 and the number of the signal, as shells have it.
+    The exit code is then 128 and the number of the signal, as shells have it. A terminal that
+    closes (SIGHUP) sets the event too, and never counts as the second: one that closes may send
+    it twice.
 
     :param cold: called before that, from the signal handler.
 
@@ -41,7 +46,8 @@ def stop_on_signals(cold: Callable[[], None] = lambda: None) -> threading.Event:
     def handle(signum: int, frame: FrameType | None) -> None:
         if not next(first, False):
             cold()
-            os.write(sys.stderr.fileno(), b"Stopped at once, at the second signal.\n")
+            with suppress(OSError):  # nobody may be reading it any more
+                os.write(sys.stderr.fileno(), b"Stopped at once, at the second signal.\n")
             os._exit(128 + signum)
         signals.put(signum)
 
@@ -53,6 +59,7 @@ def stop_on_signals(cold: Callable[[], None] = lambda: None) -> threading.Event:
     threading.Thread(target=set_when_asked, name="stop-on-signals", daemon=True).start()
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
+    terminal.when_it_closes(lambda: signals.put(signal.SIGHUP))
     return stop
 
 

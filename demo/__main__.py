@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -10,9 +9,10 @@ import time
 import urllib.error
 import urllib.request
 
-from demo import broker
+from common import lifeline, terminal
+from demo import broker, leftovers
 from demo.errors import StartError, Stopped
-from demo.processes import ROOT, Processes, run_all
+from demo.processes import Processes, run_all
 from demo.services import (
     CONSUMERS,
     DIRECTORY,
@@ -48,29 +48,43 @@ Ctrl-C stops everything.
 def main() -> int:
     """Run the demo until it is stopped.
 
-    :returns: the exit code: 0 when stopped by Ctrl-C or SIGTERM, 130 when that came while it
-        was still preparing, 1 when something went wrong.
+    :returns: the exit code: 0 when stopped by Ctrl-C, SIGTERM or a terminal that closes, 130 when
+        that came while it was still preparing or nobody reads what it prints, 1 when something
+        went wrong.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):  # honcho takes over both later
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
+    os.environ[leftovers.MARK] = str(os.getpid())
     try:
         ports = free_ports()
         environments = {service: environment(service, ports) for service in SERVICES}
         print(f"Preparing three databases in {DIRECTORY} ...", flush=True)
         run_all(["-m", "demo.prepare"], list(environments.values()), stop)
+        return serve(ports, environments, stop)
     except StartError as error:
         return fail(str(error))
     except Stopped:
         print("make demo: stopped.", file=sys.stderr)
         return 128 + signal.SIGINT
-    return serve(ports, environments, stop)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that is set by what asks the demo to stop: a signal, a closed terminal, no make."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):  # honcho takes over both later
+        signal.signal(number, lambda *_: stop.set())
+    terminal.when_it_closes(lambda: signal.raise_signal(signal.SIGTERM))
+    if "MAKELEVEL" in os.environ:
+        lifeline.end_with_parent()
+    return stop
 
 
 def serve(
     ports: dict[str, int], environments: dict[str, dict[str, str]], stop: threading.Event
 ) -> int:
-    """Run every process until one ends or all are stopped."""
+    """Run every process until one ends or all are stopped.
+
+    :raises Stopped: when nobody reads what it prints.
+    """
     failures: list[str] = []
 
     def watch(processes: Processes) -> None:
@@ -81,13 +95,13 @@ def serve(
         except StartError as error:
             failures.append(str(error))
             processes.terminate()
-        except Stopped:
+        except (Stopped, OSError):
             pass
 
     processes = Processes(when_started=watch)
     for name, (words, service) in commands(ports).items():
         env = environments[service] if service else {**os.environ, "RUST_LOG": "error"}
-        processes.add_process(name, f"exec {shlex.join(words)}", env=env, cwd=str(ROOT))
+        processes.add(name, words, env)
     processes.loop()
     stop.set()
     processes.join_watcher()

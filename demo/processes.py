@@ -1,17 +1,21 @@
 """The demo's processes: short ones that must succeed, and long ones that honcho runs."""
 
+import os
+import queue
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from honcho.manager import Manager
-from honcho.printer import Printer
+from honcho.printer import Message, Printer
 
+from common import lifeline
 from demo.errors import StartError, Stopped
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +33,7 @@ def run_all(
         started = []
         for environment in environments:
             output = ending.enter_context(TemporaryFile())
-            process = subprocess.Popen(
+            process = lifeline.start(
                 [sys.executable, *words], cwd=ROOT, env=environment, stdout=output, stderr=output
             )
             ending.callback(process.wait)
@@ -46,21 +50,43 @@ def run_all(
                 raise StartError(f"{' '.join(words)} failed: {' '.join(last)}")
 
 
+class Screen(Printer):
+    """Honcho's printer, which ends the demo when nobody reads on, as with ``make demo | head``.
+
+    Raises :class:`Stopped` then; the processes end with this one.
+    """
+
+    def write(self, message: Message) -> None:
+        try:
+            super().write(message)
+        except OSError as error:
+            # What was not written would be tried again, and told of, when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.output.fileno())
+            raise Stopped from error
+
+
 class Processes(Manager):
     """Honcho's manager, which can be stopped before every process has told its pid.
 
-    It keeps honcho's own lines to itself, but for the first process that ended.
+    It keeps honcho's own lines to itself, but for the first process that ended. Where honcho forks
+    for each process, to read what this prints, here a thread does. No fork can outlive the manager.
 
-    :param when_started: runs in a thread of its own once every process has been started. Not
-        before: honcho forks, and a fork copies what another thread has open at that moment.
+    :param when_started: runs in a thread of its own once every process has been started.
     """
 
     stop_wanted = False
     first_to_end = ""
 
     def __init__(self, when_started: Callable[["Processes"], None]) -> None:
-        super().__init__(Printer(sys.stdout))
+        super().__init__(Screen(sys.stdout))
+        self.events = queue.SimpleQueue()
         self._watcher = threading.Thread(target=when_started, args=(self,), daemon=True)
+
+    def add(self, name: str, words: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Add a command that runs in the project's directory, and ends with this process."""
+        process = self.add_process(name, words, env=environment, cwd=ROOT)
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        process._child_ctor = partial(lifeline.start, **output)
 
     def join_watcher(self) -> None:
         """Wait for the thread, if it was started."""
@@ -72,6 +98,12 @@ class Processes(Manager):
             super().terminate()
         else:
             self.stop_wanted = True
+
+    def _start(self) -> None:
+        for name, held in self._processes.items():
+            reading = threading.Thread(target=held["obj"].run, args=(self.events,), name=name)
+            reading.daemon = True
+            reading.start()
 
     def _system_print(self, data: str) -> None:
         name, _, told = data.strip().partition(" ")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from demo import broker
+from demo import broker, leftovers
 from demo.errors import StartError
 from demo.processes import ROOT
 
@@ -40,8 +40,7 @@ def free_ports() -> dict[str, int]:
         raise StartError("two of the ports are the same")
     for name, port in ports.items():
         if _is_in_use(port):
-            variable = f"{name.upper()}_PORT"
-            raise StartError(f"port {port} is in use; set {variable} to a free one")
+            raise StartError(_in_use(port, f"{name.upper()}_PORT"))
     return ports
 
 
@@ -77,6 +76,7 @@ def commands(ports: dict[str, int]) -> dict[str, tuple[list[str], str | None]]:
         gunicorn = [sys.executable, "-m", "gunicorn", f"{service}_service.wsgi"]
         bind = f"--bind=127.0.0.1:{ports[service]}"
         options = ["--threads=4", "--graceful-timeout=3", "--log-level=warning"]
+        options.append("--no-control-socket")  # it would be in the home directory, one for all
         lines[f"{service}-web"] = ([*gunicorn, bind, *options], service)
     lines["relay"] = ([*manage, "product", "relay_events"], "product")
     for service in CONSUMERS:
@@ -101,6 +101,22 @@ def _is_in_use(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def _in_use(port: int, variable: str) -> str:
+    """What to do about it."""
+    fact, remedy = f"port {port} is in use", f"set {variable} to a free one"
+    holder = leftovers.holder(port)
+    if holder is None:
+        return f"{fact}; {remedy}"
+    by = f"{fact} by process {holder.pid} ({holder.command})"
+    if holder.supervisor is None:
+        return f"{by}; {remedy}"
+    if leftovers.is_running(holder.supervisor):
+        end = f"kill {holder.supervisor}"
+        return f"{fact} by another demo, which `{end}` stops; or {remedy}"
+    end = " ".join(["kill", *map(str, leftovers.left_by(holder.supervisor))])
+    return f"{by}, left over from an earlier demo, all of which `{end}` ends; or {remedy}"
 
 
 def _secret(name: str, make: Callable[[], str]) -> str:

@@ -15,5 +15,7 @@ except ImproperlyConfigured as error:
     sys.exit(f"{error}. The table of settings is in README.md.")
 # A container's /tmp may be a disk; a heartbeat that waits for one gets its worker killed.
 worker_tmp_dir = "/dev/shm"  # noqa: S108  files without a name, seen by nobody else
+# Nobody uses it, and the user of the image has no home to put it in.
+control_socket_disable = True
 graceful_timeout = 20
 accesslog = "-"

@@ -17,12 +17,15 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if CHROMIUM is None:
         end = pytest.fail if "CI" in os.environ else pytest.skip
         end("no Chromium here; on Debian: apt-get install chromium")
+    # Its crash reports and settings are none of the home directory's business.
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "XDG_"}
+    environment["HOME"] = str(tmp_path_factory.mktemp("browser"))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, env=environment)
         yield browser
         browser.close()
 

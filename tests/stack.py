@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import httpx
 
+from common import lifeline
 from common.testing.eventually import PATIENCE_SECONDS, eventually
 
 __all__ = ["eventually"]
@@ -54,7 +55,7 @@ class Process:
     ) -> None:
         self.log = log
         with log.open("ab") as output:
-            self._popen = subprocess.Popen(
+            self._popen = lifeline.start(
                 words, cwd=directory, env=environment, stdout=output, stderr=subprocess.STDOUT
             )
 
@@ -174,7 +175,7 @@ def run(service: str, words: list[str], environment: dict[str, str]) -> str:
 
     :returns: what it printed.
     """
-    done = subprocess.run(
+    done = lifeline.run(
         [sys.executable, "manage.py", service, *words],
         cwd=ROOT,
         env=environment,
@@ -235,6 +236,7 @@ class Stack:
         port = free_port()
         gunicorn = [sys.executable, "-m", "gunicorn", f"{service}_service.wsgi", "--threads=4"]
         options = [f"--bind=127.0.0.1:{port}", "--log-level=error", "--graceful-timeout=3"]
+        options.append("--no-control-socket")  # one for all, in the home directory
         self._start(f"{service}-web", [*gunicorn, *options, *further], service, {})
         self.urls[service] = f"http://127.0.0.1:{port}"
         eventually(lambda: self._answers(service))

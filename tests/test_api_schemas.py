@@ -1,12 +1,12 @@
 """Each API does what its OpenAPI schema says, whatever it is sent."""
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from common import lifeline
 from tests.stack import ROOT, SERVICES, USER, Databases, Stack, stopping
 
 CHECKS = (
@@ -40,7 +40,7 @@ def test_answers_are_as_the_schema_says(stack: Stack, service: str) -> None:
     words = ["run", f"{stack.urls[service]}/api/schema/", f"--header=Authorization: Token {token}"]
     options = [f"--checks={','.join(CHECKS)}", "--max-examples=25", f"--seed={SEED}"]
     quiet = ["--generation-database=none", "--no-color", "--warnings=off"]
-    done = subprocess.run(
+    done = lifeline.run(
         [Path(sys.executable).parent / "schemathesis", *words, *options, *quiet],
         cwd=ROOT,
         capture_output=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from common import lifeline
 from tests.stack import ROOT, Databases, Stack, stopping
 
 pytestmark = pytest.mark.real
@@ -14,7 +15,7 @@ VALIDATOR = ROOT / "tests" / "rig" / "node"
 
 
 def validate(document: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return lifeline.run(
         ["node", "validate.mjs", document],
         cwd=VALIDATOR,
         capture_output=True,

@@ -10,12 +10,13 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from common import lifeline
 from tests.stack import ROOT, Broker, Stack, eventually, lines_with
 
 
 def manage(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
-    return subprocess.run(
+    return lifeline.run(
         [sys.executable, "manage.py", *words],
         cwd=ROOT,
         env={**environment, **variables},

@@ -1,7 +1,6 @@
 """The image and compose.yaml, as far as they can be tested without a container engine."""
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from tempfile import TemporaryDirectory
 import psycopg
 import pytest
 
+from common import lifeline
 from tests.rig import compose
 from tests.rig.kafka import KafkaCluster
 from tests.rig.ledger import Ledger
@@ -25,7 +25,7 @@ Product.objects.create(sku='C-1', name='Kettle', price=20)
 def test_compose_file_fits_the_compose_specification() -> None:
     schema = ["check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     command = [sys.executable, "-m", *schema, str(compose.DOCKER / "compose.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = lifeline.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
@@ -137,11 +137,11 @@ def test_the_health_checks_of_postgresql_and_kafka(postgres: Postgres, kafka: Ka
     for name, (there, here) in ports.items():
         words = [word.replace(there, here) for word in services[name]["healthcheck"]["test"][1:]]
         checks[name] = [program(words[0]), *words[1:]] if name == "postgres" else words
-        assert subprocess.run(checks[name], capture_output=True, check=False).returncode == 0, name
+        assert lifeline.run(checks[name], capture_output=True, check=False).returncode == 0, name
     kafka.stop()
     postgres.crash()
     for check in checks.values():
-        assert subprocess.run(check, capture_output=True, check=False).returncode != 0
+        assert lifeline.run(check, capture_output=True, check=False).returncode != 0
 
 
 @pytest.mark.real

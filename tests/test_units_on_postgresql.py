@@ -1,11 +1,11 @@
 """The tests of common and of each service, once more on PostgreSQL."""
 
 import os
-import subprocess
 import sys
 
 import pytest
 
+from common import lifeline
 from tests.rig.postgres import Postgres
 from tests.stack import ROOT
 
@@ -22,7 +22,7 @@ SETTINGS = {
 @pytest.mark.parametrize("package", SETTINGS)
 def test_they_pass(package: str, product_postgres: Postgres) -> None:
     variables = {"DATABASE_URL": product_postgres.url("postgres"), "SECRET_KEY": "for-tests-only"}
-    done = subprocess.run(
+    done = lifeline.run(
         [sys.executable, "-m", "pytest", "-q", package, f"--ds={SETTINGS[package]}"],
         cwd=ROOT,
         env={**os.environ, **variables},

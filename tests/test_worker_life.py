@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,9 @@ from tests.stack import (
     stopping,
     trouble,
 )
+
+SUPERVISED = f"--max-memory-per-child={2**30}"
+"""A supervisor and one process, which SQLite can do with, too."""
 
 
 @pytest.fixture(scope="module")
@@ -161,12 +165,58 @@ def test_processes_leave_when_their_supervisor_is_killed(stack: Stack) -> None:
     pids = workers(stack).keys()
     command.kill()
     eventually(lambda: not any(alive(pid) for pid in pids))
+    assert len(lines_with("Stopped:", command.output)) == 2
+
+
+def test_one_that_hangs_does_not_outlive_its_supervisor_either(stack: Stack) -> None:
+    product = fill(stack, 3)
+    held = stack.directory / "held-when-killed"
+    command = stack.start("audit", "consume_events", SUPERVISED, **trouble(HOLD_INSIDE=held))
+    eventually(held.exists)
+    [pid] = workers(stack)
+    assert pid != command.pid
+    command.kill()
+    eventually(lambda: not alive(pid))
+    assert stack.recorded(product) == []
+
+
+COMMANDS = [
+    ("product", "relay_events"),
+    ("audit", "consume_events"),
+    ("audit", "consume_events", SUPERVISED),
+    ("notification", "deliver"),
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_terminal_that_closes_lets_it_finish(stack: Stack, words: list[str]) -> None:
+    product = fill(stack, 1)
+    service, *command = words
+    process = stack.start(service, *command)
+    if service == "audit":
+        eventually(lambda: stack.recorded(product) == [1])
+    eventually(lambda: catches_hang_ups(process.pid))
+    for _ in range(2):  # a shell passes SIGHUP on, and the kernel sends its own
+        os.kill(process.pid, signal.SIGHUP)
+    assert process.wait() == 0
+    assert lines_with("stopping after what is under way", process.output)
+
+
+@pytest.mark.real
+def test_what_the_reloader_runs_does_not_outlive_it(stack: Stack) -> None:
+    command = stack.start("audit", "consume_events", "--reload")
+    eventually(lambda: shares(stack) == [6])
+    [pid] = workers(stack)
+    assert pid != command.pid
+    command.kill()
+    eventually(lambda: not alive(pid))
+    assert lines_with("Stopped:", command.output)
 
 
 @pytest.mark.real
 def test_the_second_signal_ends_all_processes_at_once(stack: Stack) -> None:
     fill(stack, 3)
-    held = stack.directory / "held"
+    held = stack.directory / "held-by-several"
     command = stack.start("audit", "consume_events", "-c2", **trouble(HOLD_INSIDE=held))
     eventually(held.exists)
     pids = workers(stack).keys()
@@ -200,6 +250,13 @@ def test_sqlite_takes_one_process(stack: Stack) -> None:
     refused = stack.start("audit", "consume_events", "--concurrency=2")
     assert refused.wait() == 2
     assert lines_with("SQLite lets one process write", refused.output)
+
+
+def catches_hang_ups(pid: int) -> bool:
+    """Whether a process has a handler of its own for SIGHUP, see proc_pid_status(5)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [mask] = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")]
+    return bool(int(mask, 16) & 1 << signal.SIGHUP - 1)
 
 
 def shares(stack: Stack) -> list[int]:

@@ -1,6 +1,5 @@
 """Several workers for one command: each a process of its own, started again when it dies."""
 
-import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from signal import Signals
 
 import structlog
 
+from common import lifeline
 from common.lifecycle import ENDED, OUT_OF_MEMORY, REFUSED
 
 log = structlog.get_logger(__name__)
@@ -21,8 +21,7 @@ HEALTHY_SECONDS = 60.0
 class Supervisor:
     """Keeps so many workers running until told to stop.
 
-    A worker leaves at the end of its standard input, so none outlives its supervisor, however that
-    dies.
+    No worker outlives its supervisor, however that dies.
 
     :param command: what starts a worker.
     :param count: how many to keep.
@@ -33,7 +32,7 @@ class Supervisor:
         self._command = list(command)
         self._count = count
         self._ends_by_itself = ends_by_itself
-        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._running: dict[int, lifeline.Started] = {}
         self._starting = threading.Lock()
         self._code = ENDED
 
@@ -61,7 +60,7 @@ class Supervisor:
         stop.wait()
         with self._starting:
             for process in self._running.values():
-                process.stdin.close()  # type: ignore[union-attr]  # it is a pipe
+                process.terminate()
 
     def _keep(self, number: int, stop: threading.Event) -> None:
         """Keep one worker running."""
@@ -84,17 +83,12 @@ class Supervisor:
             stop.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _start(self, number: int, stop: threading.Event) -> "subprocess.Popen[bytes] | None":
-        """Start one worker, unless told to stop.
-
-        In a session of its own: Ctrl-C in a terminal is for the supervisor alone.
-        """
+    def _start(self, number: int, stop: threading.Event) -> lifeline.Started | None:
+        """Start one worker, unless told to stop."""
         with self._starting:
             if stop.is_set():
                 return None
-            process = subprocess.Popen(  # noqa: S603  our own command line
-                self._command, stdin=subprocess.PIPE, start_new_session=True
-            )
+            process = lifeline.start(self._command)
             self._running[number] = process
         log.info("worker started", worker=number, pid=process.pid)
         return process

@@ -4,6 +4,12 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
+
+import pytest
+
+from common import lifeline
+from common.testing.eventually import eventually
 
 ROUNDS = 300
 LOG_TO_STDERR = """
@@ -33,9 +39,33 @@ os.kill(os.getpid(), signal.SIGTERM)
 print("not reached")
 """
 
+HUNG_UP = f"""{LOG_TO_STDERR}
+import os, signal
+from common.lifecycle import stop_on_signals
+
+stop = stop_on_signals()
+for _ in range(3):
+    os.kill(os.getpid(), signal.SIGHUP)
+print(stop.wait({{patience}}), flush=True)
+"""
+
+IN_A_TERMINAL = f"""{LOG_TO_STDERR}
+import pathlib, sys
+from common.lifecycle import stop_on_signals
+
+stop = stop_on_signals()
+print("ready", flush=True)
+stop.wait()
+for stream in (sys.stdout, sys.stderr):
+    print("to nobody", file=stream, flush=True)
+pathlib.Path(sys.argv[1]).write_text("to its end")
+"""
+TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])"
+"""A terminal window, in which a command runs; killed, it is a window that was closed."""
+
 
 def test_a_signal_in_the_middle_of_a_wait_does_not_hang():
-    with subprocess.Popen(
+    with lifeline.start(
         [sys.executable, "-c", ASKED_OFTEN], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
         watchdog = threading.Timer(30, child.kill)  # a hung child ends the reads below
@@ -48,7 +78,36 @@ def test_a_signal_in_the_middle_of_a_wait_does_not_hang():
 
 
 def test_the_second_signal_ends_at_once():
-    done = subprocess.run(
+    done = lifeline.run(
         [sys.executable, "-c", ASKED_TWICE], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout) == (143, "warm\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "patience", "is_stopped"),
+    [("", 60, True), ("import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)", 1, False)],
+    ids=["stops", "runs on under nohup"],
+)
+def test_a_hang_up_stops_it_warmly_however_often_it_comes(
+    before: str, patience: int, is_stopped: bool
+):
+    code = before + HUNG_UP.format(patience=patience)
+    done = lifeline.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=90, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, f"{is_stopped}\n"), done.stderr
+
+
+def test_it_works_to_its_end_when_its_terminal_closes(tmp_path: Path):
+    done = tmp_path / "done"
+    command = [sys.executable, "-c", IN_A_TERMINAL, done]
+    terminal = lifeline.start(
+        [sys.executable, "-c", TERMINAL, *command], stdout=subprocess.PIPE, text=True
+    )
+    assert "ready" in terminal.stdout.readline()
+    terminal.kill()
+    terminal.wait()
+    terminal.stdout.close()
+    eventually(done.exists)
+    eventually(lambda: done.read_text() == "to its end")

@@ -1,6 +1,5 @@
 """A database is away, or its disk is full."""
 
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,6 +8,7 @@ from tempfile import mkdtemp
 
 import pytest
 
+from common import lifeline
 from tests.faults.conftest import Settle
 from tests.rig.experiment import Experiment
 from tests.rig.postgres import Postgres, PostgresDatabases
@@ -51,9 +51,9 @@ def crash(experiment: Experiment, server: Postgres) -> None:
 def small_disk() -> Iterator[Path]:
     """A file system of its own with little room; making one needs root, as CI has it."""
     disk = Path(mkdtemp(prefix="small-disk-"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", disk], check=True)
+    lifeline.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", disk], check=True)
     yield disk
-    subprocess.run(["umount", disk], check=True)
+    lifeline.run(["umount", disk], check=True)
     disk.rmdir()
 
 

@@ -4,13 +4,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from common import lifeline
 from tests.stack import ROOT, Process
 
 DOCKER = ROOT / "docker"
@@ -52,7 +52,7 @@ class Image:
         for line in instructions("COPY"):
             if not line.startswith("--from"):
                 self._copy(*line.split())
-        subprocess.run([DOCKER / "install.sh", self._venv], check=True)
+        lifeline.run([DOCKER / "install.sh", self._venv], check=True)
 
     def start(
         self, words: Sequence[str], variables: Mapping[str, str], name: str = "command"

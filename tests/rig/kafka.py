@@ -11,6 +11,7 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from common import lifeline
 from demo.broker import answers
 from tests.stack import ROOT, free_port
 
@@ -20,6 +21,7 @@ CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"
 START_SECONDS = 60
 # The tests start brokers by the dozen, and none of them lives long enough for the second compiler.
 JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+JVM.append("-XX:-UsePerfData")  # those would be files in /tmp, wherever TMPDIR is
 THREE_BROKERS = {
     "default.replication.factor": "3",
     "min.insync.replicas": "2",
@@ -48,7 +50,7 @@ class KafkaCluster:
         self._quorum_ports = {node: free_port() for node in self._ports}
         self._properties = {**(THREE_BROKERS if brokers == 3 else {}), **(sasl_ssl or {})}
         self._sasl_ssl_port = free_port() if sasl_ssl else None
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._processes: dict[int, lifeline.Started] = {}
 
     @property
     def server(self) -> str:
@@ -91,7 +93,7 @@ class KafkaCluster:
         if not home.exists():
             self._set_up(node, home)
         with (home / "log").open("ab") as log:
-            self._processes[node] = subprocess.Popen(
+            self._processes[node] = lifeline.start(
                 [*_java(), "kafka.Kafka", str(home / "server.properties")],
                 cwd=home,
                 stdout=log,
@@ -115,7 +117,7 @@ class KafkaCluster:
         }
         variables = {_variable(name): value for name, value in properties.items()}
         directories = ["-D", str(home), "-M", str(MOUNTED), "-F", str(home)]
-        done = subprocess.run(
+        done = lifeline.run(
             [*_java(), "kafka.docker.KafkaDockerWrapper", "setup", *directories],
             env={**os.environ, **variables, "CLUSTER_ID": CLUSTER_ID},
             capture_output=True,

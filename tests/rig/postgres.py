@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from common import lifeline
 from tests.stack import ROOT, SERVICES, free_port, prepare
 
 SCRIPT = ROOT / "docker" / "postgres" / "databases.sh"
@@ -39,21 +39,23 @@ class Postgres:
         self.directory = directory
         self._options = [*TCP_ONLY, *options, *([] if durable else ["-c", "fsync=off"])]
         self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._user: dict[str, Any] = {}
+        self._process: lifeline.Started | None = None
+        self._as_user: list[str] = []
         if os.geteuid() == 0:
             shutil.chown(self.directory, SUPERUSER, SUPERUSER)
-            self._user = {"user": SUPERUSER, "group": SUPERUSER, "extra_groups": []}
+            # Not Popen's own way: that user may not enter the directory of our interpreter.
+            self._as_user = ["setpriv", f"--reuid={SUPERUSER}", f"--regid={SUPERUSER}"]
+            self._as_user.append("--clear-groups")
         self._initdb()
 
     def start(self) -> None:
         """Start it, and wait until it lets somebody in."""
+        place = ["-D", self._data, "-p", str(self.port)]
         with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [program("postgres"), "-D", self._data, "-p", str(self.port), *self._options],
+            self._process = lifeline.start(
+                [*self._as_user, program("postgres"), *place, *self._options],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                **self._user,
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -80,7 +82,7 @@ class Postgres:
         passwords = {f"{role.upper()}_DB_PASSWORD": word for role, word in PASSWORDS.items()}
         login = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port)}
         login["PGPASSWORD"] = PASSWORDS[SUPERUSER]
-        subprocess.run([SCRIPT], env={**os.environ, **login, **passwords}, check=True)
+        lifeline.run([SCRIPT], env={**os.environ, **login, **passwords}, check=True)
 
     @property
     def pid(self) -> int:
@@ -119,12 +121,11 @@ class Postgres:
         password = self.directory / "password"
         password.write_text(PASSWORDS[SUPERUSER])
         login = ["--auth=scram-sha-256", f"--username={SUPERUSER}", f"--pwfile={password}"]
-        done = subprocess.run(
-            [program("initdb"), *login, self._data],
+        done = lifeline.run(
+            [*self._as_user, program("initdb"), *login, self._data],
             capture_output=True,
             text=True,
             check=False,
-            **self._user,
         )
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stderr}")

@@ -2,6 +2,7 @@ import argparse
 import atexit
 import logging
 import os
+import signal
 import sys
 import threading
 from typing import Any
@@ -12,6 +13,7 @@ from django.db import connection
 from django.utils import autoreload
 from kafka.errors import KafkaError
 
+from common import lifeline, terminal
 from common.command_line import positive, words
 from common.inbox.checks import too_many_workers
 from common.inbox.stream import Stream
@@ -90,7 +92,7 @@ class Command(BaseCommand):
             logging.getLogger().setLevel(level)
         supervise = concurrency > 1 or options["max_memory_per_child"]
         if options["supervised"]:
-            self._consume(topics, options, stop_at_end_of_input(stop_on_signals()))
+            self._consume(topics, options, stop_on_signals())
         elif options["reload"]:
             if supervise:
                 raise CommandError("--reload runs one process: leave out what asks for more")
@@ -144,9 +146,14 @@ class Command(BaseCommand):
                 self.stderr.write(f"{error}\nWaiting for the code to change.")
 
         def leave(worker: threading.Thread) -> None:
+            for number in (signal.SIGHUP, signal.SIGTERM):  # it is leaving, and needs its time
+                signal.signal(number, signal.SIG_IGN)
             stop.set()
             worker.join(LEAVE_SECONDS)
 
+        if os.environ.get(autoreload.DJANGO_AUTORELOAD_ENV) == "true":
+            lifeline.end_with_parent()
+            terminal.when_it_closes(lambda: signal.raise_signal(signal.SIGTERM))
         autoreload.run_with_reloader(consume)
 
     def _banner(self, topics: list[str], options: dict[str, Any]) -> None:
@@ -161,16 +168,3 @@ class Command(BaseCommand):
         ]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
-
-
-def stop_at_end_of_input(stop: threading.Event) -> threading.Event:
-    """Stop as well when the supervisor closes the standard input, or dies."""
-
-    def watch() -> None:
-        # Not through sys.stdin: its lock would still be held when the interpreter ends.
-        while os.read(0, 1):
-            pass
-        stop.set()
-
-    threading.Thread(target=watch, name="stop-at-end-of-input", daemon=True).start()
-    return stop
