@@ -33,7 +33,7 @@ def record(events: list[Event[Any]]) -> None:
     chains.save()
 
 
-@subscribe(AnyEvent, batch=True)
+@subscribe(AnyEvent, batch=True, isolated=True)
 def watch(events: list[Event[Any]]) -> None:
     """Raise the alerts that the rules ask for. What is replayed has been looked at.
 

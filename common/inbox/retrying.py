@@ -40,6 +40,11 @@ class Retries:
     """Whether something may be due at once."""
     _next: float = field(default=0.0, init=False)
 
+    def look_at_once(self) -> None:
+        """Something was parked that may be due already, whenever the last look was."""
+        self.has_more = True
+        self._next = 0.0
+
     def run_due(self) -> Iterator[Outcome]:
         """Go one step with each key that is due, 20 keys at the most; others have their turn later.
 

@@ -122,6 +122,8 @@ class Worker:
         try:
             for outcome in self._processor.process(messages):
                 self.tally.add(outcome)
+                if outcome.parked:
+                    self._retries.look_at_once()
         except DatabaseError:
             self.stream.rewind(batches)
             raise

@@ -7,10 +7,11 @@ from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 import structlog
+from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.utils import InterfaceError, OperationalError
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from common.database.errors import keeps_from_working
 from common.events.codec import structured_headers
 from common.kafka.clients import Future, Producer
 from common.kafka.connecting import KafkaUnavailable, unavailable
@@ -60,7 +61,9 @@ class Relay:
                 else:
                     self._waiting_for = ""
                     self._relay(session)
-            except (OperationalError, InterfaceError) as error:
+            except DatabaseError as error:
+                if not keeps_from_working(error):
+                    raise
                 self.close()  # what it has not sent yet is for the relay that is active now
                 self._in_database(_close_connection)
                 self._wait("the database", " ".join(str(error).split()))

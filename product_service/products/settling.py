@@ -33,7 +33,8 @@ def as_stored(field: models.Field, value: Any) -> Any:
             # A float becomes a number too.
             exact = models.DecimalField(max_digits=30, decimal_places=10)
             return Round(Cast(value, exact), precision=field.decimal_places)
-        return field.to_python(value).quantize(Decimal(1).scaleb(-field.decimal_places))
+        # Plus zero: databases do not tell -0.00 from 0.00.
+        return field.to_python(value).quantize(Decimal(1).scaleb(-field.decimal_places)) + 0
     return value if is_expression(value) else field.to_python(value)
 
 

@@ -8,7 +8,7 @@ from django.db import OperationalError, connection, transaction
 
 from audit_service.audit.models import Alert, AuditEntry, KnownActor, Rule
 from audit_service.audit.tests.made import deletions, made, price, take
-from common.inbox.database_errors import passes
+from common.database.errors import passes
 from common.testing.eventually import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)

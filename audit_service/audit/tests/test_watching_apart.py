@@ -17,11 +17,6 @@ from common.inbox.subscriptions import subscriptions
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="`watch` is not subscribed with isolated=True yet. Whoever does that removes this mark:"
-    " it is strict, so the test fails when it passes.",
-)
 def test_an_error_in_watching_costs_nobody_a_record(bus, monkeypatch):
     """It is the error of one handler and one event; retried by itself, that raises its alert."""
     real = handlers.raise_alerts

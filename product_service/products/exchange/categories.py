@@ -1,12 +1,14 @@
 """The categories that a file names: ours by their slugs, Shopify's by their names."""
 
 from itertools import count
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from rest_framework import serializers
 
 from product_service.products.api.serializers import CategorySerializer
+from product_service.products.exchange.permissions import may
 from product_service.products.models import Category
 
 SLUG_LENGTH = 100
@@ -21,9 +23,12 @@ class ByName:
     """Categories by their exact names. Those that are missing are created.
 
     Names that make the same slug (C and C++), or none (お茶), get slugs with a number.
+
+    :param user: who imports; None for an operator, who may create categories.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, user: Any) -> None:
+        self._may_add = may(user, "add", Category)
         self._known = {category.name: category for category in Category.objects.all()}
         self._slugs = {category.slug for category in self._known.values()}
         self.created: list[str] = []
@@ -38,6 +43,8 @@ class ByName:
         return self._known[name]
 
     def _create(self, name: str) -> Category:
+        if not self._may_add:
+            raise serializers.ValidationError("You may not add categories.")
         serializer = CategorySerializer(data={"name": name, "slug": self._free_slug(name)})
         if not serializer.is_valid():
             raise serializers.ValidationError(next(iter(serializer.errors.values())))

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('audit', '0005_first_rules'),
+        ('audit', '0006_boundary_times'),
     ]
 
     operations = [

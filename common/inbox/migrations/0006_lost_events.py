@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("inbox", "0004_decisions_and_heartbeats")]
+    dependencies = [("inbox", "0005_lines_of_isolated_handlers")]
 
     operations = [
         migrations.CreateModel(
