@@ -13,7 +13,9 @@ ON_SQLITE = (
     "CASE WHEN substr({0}, 1, 4) >= '0001' AND substr({0}, 12, 2) < '24'"
     " AND date(julianday(substr({0}, 1, 10))) = substr({0}, 1, 10)"
     " AND time(substr({0}, 1, 19)) = substr({0}, 12, 8)"
-    " AND (length({0}) = 19 OR substr({0}, 20) GLOB '.[0-9][0-9][0-9][0-9][0-9][0-9]')"
+    " AND (substr({0}, 20) IN ('', '+00:00')"
+    " OR substr({0}, 20) GLOB '.[0-9][0-9][0-9][0-9][0-9][0-9]'"
+    " OR substr({0}, 20) GLOB '.[0-9][0-9][0-9][0-9][0-9][0-9]+00:00')"
     " THEN {0} END"
 )
 
