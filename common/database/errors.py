@@ -78,7 +78,7 @@ def passes(error: BaseException) -> bool:
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF in PASSING_SQLITE_CODES
     sqlstate = getattr(cause, "sqlstate", None)
     if sqlstate is None:
-        return isinstance(error, OperationalError | InterfaceError) and _is_disconnected()
+        return isinstance(error, OperationalError | InterfaceError) and is_disconnected()
     return sqlstate in PASSING_SQLSTATES
 
 
@@ -122,6 +122,7 @@ def rollback_only() -> bool:
     return bool(status == status.INERROR)
 
 
-def _is_disconnected() -> bool:
+def is_disconnected() -> bool:
+    """Whether the connection is gone, and the transaction that was open with it."""
     raw: Any = connection.connection
     return raw is None or bool(getattr(raw, "closed", False))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 from django.db import transaction
 
+from common.database.errors import is_disconnected
 from common.inbox import signals
 from common.inbox.claims import claim
 from common.inbox.dispatch import Delivery, run, run_together, wanted
@@ -169,6 +170,8 @@ class Processor:
                 run(subscription, [d.event for d in deliveries])
         except Exception as error:
             self._raise_what_passes(error)
+            if is_disconnected():  # the work of all others is lost with it
+                raise
             return Failure.of(error)
         return None
 

@@ -1,6 +1,7 @@
 """What a rule makes of one event, by that event alone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -132,7 +133,8 @@ def _old_and_new(event: Event[Any], field: str) -> tuple[Any, Any] | None:
 
 def _data(event: Event[Any], *, must_be_readable: bool) -> dict[str, Any] | None:
     try:
-        data = event.data
+        # As JSON has it, whatever class a handler beside this one reads it as.
+        data = replace(event, contract=None).data
     except Exception as error:
         if not must_be_readable:
             return None

@@ -1,5 +1,6 @@
 """Nothing in an event keeps a rule from telling of another, and a rule that is blind says so."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -12,6 +13,7 @@ from audit_service.audit.models import Alert, AuditEntry, Rule
 from audit_service.audit.security.unjudged import MOST
 from audit_service.audit.tests.made import deletions, made, price, take
 from audit_service.audit.tests.test_keeping import undone
+from common.events import Contract
 
 pytestmark = pytest.mark.django_db
 
@@ -268,3 +270,18 @@ def test_an_edge_is_one_in_every_zone():
     for time in (DOTNET_UNSET, LAST):
         with pytest.raises(OverflowError):
             time.astimezone(UTC)
+
+
+class Priced(Contract, frozen=True, kw_only=True):
+    """What a handler of this project's own might read prices as."""
+
+    price: str
+    previous: dict[str, str]
+
+
+def test_it_does_not_matter_what_another_handler_reads_the_data_as(only):
+    only("change", threshold=50)
+    event = replace(made(data=price("10", "90")), contract=Priced)
+    take(event)
+    assert found() == [(event.id, "price changed by +800 %, from 10 to 90")]
+    assert not unjudged()
