@@ -12,22 +12,26 @@ export MPLCONFIGDIR := $(CURDIR)/var/cache/matplotlib
 # Tests with processes of their own mostly wait for them.
 ACROSS := $(PYTEST) tests -p no:django -n 2 --dist loadfile
 KAFKA  := var/kafka
+# tox is no locked requirement: it installs what is newest, for that is what it is to test.
+TOX    := $(BIN)/uv tool run --quiet --python $(BIN)/python --with tox-uv tox run-parallel --parallel 2 \
+	--parallel-no-spinner -c common/pyproject.toml
 NODE   := tests/rig/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-common test-product test-notification test-audit test-e2e test-real faults screenshots kafka bench lint format lock translations clean
+.PHONY: help setup demo docs test test-common test-product test-notification test-audit test-e2e test-real test-versions faults screenshots kafka bench lint format lock translations clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.installed | var ## Make .venv and install the locked requirements
 
-$(VENV)/.installed: $(LOCK)
+$(VENV)/.installed: $(LOCK) common/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another: make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked requirements into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install --quiet --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --editable common
 	@touch $@
 
 var:
@@ -36,10 +40,11 @@ var:
 demo: setup ## Run the three services, Kafka, the relay and both workers
 	@exec $(BIN)/python -m demo
 
-test: setup lint test-common test-product test-notification test-audit test-e2e ## Run every check and every test
+test: setup lint docs test-common test-product test-notification test-audit test-e2e ## Run every check and every test
 
 test-common: setup
-	$(PYTEST) common --ds=common.tests.settings
+	$(PYTEST) common/tests --ds=common.tests.settings
+	$(PYTEST) common/servicekit --ds=common.servicekit.tests.settings
 test-product: setup
 	$(PYTEST) product_service --ds=product_service.settings
 test-notification: setup
@@ -51,6 +56,9 @@ test-e2e: setup
 
 test-real: setup kafka $(NODE)/.installed ## Test on Apache Kafka and PostgreSQL (needs Java 17, Maven, PostgreSQL, Node)
 	$(ACROSS) --real
+test-versions: setup ## Test the library on the oldest and newest versions it supports (needs Python 3.13, PostgreSQL)
+	$(TOX)
+	$(BIN)/python -m tests.rig.on_postgres $(TOX) -e lowest,newest
 faults: setup kafka ## Run the faults alone, and write their table into docs/reliability.md
 	$(PYTEST) tests/faults -p no:django --real --fault-table docs/reliability.md
 
@@ -71,6 +79,9 @@ $(NODE)/.installed: tests/rig/node/package-lock.json
 	@npm ci --silent --prefix tests/rig/node
 	@touch $@
 
+docs: setup ## Build the documentation into var/docs; a broken link is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs var/docs
+
 bench: setup kafka ## Measure everything, some 25 minutes; writes docs/performance.md (needs PostgreSQL, too)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
 	$(BIN)/python -m benchmarks --keep
@@ -86,7 +97,7 @@ format: setup ## Format the code
 	$(BIN)/ruff format .
 
 lock: setup ## Compile requirements/*.in to *.txt (UPGRADE=1 takes newer versions)
-	@for name in base prod dev bench; do \
+	@for name in build base prod docs dev bench; do \
 		$(BIN)/uv pip compile requirements/$$name.in --output-file requirements/$$name.txt --quiet \
 			--universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 			$(if $(UPGRADE),--upgrade); \

@@ -14,8 +14,8 @@ from audit_service.audit.api.subjects import (
 )
 from audit_service.audit.pages import views
 from audit_service.audit.pages.converters import AnyTextConverter
-from common.inbox.health import dead, lost, parked, workers
-from common.observability.health import healthz, readyz
+from common.servicekit.health import healthz, readyz
+from eventbus.inbox.running.health import dead, lost, parked, workers
 
 register_converter(AnyTextConverter, "text")
 
@@ -25,8 +25,8 @@ router.register("alerts", AlertViewSet)
 
 admin.site.site_header = admin.site.site_title = "Audit service"
 
-handler404 = "common.api.exceptions.page_not_found"
-handler500 = "common.api.exceptions.server_error"
+handler404 = "common.servicekit.api.exceptions.page_not_found"
+handler500 = "common.servicekit.api.exceptions.server_error"
 
 urlpatterns = [
     path("", views.explorer, name="explorer"),
@@ -47,6 +47,6 @@ urlpatterns = [
     path("healthz", healthz),
     path(
         "readyz",
-        readyz("inbox.view_worker", workers=workers, parked=parked, dead=dead, lost=lost),
+        readyz("eventbus_inbox.view_worker", workers=workers, parked=parked, dead=dead, lost=lost),
     ),
 ]

@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.report import keep, show
 from benchmarks.rig import rig
-from common import lifeline
+from eventbus.running import lifeline
 from tests.stack import ROOT
 
 NAMES = (

@@ -47,7 +47,7 @@ def subscriber() -> Application:
 
 
 def _product_service(publish: Callable[[msgspec.Struct], None]) -> Application:
-    from common import outbox
+    from eventbus import outbox
     from product_service.wsgi import application  # sets Django up, so no earlier
 
     outbox.publish = publish

@@ -10,7 +10,7 @@ from rich.progress import track
 from benchmarks.report import Goal, Report
 from benchmarks.rig import Rig
 
-TABLES = "audit_auditentry, audit_chainhead, inbox_inboxmessage"
+TABLES = "audit_auditentry, audit_chainhead, eventbus_inbox_inboxmessage"
 BATCHES = "worker, batch handlers of the audit service"
 EACH = "worker, handler of one event, ORM"
 LOOP = "a plain loop: one event, one transaction, one commit"
@@ -60,7 +60,7 @@ def measure(rig: Rig) -> Report:
 def check(rig: Rig, name: str, events: int) -> None:
     """Everybody must have stored what they say; ours each event once, and in order."""
     with psycopg.connect(rig.postgres.url("audit")) as connection:
-        for table in ("audit_auditentry", "inbox_inboxmessage"):
+        for table in ("audit_auditentry", "eventbus_inbox_inboxmessage"):
             [stored] = connection.execute(f"SELECT count(*) FROM {table}").fetchone() or [0]
             assert stored >= events, f"{name}: {table} holds {stored} rows instead of {events}"
         if name not in OURS:

@@ -17,20 +17,21 @@ from typing import Any
 
 import django
 
+from eventbus.conf import bus_settings
+
 django.setup()
 
 from asgiref.sync import sync_to_async  # noqa: E402  Django must be set up first
-from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 
 from audit_service.audit.models import AuditEntry  # noqa: E402
 from audit_service.audit.sealing import SEALED  # noqa: E402
-from common.inbox.models import InboxMessage  # noqa: E402
+from eventbus.inbox.models import InboxMessage  # noqa: E402
 
 TOPIC = "product.events"
 BATCH = 500
 GROUP = f"benchmark-{uuid.uuid4()}"
-SERVERS = ",".join(settings.KAFKA["bootstrap_servers"])
+SERVERS = ",".join(bus_settings().kafka["bootstrap_servers"])
 
 
 @dataclass
@@ -112,9 +113,9 @@ def store_one(record: Any) -> int:
 
 def worker(wanted: int) -> float:
     """This project's worker, with the audit service's own handler."""
-    from common.inbox.stream import Stream
-    from common.inbox.worker import Worker
-    from common.kafka.clients import consumer
+    from eventbus.inbox.running.stream import Stream
+    from eventbus.inbox.running.worker import Worker
+    from eventbus.kafka.clients import consumer
 
     clock = Clock(wanted)
     stop = threading.Event()
@@ -148,8 +149,8 @@ def worker(wanted: int) -> float:
 
 def worker_with_one_event_handler(wanted: int) -> float:
     """The same worker, with a handler of one event that writes through the ORM."""
-    from common.events import AnyEvent, Event
-    from common.inbox.subscriptions import subscribe, subscriptions
+    from eventbus.events import AnyEvent, Event
+    from eventbus.inbox.taking.subscriptions import subscribe, subscriptions
 
     subscriptions.clear()
 
@@ -283,7 +284,7 @@ def confluent_copy(wanted: int) -> float:
     import msgspec
     from confluent_kafka import Consumer
 
-    from common.events.envelope import Envelope
+    from eventbus.events.envelope import Envelope
 
     consumer = Consumer(
         {
@@ -307,7 +308,8 @@ def confluent_copy(wanted: int) -> float:
         with transaction.atomic(), connection.cursor() as cursor:
             events = [decoder.decode(record.value()) for record in records]
             with cursor.copy(
-                "COPY inbox_inboxmessage (consumer, event_id, source, received_at) FROM STDIN"
+                "COPY eventbus_inbox_inboxmessage (consumer, event_id, source, received_at) "
+                "FROM STDIN"
             ) as copy:
                 for event in events:
                     copy.write_row((GROUP, event.id, event.source, now))

@@ -19,10 +19,12 @@ SUBSCRIPTIONS = (0, 10, 1_000, 10_000)
 ROW = "{:,} subscriptions"
 ALL_MATCH = "1,000 subscriptions that all match, deliveries/s"
 TABLES = (
-    "notifications_product, notifications_productevent, notifications_delivery, inbox_inboxmessage"
+    "notifications_product, notifications_productevent, notifications_delivery, "
+    "eventbus_inbox_inboxmessage"
 )
 PACE = """
-SELECT count(*), extract(epoch FROM max(received_at) - min(received_at)) FROM inbox_inboxmessage
+SELECT count(*), extract(epoch FROM max(received_at) - min(received_at))
+FROM eventbus_inbox_inboxmessage
 """
 NONE_MATCHES = (
     {"condition": "price_dropped", "percent": 95},
@@ -60,10 +62,10 @@ def fill(events: int) -> None:
     import msgspec
 
     from benchmarks.fill import event
-    from common.events import encode
-    from common.events.codec import structured_headers
-    from common.kafka.clients import producer
-    from common.kafka.topics import create_topics
+    from eventbus.events import encode
+    from eventbus.events.codec import structured_headers
+    from eventbus.kafka.clients import producer
+    from eventbus.kafka.topics import create_topics
 
     create_topics([TOPIC])
     sender = producer()

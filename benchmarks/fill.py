@@ -12,10 +12,10 @@ from uuid_utils.compat import uuid7
 
 django.setup()
 
-from common.events import Envelope, encode  # noqa: E402  Django must be set up first
-from common.events.codec import structured_headers  # noqa: E402
-from common.kafka.clients import producer  # noqa: E402
-from common.kafka.topics import create_topics  # noqa: E402
+from eventbus.events import Envelope, encode  # noqa: E402  Django must be set up first
+from eventbus.events.codec import structured_headers  # noqa: E402
+from eventbus.kafka.clients import producer  # noqa: E402
+from eventbus.kafka.topics import create_topics  # noqa: E402
 
 TOPIC = "product.events"
 PRODUCTS = 1_000

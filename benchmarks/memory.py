@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks.report import Goal, Report
 from benchmarks.rig import Rig
-from common import lifeline
+from eventbus.running import lifeline
 
 LOOKS = 20
 WARM_UP = 0.1
@@ -21,7 +21,8 @@ WARM_UP = 0.1
 ALLOWED_GROWTH = 1.05
 WORKER, RELAY = "worker", "relay"
 FILL = """
-INSERT INTO outbox_outboxevent (id, aggregatetype, aggregateid, type, topic, payload, created_at)
+INSERT INTO eventbus_outbox_outboxevent
+    (id, aggregatetype, aggregateid, type, topic, payload, created_at)
 SELECT gen_random_uuid(), 'product', (n % 1000)::text, 'product.updated', 'product.events',
     json_build_object('specversion', '1.0', 'id', gen_random_uuid(), 'source', '/product_service',
         'type', 'product.updated', 'subject', (n % 1000)::text, 'sequence', n / 1000 + 1,
@@ -36,14 +37,14 @@ def measure(rig: Rig) -> Report:
     events = 400_000 if rig.quick else 1_000_000
     for service in ("product", "audit"):
         rig.prepare(service)
-    relayed = "SELECT count(published_at) FROM outbox_outboxevent"
-    handled = "SELECT coalesce(max(handled), 0) FROM inbox_worker"
+    relayed = "SELECT count(published_at) FROM eventbus_outbox_outboxevent"
+    handled = "SELECT coalesce(max(handled), 0) FROM eventbus_inbox_worker"
     relay = rig.environment("product")
     rig.python("manage", ["product", "create_topics"], relay)
     Console().print(f"Filling the outbox with {events:,} events")
     with psycopg.connect(rig.postgres.url("product"), autocommit=True) as connection:
         connection.execute(FILL.format(events))
-        connection.execute("VACUUM ANALYZE outbox_outboxevent")
+        connection.execute("VACUUM ANALYZE eventbus_outbox_outboxevent")
     process = rig.start(["product", "relay_events"], relay)
     looks = {RELAY: watch(process, events, lambda: _count(rig, "product", relayed))}
     process.terminate()

@@ -51,7 +51,7 @@ def fill(entries: int) -> None:
     from audit_service.audit.models import AuditEntry
     from audit_service.audit.months import make_room
     from audit_service.audit.sealing import SEALED
-    from common.inbox import insert
+    from eventbus.inbox import insert
 
     started = datetime.now(UTC) - timedelta(days=30)
     for first in track(range(0, entries, BATCH), description="Recording"):

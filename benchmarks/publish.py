@@ -31,9 +31,9 @@ def measure(rig: Rig) -> Report:
     rig.set_up_django("product")
     from django.db import models
 
-    from common.kafka.clients import producer
-    from common.kafka.topics import create_topics
-    from common.outbox.models import OutboxEvent
+    from eventbus.kafka.clients import producer
+    from eventbus.kafka.topics import create_topics
+    from eventbus.outbox.models import OutboxEvent
     from product_service.products.models import Product
 
     rounds, saves = (2, 50) if rig.quick else (7, 300)
@@ -75,7 +75,7 @@ def measure(rig: Rig) -> Report:
 
 
 def _publishing_by(publish: Callable[[Any], Any]) -> Any:
-    return mock.patch.multiple("common.outbox", publish=publish)
+    return mock.patch.multiple("eventbus.outbox", publish=publish)
 
 
 def _saves(number: int, saves: int, around: Any) -> float:

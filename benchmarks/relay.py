@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.report import Goal, Report
 from benchmarks.rig import Rig
+from eventbus.conf import bus_settings
 
 OURS = "relay of this project"
 RAW = "kafka-python alone, the same bytes"
@@ -45,15 +46,15 @@ def measure(rig: Rig) -> Report:
 def bodies(count: int) -> list[tuple[str, str]]:
     """Key and envelope of so many events."""
     from benchmarks.fill import event
-    from common.events import encode
+    from eventbus.events import encode
 
     made = [event(number) for number in range(count)]
     return [(str(envelope.subject), encode(envelope).decode()) for envelope in made]
 
 
 def raw(count: int, topic: str) -> float:
-    from common.events.codec import structured_headers
-    from common.kafka.clients import producer
+    from eventbus.events.codec import structured_headers
+    from eventbus.kafka.clients import producer
 
     sender = producer()
     messages = [(key.encode(), body.encode()) for key, body in bodies(count)]
@@ -67,10 +68,10 @@ def raw(count: int, topic: str) -> float:
 def ours(count: int, topic: str) -> float:
     import uuid
 
-    from common.kafka.clients import producer
-    from common.outbox.models import OutboxEvent
-    from common.outbox.relay import Relay
-    from common.outbox.session import ActiveSession
+    from eventbus.kafka.clients import producer
+    from eventbus.outbox.models import OutboxEvent
+    from eventbus.outbox.relay import Relay
+    from eventbus.outbox.session import ActiveSession
 
     OutboxEvent.objects.all().delete()
     OutboxEvent.objects.bulk_create(
@@ -134,12 +135,11 @@ def jaiminho(count: int, topic: str) -> float:
 
 def check(topic: str, count: int) -> None:
     """Kafka has each event once, those of a key in their order."""
-    from django.conf import settings
     from kafka import KafkaConsumer
 
     consumer = KafkaConsumer(
         topic,
-        bootstrap_servers=settings.KAFKA["bootstrap_servers"],
+        bootstrap_servers=bus_settings().kafka["bootstrap_servers"],
         auto_offset_reset="earliest",
         consumer_timeout_ms=10_000,
     )
@@ -162,7 +162,7 @@ def main(way: str, count: int) -> None:
     import django
 
     django.setup()
-    from common.kafka.topics import create_topics
+    from eventbus.kafka.topics import create_topics
 
     ways: dict[str, Callable[[int, str], Any]] = {
         "raw": raw,

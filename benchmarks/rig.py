@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import lifeline
 from demo.broker import EmbeddedBroker
+from eventbus.running import lifeline
 from tests.rig.kafka import JARS, KafkaCluster
 from tests.rig.postgres import Postgres
 from tests.stack import ROOT, Broker, Stack, free_port, prepare, running

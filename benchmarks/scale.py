@@ -27,7 +27,7 @@ SELECT 'old-' || n, '/product_service', 'product.updated', (n % 20000)::text, n 
 FROM generate_series(1, {rows}) AS n
 """
 FILL_INBOX = """
-INSERT INTO inbox_inboxmessage (consumer, event_id, source, received_at)
+INSERT INTO eventbus_inbox_inboxmessage (consumer, event_id, source, received_at)
 SELECT 'audit_service', 'old-' || n, '/product_service', now() FROM generate_series(1, {rows}) AS n
 """
 INDEXES = """
@@ -43,7 +43,7 @@ FROM audit_auditentry WHERE topic = 'product.events'
 WRITTEN = """
 SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'), (
     SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('audit_auditentry')
-) + pg_total_relation_size('inbox_inboxmessage')
+) + pg_total_relation_size('eventbus_inbox_inboxmessage')
 """
 
 
@@ -147,7 +147,7 @@ def fill_tables(rig: Rig, rows: int) -> None:
         for _, definition in indexes:
             connection.execute(definition)
         connection.execute(FILL_INBOX.format(rows=rows))
-        connection.execute("VACUUM ANALYZE audit_auditentry, inbox_inboxmessage")
+        connection.execute("VACUUM ANALYZE audit_auditentry, eventbus_inbox_inboxmessage")
 
 
 def _workers(number: int) -> str:

@@ -9,7 +9,6 @@ import time
 import urllib.error
 import urllib.request
 
-from common import lifeline, terminal
 from demo import broker, leftovers
 from demo.errors import StartError, Stopped
 from demo.processes import Processes, run_all
@@ -23,6 +22,7 @@ from demo.services import (
     environment,
     free_ports,
 )
+from eventbus.running import lifeline, terminal
 
 HEALTHY_SECONDS = 90
 STOPPED_BY_SIGNAL = {128 + signal.SIGINT, 128 + signal.SIGTERM}

@@ -8,7 +8,7 @@ import time
 from functools import cache
 from pathlib import Path
 
-from common import lifeline
+from eventbus.running import lifeline
 
 START_SECONDS = 15
 HOME = Path(__file__).resolve().parent.parent / "var" / "broker"

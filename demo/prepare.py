@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import Permission
     from django.db.models import QuerySet
 
-OUR_APPS = ["products", "notifications", "audit", "outbox", "inbox"]
+OUR_APPS = ["products", "notifications", "audit", "eventbus_outbox", "eventbus_inbox"]
 PRODUCTS = [
     ("kitchen", "KET-01", "Steel kettle", "39.90", 24),
     ("kitchen", "PAN-24", "Cast-iron pan, 24 cm", "54.00", 12),

@@ -15,8 +15,8 @@ from tempfile import TemporaryFile
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
-from common import lifeline
 from demo.errors import StartError, Stopped
+from eventbus.running import lifeline
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -4,7 +4,7 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 
-from common.environment import Environment
+from common.servicekit.environment import Environment
 
 env = Environment()
 try:

@@ -1,13 +1,18 @@
-"""Settings of the notification service; what is shared is in common/settings.py."""
+"""Settings of the notification service; what is shared is in common/servicekit/settings.py."""
 
-from common.settings import *  # noqa: F403
-from common.settings import SHARED_APPS, SPECTACULAR_DEFAULTS, database, env
+from common.servicekit.settings import *  # noqa: F403
+from common.servicekit.settings import (
+    EVENTBUS_DEFAULTS,
+    SHARED_APPS,
+    SPECTACULAR_DEFAULTS,
+    database,
+    env,
+)
 
-SERVICE_NAME = "notification_service"
 INSTALLED_APPS = [
     *SHARED_APPS,
     "django_htmx",
-    "common.inbox",
+    "eventbus.inbox",
     "notification_service.notifications",
 ]
 ROOT_URLCONF = "notification_service.urls"
@@ -17,7 +22,6 @@ SESSION_COOKIE_NAME = "notification_sessionid"
 CSRF_COOKIE_NAME = "notification_csrftoken"
 DATABASES = {"default": database("notification")}
 SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Notification service"}
-CONSUMER_GROUP = "notification_service"
 # The languages that messages are written in.
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 # Links in mails begin with it.
@@ -28,3 +32,4 @@ DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="notifications@localhost"
 DELIVERY_ATTEMPTS = env.positive("DELIVERY_ATTEMPTS", default=16)
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 NOTIFICATION_RETENTION_DAYS = env.not_negative("NOTIFICATION_RETENTION_DAYS", default=90)
+EVENTBUS = {**EVENTBUS_DEFAULTS, "SERVICE_NAME": "notification_service"}

@@ -4,8 +4,8 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
-from common.inbox.health import dead, lost, parked, workers
-from common.observability.health import healthz, readyz
+from common.servicekit.health import healthz, readyz
+from eventbus.inbox.running.health import dead, lost, parked, workers
 from notification_service.notifications.api.deliveries import DeliveryViewSet
 from notification_service.notifications.api.endpoints import EndpointViewSet
 from notification_service.notifications.api.notifications import NotificationViewSet
@@ -21,8 +21,8 @@ router.register("deliveries", DeliveryViewSet)
 
 admin.site.site_header = admin.site.site_title = "Notification service"
 
-handler404 = "common.api.exceptions.page_not_found"
-handler500 = "common.api.exceptions.server_error"
+handler404 = "common.servicekit.api.exceptions.page_not_found"
+handler500 = "common.servicekit.api.exceptions.server_error"
 
 urlpatterns = [
     path("", views.inbox, name="inbox"),
@@ -44,7 +44,7 @@ urlpatterns = [
     path(
         "readyz",
         readyz(
-            "inbox.view_worker",
+            "eventbus_inbox.view_worker",
             workers=workers,
             parked=parked,
             dead=dead,

@@ -1,14 +1,18 @@
-"""Settings of the product service; what is shared is in common/settings.py."""
+"""Settings of the product service; what is shared is in common/servicekit/settings.py."""
 
-from common.settings import *  # noqa: F403
-from common.settings import SHARED_APPS, SPECTACULAR_DEFAULTS, database
+from common.servicekit.settings import *  # noqa: F403
+from common.servicekit.settings import (
+    EVENTBUS_DEFAULTS,
+    SHARED_APPS,
+    SPECTACULAR_DEFAULTS,
+    database,
+)
 
-SERVICE_NAME = "product_service"
 INSTALLED_APPS = [
     *SHARED_APPS,
     "import_export",
-    "common.outbox",
-    "common.idempotency",
+    "eventbus.outbox",
+    "common.servicekit.idempotency",
     "product_service.products",
 ]
 ROOT_URLCONF = "product_service.urls"
@@ -20,3 +24,8 @@ DATABASES = {"default": database("product")}
 SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Product service"}
 
 IMPORT_EXPORT_USE_TRANSACTIONS = True
+EVENTBUS = {
+    **EVENTBUS_DEFAULTS,
+    "SERVICE_NAME": "product_service",
+    "PUBLISHES": ["common.contracts.product"],
+}

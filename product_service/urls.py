@@ -6,9 +6,9 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
-from common.observability.health import healthz, readyz
-from common.outbox.health import waiting
-from common.outbox.views import event_schema, events_page
+from common.servicekit.health import healthz, readyz
+from eventbus.outbox.health import waiting
+from eventbus.outbox.views import event_schema, events_page
 from product_service.products.api.views import ApiRoot, CategoryViewSet, ProductViewSet
 
 router = DefaultRouter()
@@ -18,8 +18,8 @@ router.register("categories", CategoryViewSet)
 
 admin.site.site_header = admin.site.site_title = "Product service"
 
-handler404 = "common.api.exceptions.page_not_found"
-handler500 = "common.api.exceptions.server_error"
+handler404 = "common.servicekit.api.exceptions.page_not_found"
+handler500 = "common.servicekit.api.exceptions.server_error"
 
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/api/products/"))),
@@ -32,5 +32,5 @@ urlpatterns = [
     path("api/docs/", require_safe(SpectacularSwaggerView.as_view()), name="docs"),
     path("api-auth/", include("rest_framework.urls")),
     path("healthz", healthz),
-    path("readyz", readyz("outbox.view_outboxevent", outbox=waiting)),
+    path("readyz", readyz("eventbus_outbox.view_outboxevent", outbox=waiting)),
 ]

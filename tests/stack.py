@@ -15,8 +15,8 @@ from typing import Any, Protocol, TypeVar
 
 import httpx
 
-from common import lifeline
-from common.testing.eventually import PATIENCE_SECONDS, eventually
+from eventbus.running import lifeline
+from eventbus.testing.eventually import PATIENCE_SECONDS, eventually
 
 __all__ = ["eventually"]
 

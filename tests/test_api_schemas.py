@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common import lifeline
+from eventbus.running import lifeline
 from tests.stack import ROOT, SERVICES, USER, Databases, Stack, stopping
 
 CHECKS = (

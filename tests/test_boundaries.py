@@ -7,12 +7,12 @@ import pytest
 from tests.stack import ROOT, Stack
 
 OWN_TABLES = {
-    "product": {"products_category", "products_product", "outbox_outboxevent"},
+    "product": {"products_category", "products_product", "eventbus_outbox_outboxevent"},
     "notification": {"notifications_notification", "notifications_delivery"},
     "audit": {"audit_auditentry"},
 }
 INBOX_TABLES = {
-    f"inbox_{name}"
+    f"eventbus_inbox_{name}"
     for name in ("inboxmessage", "parkedkey", "parkedevent", "parkeddecision", "worker")
 }
 LIST_TABLES = (
@@ -38,7 +38,7 @@ def test_each_service_has_a_database_and_tables_of_its_own(stack: Stack) -> None
 def test_every_setting_is_in_the_readmes_table() -> None:
     readme = (ROOT / "README.md").read_text()
     others = [ROOT / "demo" / "services.py", ROOT / "docker" / "gunicorn.conf.py"]
-    sources = [*ROOT.glob("*/settings.py"), *others]
+    sources = [*ROOT.glob("*/settings.py"), *ROOT.glob("common/*/settings.py"), *others]
     code = "\n".join(path.read_text() for path in sources)
     variables = set(re.findall(r'env[.\w]*\(\s*"([A-Z_]+)"|environ\.get\("([A-Z_]+)"', code))
     names = {first or second for first, second in variables}

@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from common import lifeline
+from eventbus.running import lifeline
 from tests.stack import ROOT, Broker, Stack, eventually, lines_with
 
 

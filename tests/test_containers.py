@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import psycopg
 import pytest
 
-from common import lifeline
+from eventbus.running import lifeline
 from tests.rig import compose
 from tests.rig.kafka import KafkaCluster
 from tests.rig.ledger import Ledger

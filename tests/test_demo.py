@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from common import lifeline
 from demo import leftovers
 from demo.broker import EmbeddedBroker
+from eventbus.running import lifeline
 from tests.stack import ROOT, eventually, free_port
 
 STOPS_WITHIN_SECONDS = 10

@@ -83,9 +83,9 @@ def test_the_explorer_fits_a_phone_in_the_dark(stack: Stack, page: Page, shots: 
 
 RECORD = """
 from django.conf import settings
-from common.testing.bus import Bus
-from common.testing.kafka import InMemoryKafka
-bus = Bus(InMemoryKafka(), settings.CONSUMER_GROUP)
+from eventbus.testing.bus import Bus
+from eventbus.testing.kafka import InMemoryKafka
+bus = Bus(InMemoryKafka(), bus_settings().group)
 event = b'{"specversion":"1.0","id":"%d","source":"/x","type":"x.y","data":{"sku":"PROVE-1"}}'
 for number in range(20):
     bus.send("order.events", event % number)

@@ -18,9 +18,10 @@ from kafka.errors import (
     OffsetOutOfRangeError,
 )
 
-from common.kafka import clients
-from common.testing.kafka import InMemoryKafka
 from demo.broker import EmbeddedBroker
+from eventbus.conf import bus_settings
+from eventbus.kafka import clients
+from eventbus.testing.kafka import InMemoryKafka
 from tests.stack import eventually
 
 pytestmark = pytest.mark.real_too
@@ -30,7 +31,7 @@ POLL_MS = 200
 
 
 class Kafka(Protocol):
-    """What both offer: clients as ``common.kafka.clients`` describes them, and new topics."""
+    """What both offer: clients as ``eventbus.kafka.clients`` describes them, and new topics."""
 
     def producer(self) -> clients.Producer: ...
     def consumer(self, group: str) -> clients.Consumer: ...
@@ -43,9 +44,10 @@ class RealKafka:
 
     def __init__(self, server: str) -> None:
         if not settings.configured:
-            settings.configure(KAFKA_SESSION_TIMEOUT_MS=6_000)
+            settings.configure()
             django.setup()
-        settings.KAFKA = {"bootstrap_servers": [server]}
+        settings.EVENTBUS = {"SERVICE_NAME": "tests", "KAFKA": {"bootstrap_servers": [server]}}
+        bus_settings.cache_clear()
         self.producer = clients.producer
         self.consumer = clients.consumer
         self._server = server

@@ -42,7 +42,7 @@ def test_a_person_sees_it_and_discards_it(
     stack, _, product = poisoned
     audit = stack.urls["audit"]
     log_in(page, audit)
-    page.goto(f"{audit}/admin/inbox/parkedkey/")
+    page.goto(f"{audit}/admin/eventbus_inbox/parkedkey/")
     expect(page.get_by_role("row", name="ValueError")).to_contain_text("will be tried again")
     page.screenshot(path=tmp_path / "keys.png", full_page=True)
     page.get_by_role("link", name="ValueError").click()
@@ -66,13 +66,13 @@ def test_a_person_sees_it_and_discards_it(
     page.screenshot(path=tmp_path / "events.png", full_page=True)
 
     eventually(lambda: stack.recorded(product) == [1, 3])
-    page.goto(f"{audit}/admin/inbox/parkedevent/?state__exact=discarded")
+    page.goto(f"{audit}/admin/eventbus_inbox/parkedevent/?state__exact=discarded")
     page.get_by_role("link", name="product.updated at").click()
     expect(page.get_by_text("a slip of the pen")).to_be_visible()
     expect(page.get_by_role("button", name="Discard")).to_have_count(0)
     page.screenshot(path=tmp_path / "decided.png", full_page=True)
-    page.goto(f"{audit}/admin/inbox/parkedkey/")
+    page.goto(f"{audit}/admin/eventbus_inbox/parkedkey/")
     page.screenshot(path=tmp_path / "empty.png", full_page=True)
-    page.goto(f"{audit}/admin/inbox/worker/")
+    page.goto(f"{audit}/admin/eventbus_inbox/worker/")
     expect(page.get_by_text("at work", exact=True)).to_be_visible()
     page.screenshot(path=tmp_path / "workers.png", full_page=True)

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from common import lifeline
 from demo.broker import EmbeddedBroker, answers
+from eventbus.running import lifeline
 from tests.rig.kafka import KafkaCluster
 from tests.rig.postgres import Postgres, PostgresDatabases
 from tests.stack import ROOT, SERVICES, Broker, Databases, SqliteDatabases, Stack, eventually

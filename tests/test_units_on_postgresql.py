@@ -5,14 +5,15 @@ import sys
 
 import pytest
 
-from common import lifeline
+from eventbus.running import lifeline
 from tests.rig.postgres import Postgres
 from tests.stack import ROOT
 
 pytestmark = pytest.mark.real
 
 SETTINGS = {
-    "common": "common.tests.settings",
+    "common/tests": "common.tests.settings",
+    "common/servicekit": "common.servicekit.tests.settings",
     "product_service": "product_service.settings",
     "notification_service": "notification_service.settings",
     "audit_service": "audit_service.settings",

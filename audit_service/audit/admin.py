@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from audit_service.audit.models import Alert, AuditEntry, ChainHead, Checkpoint, ExportRecord, Rule
-from common.admin import ReadOnlyAdmin
+from eventbus.admin import ReadOnlyAdmin
 
 
 @admin.register(AuditEntry)

@@ -15,7 +15,7 @@ from django.db.models.functions import RowNumber
 
 from audit_service.audit.history import about, by, is_deletion, state_of
 from audit_service.audit.models import AuditEntry
-from common.spreadsheets import defused
+from common.servicekit.spreadsheets import defused
 
 CHUNK = 1000
 

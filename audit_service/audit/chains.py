@@ -9,7 +9,7 @@ from django.db.models import Q
 from audit_service.audit.models import ChainHead
 from audit_service.audit.sealed import Key
 from audit_service.audit.sealing import SEALED, link, seal
-from common.events import Place
+from eventbus.events import Place
 
 RECORDED_AT = SEALED.index("recorded_at")
 

@@ -11,7 +11,7 @@ import msgspec
 
 from audit_service.audit.models import AuditEntry
 from audit_service.audit.sealing import SEALED
-from common.spreadsheets import defused
+from common.servicekit.spreadsheets import defused
 
 Write = Callable[[Iterable[AuditEntry], BinaryIO], None]
 ROW_GROUP = 10_000
@@ -31,7 +31,7 @@ def write_ndjson(entries: Iterable[AuditEntry], file: BinaryIO) -> None:
 def write_csv(entries: Iterable[AuditEntry], file: BinaryIO) -> None:
     """The columns of the lines of JSON, in cells that no spreadsheet runs as formulas.
 
-    ``common.spreadsheets.unmark`` gives back the text of a cell.
+    ``common.servicekit.spreadsheets.unmark`` gives back the text of a cell.
     """
     text = TextIOWrapper(file, encoding="utf-8", newline="")
     columns = ["position", "link", *TEXTS, "value", "value_base64"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from audit_service.audit.models import AuditEntry
-from common.inbox.models import LostMessages
+from eventbus.inbox.models import LostMessages
 
 Partition = tuple[str, int]
 """Topic and partition."""

@@ -9,10 +9,10 @@ from audit_service.audit.models import AuditEntry
 from audit_service.audit.months import make_room
 from audit_service.audit.sealing import SEALED
 from audit_service.audit.security import raise_alerts
-from common.database.texts import fitting
-from common.events import AnyEvent, Event
-from common.events.codec import headers_to_text
-from common.inbox import insert, subscribe
+from eventbus.database.texts import fitting
+from eventbus.events import AnyEvent, Event
+from eventbus.events.codec import headers_to_text
+from eventbus.inbox import insert, subscribe
 
 TEXT = 255
 """Characters of a column."""

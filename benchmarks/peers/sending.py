@@ -4,7 +4,7 @@ from typing import Any
 
 from jaiminho.send import save_to_outbox
 
-from common.kafka.clients import Producer, producer
+from eventbus.kafka.clients import Producer, producer
 
 _producers: list[Producer] = []
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from common.events import Contract, event
+from eventbus.events import Contract, event
 
 TOPIC = "product.events"
 EXAMPLE = {

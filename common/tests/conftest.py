@@ -7,10 +7,10 @@ import pytest
 from django.db import OperationalError
 
 from common.contracts.product import ProductCreated
-from common.inbox import subscriptions
-from common.testing.bus import bus
 from common.tests.app import handlers
 from common.tests.app.models import Note, Written
+from eventbus.inbox.taking import subscriptions
+from eventbus.testing.bus import bus
 
 __all__ = ["bus"]
 

@@ -1,17 +1,43 @@
-"""A Django project with both sides of the bus, for the tests of common."""
+"""A Django project with both sides of the bus and the admin, for the tests of the library.
 
-from common.settings import *  # noqa: F403
-from common.settings import SHARED_APPS, env
+It imports nothing of the services: these tests also run in environments with the library alone.
+"""
 
-SERVICE_NAME = "bus_tests"
+import environ
+
 INSTALLED_APPS = [
-    *SHARED_APPS,
-    "common.outbox",
-    "common.inbox",
-    "common.idempotency",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "eventbus.outbox",
+    "eventbus.inbox",
     "common.tests.app",
 ]
-SECRET_KEY = "for-tests-only"
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DATABASES = {"default": environ.Env().db("DATABASE_URL", default="sqlite://:memory:")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "common.tests.urls"
-DATABASES = {"default": env.db("DATABASE_URL", default="sqlite://:memory:")}
-CONSUMER_GROUP = "bus_tests"
+SECRET_KEY = "for-tests-only"
+STATIC_URL = "static/"
+USE_TZ = True
+EVENTBUS = {"SERVICE_NAME": "bus_tests", "PUBLISHES": ["common.contracts.product"]}

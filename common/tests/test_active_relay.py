@@ -14,14 +14,14 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from common import outbox
-from common.outbox.lock import FileLock, LockLost
-from common.outbox.models import OutboxEvent
-from common.outbox.relay import Relay
-from common.outbox.session import ActiveSession
-from common.testing.bus import CallersThread, active_session
-from common.testing.kafka import InMemoryKafka, InMemoryProducer
 from common.tests.conftest import product
+from eventbus import outbox
+from eventbus.outbox.lock import FileLock, LockLost
+from eventbus.outbox.models import OutboxEvent
+from eventbus.outbox.relay import Relay
+from eventbus.outbox.session import ActiveSession
+from eventbus.testing.bus import CallersThread, active_session
+from eventbus.testing.kafka import InMemoryKafka, InMemoryProducer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,7 +107,7 @@ def lock_rows() -> Any:
     holder = connection.copy()
     with holder.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute("SELECT position FROM outbox_outboxevent FOR UPDATE")
+        cursor.execute("SELECT position FROM eventbus_outbox_outboxevent FOR UPDATE")
     return holder
 
 
@@ -164,7 +164,7 @@ def database(tmp_path) -> Iterator[Any]:
 def test_a_relay_that_lost_its_session_while_sending_sends_no_further_batch(
     database, bus, monkeypatch
 ):
-    monkeypatch.setattr("common.outbox.session.BATCH", 1)
+    monkeypatch.setattr("eventbus.outbox.session.BATCH", 1)
     publish(1, 2, 3)
     sent: list[str] = []
     relay = Relay(
@@ -311,8 +311,8 @@ class Busy(InMemoryProducer):
 
 
 def test_pruning_gets_its_turn_while_rows_keep_coming(bus, monkeypatch):
-    monkeypatch.setattr("common.database.pruning.PIECE", 1)
-    monkeypatch.setattr("common.outbox.session.BATCH", 1)
+    monkeypatch.setattr("eventbus.database.pruning.PIECE", 1)
+    monkeypatch.setattr("eventbus.outbox.session.BATCH", 1)
     relayed_long_ago(1, 2, 3)
     publish(98, 99)
     stop = threading.Event()

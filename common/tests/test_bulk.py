@@ -6,9 +6,9 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from common.inbox import insert
-from common.inbox.claims import claim
-from common.inbox.models import InboxMessage, Worker
+from eventbus.inbox import insert
+from eventbus.inbox.models import InboxMessage, Worker
+from eventbus.inbox.taking.claims import claim
 
 pytestmark = pytest.mark.django_db
 

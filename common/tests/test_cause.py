@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from common import outbox
 from common.contracts.product import ProductCreated, ProductDeleted
-from common.events.context import Context, use
-from common.inbox import caused_by, subscribe
-from common.inbox.models import ParkedEvent
-from common.outbox.models import OutboxEvent
 from common.tests.conftest import poison, product
+from eventbus import outbox
+from eventbus.events.context import Context, use
+from eventbus.inbox import caused_by, subscribe
+from eventbus.inbox.models import ParkedEvent
+from eventbus.outbox.models import OutboxEvent
 
 pytestmark = pytest.mark.django_db
 

@@ -3,19 +3,20 @@
 import pytest
 from django.core.checks import run_checks
 
-from common import outbox
 from common.contracts.product import ProductCreated, ProductDeleted
-from common.events import Contract
-from common.inbox import subscribe, subscriptions
 from common.tests.conftest import hopeless
+from eventbus import outbox
+from eventbus.events import Contract
+from eventbus.inbox import subscribe
+from eventbus.inbox.taking import subscriptions
 
 
 @pytest.fixture
 def own_subscriptions(monkeypatch):
     """Subscriptions of this test alone."""
     own = []
-    for module in ("subscriptions", "checks"):
-        monkeypatch.setattr(f"common.inbox.{module}.subscriptions", own)
+    for module in ("taking.subscriptions", "checks"):
+        monkeypatch.setattr(f"eventbus.inbox.{module}.subscriptions", own)
     return own
 
 
@@ -43,7 +44,7 @@ class Nowhere(Contract, frozen=True):
 @pytest.mark.parametrize("handler", [no_argument, two_arguments, asynchronous, generator])
 def test_a_handler_that_cannot_be_called(own_subscriptions, handler):
     subscribe(ProductCreated)(handler)
-    assert ids() == ["inbox.E002"]
+    assert ids() == ["eventbus_inbox.E002"]
 
 
 def test_a_handler_that_can(own_subscriptions):
@@ -58,31 +59,31 @@ def test_two_handlers_of_one_name(own_subscriptions):
 
     subscribe(ProductCreated)(handle)
     subscribe(ProductDeleted)(handle)
-    assert ids() == ["inbox.E003"]
+    assert ids() == ["eventbus_inbox.E003"]
 
 
 def test_an_event_that_no_topic_carries(own_subscriptions, settings):
     @subscribe(Nowhere)
     def handle(event): ...
 
-    assert ids() == ["inbox.E004"]
+    assert ids() == ["eventbus_inbox.E004"]
 
 
 def test_an_event_whose_topic_is_not_read(own_subscriptions, settings):
-    settings.CONSUMER_TOPICS = ["order.events"]
+    settings.EVENTBUS = {**settings.EVENTBUS, "CONSUMER_TOPICS": ["order.events"]}
 
     @subscribe(ProductCreated)
     def handle(event): ...
 
-    assert ids() == ["inbox.E004"]
+    assert ids() == ["eventbus_inbox.E004"]
 
 
 @pytest.mark.django_db
 def test_sqlite_takes_one_worker(settings):
     from django.db import connection
 
-    settings.CONSUMER_CONCURRENCY = 2
-    assert ids() == (["inbox.E005"] if connection.vendor == "sqlite" else [])
+    settings.EVENTBUS = {**settings.EVENTBUS, "CONSUMER_CONCURRENCY": 2}
+    assert ids() == (["eventbus_inbox.E005"] if connection.vendor == "sqlite" else [])
 
 
 @pytest.mark.django_db
@@ -90,7 +91,7 @@ def test_the_dead_are_reported_when_the_database_is_checked(bus):
     assert ids(databases=["default"]) == []
     outbox.publish(hopeless(1, 1))
     bus.run()
-    assert ids(databases=["default"]) == ["inbox.W001"]
+    assert ids(databases=["default"]) == ["eventbus_inbox.W001"]
     assert ids() == []
 
 

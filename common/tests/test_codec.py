@@ -14,11 +14,11 @@ from cloudevents.core.bindings.kafka import (
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from common import outbox
 from common.contracts.product import TOPIC
-from common.events import Envelope, InvalidEvent, decode
-from common.events.codec import headers_from_text, headers_to_text
 from common.tests.conftest import product
+from eventbus import outbox
+from eventbus.events import Envelope, InvalidEvent, decode
+from eventbus.events.codec import headers_from_text, headers_to_text
 
 SMALLEST = {"specversion": "1.0", "id": "1", "source": "/x", "type": "y"}
 

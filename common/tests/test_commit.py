@@ -7,14 +7,14 @@ import pytest
 import structlog
 from django.db import DatabaseError, connection, connections, transaction
 
-from common import outbox
 from common.contracts.product import ProductCreated
-from common.inbox import Retry, signals, subscribe
-from common.inbox.models import InboxMessage, ParkedEvent, ParkedKey
-from common.inbox.retrying import KEYS_A_ROUND
 from common.tests.app import handlers
 from common.tests.app.models import Note, Written
 from common.tests.conftest import locked, noted, poison, product, written
+from eventbus import outbox
+from eventbus.inbox import Retry, signals, subscribe
+from eventbus.inbox.models import InboxMessage, ParkedEvent, ParkedKey
+from eventbus.inbox.parking.retrying import KEYS_A_ROUND
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,7 +148,7 @@ def test_a_handler_that_goes_on_after_an_error_is_not_taken_for_done(
 
 
 def test_what_was_done_before_the_database_went_away_is_counted(bus, monkeypatch):
-    monkeypatch.setattr("common.inbox.worker.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0)
     publish(poison(1, 1), product(2, 1))
     failures = [locked()]
     create = Written.objects.create

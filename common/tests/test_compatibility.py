@@ -6,9 +6,9 @@ from typing import Annotated
 import pytest
 from msgspec import Meta
 
-from common.events import Contract
-from common.events.asyncapi import document
-from common.testing.compatibility import breaking_changes
+from eventbus.events import Contract
+from eventbus.events.asyncapi import document
+from eventbus.testing.compatibility import breaking_changes
 
 
 class Placed(Contract, frozen=True, kw_only=True):

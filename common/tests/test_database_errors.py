@@ -7,18 +7,18 @@ import psycopg
 import pytest
 from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
-from common import outbox
 from common.contracts.product import TOPIC, ProductCreated
-from common.database.errors import PASSING_SQLSTATES, passes
-from common.inbox import subscribe
-from common.inbox.models import ParkedEvent, ParkedKey
-from common.inbox.models import Worker as HeartbeatRow
-from common.inbox.patience import PATIENCE_SECONDS, Patience
-from common.inbox.replay import Replay
-from common.inbox.subscriptions import subscriptions
 from common.tests.app import handlers
 from common.tests.app.models import Written
 from common.tests.conftest import locked, poison, product, written
+from eventbus import outbox
+from eventbus.database.errors import PASSING_SQLSTATES, passes
+from eventbus.inbox import subscribe
+from eventbus.inbox.models import ParkedEvent, ParkedKey
+from eventbus.inbox.models import Worker as HeartbeatRow
+from eventbus.inbox.running.replay import Replay
+from eventbus.inbox.taking.patience import PATIENCE_SECONDS, Patience
+from eventbus.inbox.taking.subscriptions import subscriptions
 
 STATEMENTS = {
     "postgresql": "CREATE TEMPORARY SEQUENCE fresh; SELECT currval('fresh')",
@@ -116,10 +116,10 @@ def test_a_handlers_misuse_of_its_cursor_is_parked(bus, own_handlers):
 @pytest.fixture
 def hurry(monkeypatch):
     """Time in which the worker waits goes by at once, and so does its patience."""
-    monkeypatch.setattr("common.inbox.worker.LONGEST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr("common.inbox.worker.FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr("common.inbox.replay.DATABASE_RETRY_SECONDS", 0.001)
-    monkeypatch.setattr("common.inbox.patience.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("eventbus.inbox.running.worker.LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("eventbus.inbox.running.replay.DATABASE_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("eventbus.inbox.taking.patience.PATIENCE_SECONDS", 0.05)
 
 
 def never_passes(monkeypatch, subject):
@@ -170,7 +170,7 @@ def test_no_event_is_to_blame_while_nothing_can_be_written(bus, hurry, monkeypat
     """However long that takes: here much longer than patience lasts."""
     never_passes(monkeypatch, "1")
     passed = []
-    monkeypatch.setattr("common.inbox.patience.time.monotonic", lambda: 1.0 * len(passed))
+    monkeypatch.setattr("eventbus.inbox.taking.patience.time.monotonic", lambda: 1.0 * len(passed))
     create = handlers.Written.objects.create
 
     def heal_at_last(**values):
@@ -191,7 +191,7 @@ def test_no_event_is_to_blame_while_nothing_can_be_written(bus, hurry, monkeypat
 
 def test_patience_is_not_renewed_while_it_is_needed(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("common.inbox.patience.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("eventbus.inbox.taking.patience.time.monotonic", lambda: now[0])
     patience = Patience()
     assert patience.waits_for(locked())
     patience.note_failure(database_answers=True)

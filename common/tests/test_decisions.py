@@ -6,11 +6,11 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from common import outbox
-from common.inbox import decisions
-from common.inbox.models import ParkedDecision, ParkedEvent, ParkedKey
 from common.tests.app import handlers
 from common.tests.conftest import hopeless, poison, product, written
+from eventbus import outbox
+from eventbus.inbox.models import ParkedDecision, ParkedEvent, ParkedKey
+from eventbus.inbox.parking import decisions
 
 pytestmark = pytest.mark.django_db
 

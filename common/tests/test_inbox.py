@@ -5,14 +5,14 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common import outbox
 from common.contracts.product import TOPIC
-from common.inbox.models import InboxMessage, ParkedEvent
-from common.outbox.models import OutboxEvent
-from common.testing.bus import Bus
-from common.testing.kafka import InMemoryKafka
 from common.tests.app import handlers
 from common.tests.conftest import locked, poison, product, written
+from eventbus import outbox
+from eventbus.inbox.models import InboxMessage, ParkedEvent
+from eventbus.outbox.models import OutboxEvent
+from eventbus.testing.bus import Bus
+from eventbus.testing.kafka import InMemoryKafka
 
 pytestmark = pytest.mark.django_db
 
@@ -140,7 +140,7 @@ def test_an_error_that_passes_does_not_count_against_the_event(bus, monkeypatch)
             raise failures.pop()
         return create(**values)
 
-    monkeypatch.setattr("common.inbox.worker.LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("eventbus.inbox.running.worker.LONGEST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(handlers.Written.objects, "create", fail_at_first)
     outbox.publish(product())
     assert bus.run().handled == 1

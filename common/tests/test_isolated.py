@@ -8,16 +8,18 @@ import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 
-from common import outbox
 from common.contracts.product import TOPIC, ProductCreated
-from common.inbox import Retry, decisions, health, signals, subscribe
-from common.inbox.models import InboxMessage, ParkedEvent, ParkedKey
-from common.inbox.parking import parked_message
-from common.inbox.replay import Replay
-from common.inbox.subscriptions import subscription_of, subscriptions
-from common.outbox.models import OutboxEvent
 from common.tests.app.models import Note
 from common.tests.conftest import hopeless, noted, poison, product, written
+from eventbus import outbox
+from eventbus.inbox import Retry, signals, subscribe
+from eventbus.inbox.models import InboxMessage, ParkedEvent, ParkedKey
+from eventbus.inbox.parking import decisions
+from eventbus.inbox.parking.parking import parked_message
+from eventbus.inbox.running import health
+from eventbus.inbox.running.replay import Replay
+from eventbus.inbox.taking.subscriptions import subscription_of, subscriptions
+from eventbus.outbox.models import OutboxEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -287,7 +289,7 @@ def test_what_waits_for_a_handler_that_is_gone_stays_and_says_so(bus, renamed, o
     [line] = json.loads(parked("list", "--json"))
     assert (line["handler"], line["waiting"]) == (NAME, 1)
     assert f"{NAME} alone. No such handler exists" in parked("show", str(renamed))
-    messages = [m for m in run_checks(databases=["default"]) if m.id == "inbox.W002"]
+    messages = [m for m in run_checks(databases=["default"]) if m.id == "eventbus_inbox.W002"]
     assert [NAME in message.msg for message in messages] == [True]
     with pytest.raises(CommandError, match="does not exist any more: give it its old name back"):
         parked("retry", str(renamed))

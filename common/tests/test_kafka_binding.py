@@ -14,14 +14,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common import outbox
 from common.contracts.product import TOPIC
-from common.events import ContractViolation, Event, InvalidEvent, Place, decode
-from common.events.codec import is_json
-from common.events.data import MAX_DEPTH
-from common.inbox.message import Message
-from common.inbox.models import InboxMessage
 from common.tests.conftest import product
+from eventbus import outbox
+from eventbus.events import ContractViolation, Event, InvalidEvent, Place, decode
+from eventbus.events.codec import is_json
+from eventbus.events.data import MAX_DEPTH
+from eventbus.inbox.models import InboxMessage
+from eventbus.inbox.taking.message import Message
 
 SMALLEST = {"specversion": "1.0", "id": "1", "source": "/x", "type": "y"}
 STRUCTURED = ("content-type", b"application/cloudevents+json; charset=UTF-8")

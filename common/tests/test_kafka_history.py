@@ -2,8 +2,8 @@
 
 from kafka import TopicPartition
 
-from common.kafka.history import Extent, History
-from common.testing.kafka import InMemoryConsumer, InMemoryKafka
+from eventbus.kafka.history import Extent, History
+from eventbus.testing.kafka import InMemoryConsumer, InMemoryKafka
 
 PLACE = TopicPartition("t", 0)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from common import lifeline
-from common.testing.eventually import eventually
+from eventbus.running import lifeline
+from eventbus.testing.eventually import eventually
 
 ROUNDS = 300
 LOG_TO_STDERR = """
@@ -18,7 +18,7 @@ structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 """
 ASKED_OFTEN = f"""{LOG_TO_STDERR}
 import os
-from common.lifecycle import stop_on_signals
+from eventbus.running.lifecycle import stop_on_signals
 
 for _ in range({ROUNDS}):
     stop = stop_on_signals()
@@ -29,7 +29,7 @@ for _ in range({ROUNDS}):
 
 ASKED_TWICE = f"""{LOG_TO_STDERR}
 import os, signal
-from common.lifecycle import stop_on_signals
+from eventbus.running.lifecycle import stop_on_signals
 
 stop = stop_on_signals()
 os.kill(os.getpid(), signal.SIGINT)
@@ -41,7 +41,7 @@ print("not reached")
 
 HUNG_UP = f"""{LOG_TO_STDERR}
 import os, signal
-from common.lifecycle import stop_on_signals
+from eventbus.running.lifecycle import stop_on_signals
 
 stop = stop_on_signals()
 for _ in range(3):
@@ -51,7 +51,7 @@ print(stop.wait({{patience}}), flush=True)
 
 IN_A_TERMINAL = f"""{LOG_TO_STDERR}
 import pathlib, sys
-from common.lifecycle import stop_on_signals
+from eventbus.running.lifecycle import stop_on_signals
 
 stop = stop_on_signals()
 print("ready", flush=True)
@@ -68,7 +68,7 @@ def test_a_signal_in_the_middle_of_a_wait_does_not_hang():
     with lifeline.start(
         [sys.executable, "-c", ASKED_OFTEN], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
-        watchdog = threading.Timer(30, child.kill)  # a hung child ends the reads below
+        watchdog = threading.Timer(120, child.kill)  # a hung child ends the reads below
         watchdog.start()
         for _ in range(ROUNDS):
             assert child.stdout.read(1) == b"."

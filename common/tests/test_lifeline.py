@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from common import lifeline
-from common.lifeline.guard import GRACE_SECONDS, NO_SUCH_COMMAND
-from common.testing.eventually import eventually
+from eventbus.running import lifeline
+from eventbus.running.lifeline.guard import GRACE_SECONDS, NO_SUCH_COMMAND
+from eventbus.testing.eventually import eventually
 
 STARTER = """
 import os, sys, time
-from common import lifeline
+from eventbus.running import lifeline
 
 lifeline.start(["sh", "-c", sys.argv[1]])
 {then}
@@ -134,7 +134,7 @@ def test_a_command_that_does_not_exist_is_one_line() -> None:
 
 def test_a_process_can_end_with_a_parent_that_knows_nothing_of_it(tmp_path: Path) -> None:
     """As a command of make does."""
-    code = "import time; from common import lifeline; lifeline.end_with_parent(); "
+    code = "import time; from eventbus.running import lifeline; lifeline.end_with_parent(); "
     code += f"open({str(tmp_path / 'pid')!r}, 'w').write('there'); time.sleep(600)"
     shell = f'"{sys.executable}" -c "$CODE" & echo $! > {tmp_path}/child; wait'
     parent = lifeline.start(["sh", "-c", shell], env={**os.environ, "CODE": code})

@@ -8,15 +8,16 @@ import structlog
 from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from common import outbox
 from common.contracts.product import TOPIC
-from common.inbox import health, losses, signals
-from common.inbox.models import LostMessages
-from common.inbox.processing import Processor
-from common.inbox.stream import Stream
-from common.inbox.worker import Limits, Worker
-from common.testing.kafka import InMemoryConsumer
 from common.tests.conftest import locked, product, written
+from eventbus import outbox
+from eventbus.inbox import signals
+from eventbus.inbox.models import LostMessages
+from eventbus.inbox.running import health, losses
+from eventbus.inbox.running.processing import Processor
+from eventbus.inbox.running.stream import Stream
+from eventbus.inbox.running.worker import Limits, Worker
+from eventbus.testing.kafka import InMemoryConsumer
 
 pytestmark = pytest.mark.django_db
 
@@ -168,7 +169,7 @@ def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(bu
         return real(self, messages)
 
     monkeypatch.setattr(Processor, "process", sometimes)
-    monkeypatch.setattr("common.inbox.worker.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0)
     assert bus.consume().lost == 1
     assert written() == ["1.2"]
 
@@ -189,14 +190,14 @@ def test_a_database_that_is_away_delays_the_telling_and_no_event_overtakes_it(bu
         real(consumer, loss)
 
     monkeypatch.setattr(losses, "tell", tell)
-    monkeypatch.setattr("common.inbox.worker.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0)
     assert bus.consume().lost == 1
     assert seen == [["1.1"]]
     assert written() == ["1.1", "1.3"]
 
 
 def test_kafka_that_is_away_when_the_first_offset_is_asked_for_is_waited_for(bus, monkeypatch):
-    monkeypatch.setattr("common.inbox.stream.RETRY_SECONDS", 0)
+    monkeypatch.setattr("eventbus.inbox.running.stream.RETRY_SECONDS", 0)
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3)

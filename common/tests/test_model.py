@@ -25,18 +25,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from common import outbox
 from common.contracts.product import TOPIC, ProductCreated
-from common.inbox import Retry, decisions, subscriptions
-from common.inbox.models import ParkedEvent, ParkedKey
-from common.inbox.parking import parked_message
-from common.inbox.stream import Stream
-from common.inbox.worker import Worker
-from common.testing.bus import Bus
-from common.testing.kafka import InMemoryKafka
 from common.tests.app import handlers
 from common.tests.app.models import Note, Written
 from common.tests.conftest import hopeless, poison, product
+from eventbus import outbox
+from eventbus.inbox import Retry
+from eventbus.inbox.models import ParkedEvent, ParkedKey
+from eventbus.inbox.parking import decisions
+from eventbus.inbox.parking.parking import parked_message
+from eventbus.inbox.running.stream import Stream
+from eventbus.inbox.running.worker import Worker
+from eventbus.inbox.taking import subscriptions
+from eventbus.testing.bus import Bus
+from eventbus.testing.kafka import InMemoryKafka
 
 GROUP = "bus_tests"
 SHARED, NOTING, NOTING_ALL = LINES = ("write", "note", "note_all")
@@ -111,8 +113,8 @@ class History(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.broken = set(handlers.broken_prices)
         self.patch.setattr(handlers, "broken_prices", self.broken)
-        self.patch.setattr("common.inbox.worker.POLL_MS", 0)
-        self.patch.setattr("common.inbox.retrying.LOOK_SECONDS", 0)
+        self.patch.setattr("eventbus.inbox.running.worker.POLL_MS", 0)
+        self.patch.setattr("eventbus.inbox.parking.retrying.LOOK_SECONDS", 0)
         self.bus = Bus(InMemoryKafka(**{TOPIC: 2}), GROUP)
         cannot_note.clear()
         self.before = list(subscriptions.subscriptions)

@@ -8,8 +8,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from common.events.context import Context, _process_context, current
-from common.observability.middleware import EventContextMiddleware
+from eventbus.events.context import Context, _process_context, current
+from eventbus.middleware import EventContextMiddleware
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

@@ -8,17 +8,17 @@ import structlog
 from django.db import transaction
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
-from common import outbox
 from common.contracts.product import TOPIC
-from common.events import ContractViolation, EventTooLarge
-from common.events.context import Context, use
-from common.kafka.connecting import KafkaUnavailable
-from common.outbox.models import OutboxEvent
-from common.outbox.publishing import NoTransaction
-from common.outbox.relay import Relay
-from common.testing.bus import CallersThread, active_session
-from common.testing.kafka import InMemoryFuture, InMemoryKafka, InMemoryProducer
 from common.tests.conftest import product
+from eventbus import outbox
+from eventbus.events import ContractViolation, EventTooLarge
+from eventbus.events.context import Context, use
+from eventbus.kafka.connecting import KafkaUnavailable
+from eventbus.outbox.models import OutboxEvent
+from eventbus.outbox.publishing import NoTransaction
+from eventbus.outbox.relay import Relay
+from eventbus.testing.bus import CallersThread, active_session
+from eventbus.testing.kafka import InMemoryFuture, InMemoryKafka, InMemoryProducer
 
 pytestmark = pytest.mark.django_db
 

@@ -6,12 +6,12 @@ import pytest
 from django.core.checks import run_checks
 from django.utils import timezone
 
-from common import outbox
-from common.inbox.models import InboxMessage
-from common.inbox.pruning import inbox_pruner
-from common.outbox.models import OutboxEvent
-from common.outbox.pruning import outbox_pruner
 from common.tests.conftest import product
+from eventbus import outbox
+from eventbus.inbox.models import InboxMessage
+from eventbus.inbox.running.pruning import inbox_pruner
+from eventbus.outbox.models import OutboxEvent
+from eventbus.outbox.pruning import outbox_pruner
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def remembered() -> list[str]:
 
 
 def test_old_rows_go_a_piece_at_a_time_oldest_first(monkeypatch):
-    monkeypatch.setattr("common.database.pruning.PIECE", 2)
+    monkeypatch.setattr("eventbus.database.pruning.PIECE", 2)
     for number, days in enumerate([13.9, 15, 16, 17, 18, 19]):
         remember(number, days)
     pruner = inbox_pruner("bus_tests")
@@ -53,7 +53,7 @@ def test_other_consumers_rows_are_theirs_to_prune():
 
 
 def test_a_retention_of_zero_forgets_nothing(settings):
-    settings.INBOX_RETENTION_DAYS = 0
+    settings.EVENTBUS = {**settings.EVENTBUS, "INBOX_RETENTION_DAYS": 0}
     remember(1, 10_000)
     inbox_pruner("bus_tests").prune()
     assert remembered() == ["1"]
@@ -69,12 +69,19 @@ def test_the_worker_prunes_while_it_works(bus):
 
 @pytest.mark.parametrize(
     ("days", "topic_days", "errors"),
-    [(14, 7, []), (7, 7, ["inbox.E001"]), (14, -1, ["inbox.E001"]), (0, -1, []), (0, 7, [])],
+    [
+        (14, 7, []),
+        (7, 7, ["eventbus_inbox.E001"]),
+        (14, -1, ["eventbus_inbox.E001"]),
+        (0, -1, []),
+        (0, 7, []),
+    ],
 )
 def test_an_inbox_that_forgets_before_kafka_does_is_refused(settings, days, topic_days, errors):
-    settings.INBOX_RETENTION_DAYS = days
-    settings.KAFKA_TOPIC_RETENTION_MS = topic_days * 24 * 3600 * 1000 if topic_days > 0 else -1
-    found = [message.id for message in run_checks() if message.id.startswith("inbox")]
+    topic_ms = topic_days * 24 * 3600 * 1000 if topic_days > 0 else -1
+    retention = {"INBOX_RETENTION_DAYS": days, "TOPIC_RETENTION_MS": topic_ms}
+    settings.EVENTBUS = {**settings.EVENTBUS, **retention}
+    found = [message.id for message in run_checks() if message.id.startswith("eventbus")]
     assert found == errors
 
 
@@ -90,7 +97,7 @@ def in_the_outbox() -> list[str]:
 
 
 def test_the_outbox_forgets_what_was_relayed_long_ago_and_nothing_that_waits(monkeypatch):
-    monkeypatch.setattr("common.database.pruning.PIECE", 3)
+    monkeypatch.setattr("eventbus.database.pruning.PIECE", 3)
     for number, days in enumerate([40, None, 35, 31, 29, 33]):
         relayed(number, days)
     pruner = outbox_pruner()
@@ -101,7 +108,7 @@ def test_the_outbox_forgets_what_was_relayed_long_ago_and_nothing_that_waits(mon
 
 
 def test_an_outbox_that_keeps_all_forgets_nothing(settings):
-    settings.OUTBOX_RETENTION_DAYS = 0
+    settings.EVENTBUS = {**settings.EVENTBUS, "OUTBOX_RETENTION_DAYS": 0}
     relayed(1, 10_000)
     outbox_pruner().prune()
     assert in_the_outbox() == ["1"]

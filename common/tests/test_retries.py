@@ -7,13 +7,14 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import outbox
-from common.events import ContractViolation
-from common.inbox import Retry, retrying
-from common.inbox.models import ParkedEvent, ParkedKey
-from common.inbox.patience import Patience
 from common.tests.app import handlers
 from common.tests.conftest import hopeless, locked, poison, product, written
+from eventbus import outbox
+from eventbus.events import ContractViolation
+from eventbus.inbox import Retry
+from eventbus.inbox.models import ParkedEvent, ParkedKey
+from eventbus.inbox.parking import retrying
+from eventbus.inbox.taking.patience import Patience
 
 pytestmark = pytest.mark.django_db
 
@@ -104,7 +105,7 @@ def test_many_followers_run_in_batches(bus, heal, django_assert_max_num_queries)
 
 def test_an_event_without_a_key_is_tried_again_too_and_holds_nobody(bus, heal):
     publish(poison(1, 1), poison(2, 1))
-    from common.outbox.models import OutboxEvent
+    from eventbus.outbox.models import OutboxEvent
 
     for row in OutboxEvent.objects.all():
         value = row.payload.replace(f'"partitionkey":"{row.aggregateid}"', '"partitionkey":null')
@@ -128,7 +129,7 @@ def test_trouble_of_the_database_counts_against_no_parked_event(bus, heal, monke
             raise failures.pop()
         return create(**values)
 
-    monkeypatch.setattr("common.inbox.worker.LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("eventbus.inbox.running.worker.LONGEST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(handlers.Written.objects, "create", fail_at_first)
     assert bus.travel(seconds=10).handled == 1
     assert ParkedEvent.objects.get().attempts == 2

@@ -8,12 +8,12 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from common import outbox
 from common.contracts.product import ProductDeleted
-from common.outbox.models import LastSequence, OutboxEvent
-from common.outbox.pruning import outbox_pruner
-from common.outbox.sequences import last_sequences
 from common.tests.conftest import product
+from eventbus import outbox
+from eventbus.outbox.models import LastSequence, OutboxEvent
+from eventbus.outbox.pruning import outbox_pruner
+from eventbus.outbox.sequences import last_sequences
 
 pytestmark = pytest.mark.django_db
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from common import outbox
-from common.inbox import signals
-from common.inbox.models import ParkedEvent
 from common.tests.app.models import Written
 from common.tests.conftest import poison, product, written
+from eventbus import outbox
+from eventbus.inbox import signals
+from eventbus.inbox.models import ParkedEvent
 
 pytestmark = pytest.mark.django_db
 

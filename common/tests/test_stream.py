@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from common.inbox.stream import Stream
-from common.testing.kafka import InMemoryConsumer, InMemoryKafka, Record
+from eventbus.inbox.running.stream import Stream
+from eventbus.testing.kafka import InMemoryConsumer, InMemoryKafka, Record
 
 
 @pytest.fixture

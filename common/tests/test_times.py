@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.events import InvalidEvent, decode
-from common.events.times import EARLIEST, LATEST, is_rfc3339
+from eventbus.events import InvalidEvent, decode
+from eventbus.events.times import EARLIEST, LATEST, is_rfc3339
 
 SMALLEST = {"specversion": "1.0", "id": "1", "source": "/x", "type": "y"}
 

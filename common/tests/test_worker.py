@@ -6,15 +6,15 @@ import pytest
 import structlog
 from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
-from common import outbox
 from common.contracts.product import TOPIC
-from common.inbox.heartbeat import shown_partitions
-from common.inbox.models import Worker as HeartbeatRow
-from common.inbox.stream import Stream
-from common.inbox.worker import Limits, Worker
-from common.testing.kafka import InMemoryConsumer
 from common.tests.app import handlers
 from common.tests.conftest import product, written
+from eventbus import outbox
+from eventbus.inbox.models import Worker as HeartbeatRow
+from eventbus.inbox.running.heartbeat import shown_partitions
+from eventbus.inbox.running.stream import Stream
+from eventbus.inbox.running.worker import Limits, Worker
+from eventbus.testing.kafka import InMemoryConsumer
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ def work(consumer):
 
 
 def test_it_outlives_an_outage_and_says_so_once(bus, monkeypatch):
-    monkeypatch.setattr("common.inbox.stream.RETRY_SECONDS", 0)
+    monkeypatch.setattr("eventbus.inbox.running.stream.RETRY_SECONDS", 0)
     outbox.publish(product())
     bus.relay()
     consumer = Failing(bus.kafka, [KafkaConnectionError("refused")] * 5)

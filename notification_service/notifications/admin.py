@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from common.admin import ReadOnlyAdmin
+from eventbus.admin import ReadOnlyAdmin
 from notification_service.notifications.delivering.resending import resend
 from notification_service.notifications.models import (
     Circuit,

@@ -7,8 +7,8 @@ from common.contracts.product import (
     ProductSnapshot,
     ProductUpdated,
 )
-from common.events import Event
-from common.inbox import subscribe
+from eventbus.events import Event
+from eventbus.inbox import subscribe
 from notification_service.notifications.deciding.decisions import decider
 from notification_service.notifications.deciding.replica import take_newer
 

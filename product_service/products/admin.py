@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 
-from common.outbox.models import OutboxEvent
+from eventbus.outbox.models import OutboxEvent
 from product_service.products.exchange.admin import ProductExchange
 from product_service.products.models import Category, Product
 

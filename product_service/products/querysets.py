@@ -12,9 +12,9 @@ from django.db import NotSupportedError, connections, models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from common import outbox
 from common.contracts.product import ProductUpdated
-from common.database.bulk import among
+from eventbus import outbox
+from eventbus.database.bulk import among
 from product_service.products import events
 from product_service.products.settling import as_stored, is_expression, settle_inserted
 

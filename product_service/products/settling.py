@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Cast, Round
 
-from common.outbox.sequences import last_sequences
+from eventbus.outbox.sequences import last_sequences
 
 if TYPE_CHECKING:
     from product_service.products.models import Product

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.dispatch import receiver
 
-from common import outbox
+from eventbus import outbox
 from product_service.products import events
 from product_service.products.models import Product
 from product_service.products.settling import settle_inserted

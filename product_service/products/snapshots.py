@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.db import transaction
 from django.db.models import QuerySet
 
-from common import outbox
+from eventbus import outbox
 from product_service.products import events
 from product_service.products.models import Product
 from product_service.products.settling import count_as_changed
@@ -18,7 +18,7 @@ def publish_snapshots(products: QuerySet, after: int, batch_size: int) -> Iterat
     behind the change that it shows, and before the next one. It counts as a change itself: the
     version of its product grows, so that no reader takes it for something it knows. Where raw SQL
     has set the version back, or has deleted and inserted the row, it goes above all that the
-    outbox knows to be published (:func:`common.outbox.sequences.last_sequences`).
+    outbox knows to be published (:func:`eventbus.outbox.sequences.last_sequences`).
 
     :param products: which; each has one snapshot, as it is when its batch is taken.
     :param after: the id to begin behind; 0 begins at the first.

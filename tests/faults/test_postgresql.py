@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 
 import pytest
 
-from common import lifeline
+from eventbus.running import lifeline
 from tests.faults.conftest import Settle
 from tests.rig.experiment import Experiment
 from tests.rig.postgres import Postgres, PostgresDatabases

@@ -11,7 +11,7 @@ from tests.stack import Process, eventually
 pytestmark = pytest.mark.real
 
 LOCK_THE_FIRST = """
-SELECT position FROM outbox_outboxevent
+SELECT position FROM eventbus_outbox_outboxevent
 WHERE published_at IS NULL ORDER BY position LIMIT 1 FOR UPDATE
 """
 END_SESSIONS = """

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from common import lifeline
+from eventbus.running import lifeline
 from tests.stack import ROOT, Process
 
 DOCKER = ROOT / "docker"

@@ -11,8 +11,8 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from common import lifeline
 from demo.broker import answers
+from eventbus.running import lifeline
 from tests.stack import ROOT, free_port
 
 JARS = ROOT / "var" / "kafka" / "libs"

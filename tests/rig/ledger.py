@@ -84,8 +84,8 @@ class Ledger:
 
 
 ENTRIES = "FROM audit_auditentry WHERE source = '/product_service'"
-WAITING = "FROM outbox_outboxevent WHERE published_at IS NULL"
-PARKED = "FROM inbox_parkedevent WHERE state IN ('failed', 'behind')"
+WAITING = "FROM eventbus_outbox_outboxevent WHERE published_at IS NULL"
+PARKED = "FROM eventbus_inbox_parkedevent WHERE state IN ('failed', 'behind')"
 
 
 def compare(

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from common import lifeline
+from eventbus.running import lifeline
 from tests.stack import ROOT, SERVICES, free_port, prepare
 
 SCRIPT = ROOT / "docker" / "postgres" / "databases.sh"

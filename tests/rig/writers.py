@@ -14,7 +14,7 @@ NEW_EVERY = 10
 
 def main() -> None:
     django.setup()
-    from common.lifecycle import stop_on_signals
+    from eventbus.running.lifecycle import stop_on_signals
 
     stop = stop_on_signals()
     products: list[int] = []

@@ -17,8 +17,8 @@ from django.db import transaction
 from msgspec import UNSET
 
 from common.contracts.product import ProductUpdated
-from common.events import AnyEvent, Event
-from common.inbox import subscribe
+from eventbus.events import AnyEvent, Event
+from eventbus.inbox import subscribe
 
 batches = count()
 

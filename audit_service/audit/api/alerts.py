@@ -7,9 +7,9 @@ from django_filters import rest_framework as filters
 from rest_framework import mixins, serializers, viewsets
 
 from audit_service.audit.models import Alert
-from common.api.filters import FilterSet
-from common.api.pagination import KeysetPagination
-from common.api.permissions import ModelPermissions
+from common.servicekit.api.filters import FilterSet
+from common.servicekit.api.pagination import KeysetPagination
+from common.servicekit.api.permissions import ModelPermissions
 
 
 class AlertSerializer(serializers.ModelSerializer):

@@ -7,9 +7,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 
 from audit_service.audit.models import AuditEntry
-from common.api.filters import FilterSet
-from common.api.pagination import KeysetPagination
-from common.api.permissions import ModelPermissions
+from common.servicekit.api.filters import FilterSet
+from common.servicekit.api.pagination import KeysetPagination
+from common.servicekit.api.permissions import ModelPermissions
 
 
 class EntrySerializer(serializers.ModelSerializer):

@@ -22,8 +22,8 @@ from audit_service.audit.history import (
     transaction_of,
 )
 from audit_service.audit.models import AuditEntry, ExportRecord
-from common.api.pagination import KeysetPagination
-from common.api.permissions import ModelPermissions
+from common.servicekit.api.pagination import KeysetPagination
+from common.servicekit.api.permissions import ModelPermissions
 
 AT = OpenApiParameter("at", OpenApiTypes.DATETIME, description="Now, if left out.")
 

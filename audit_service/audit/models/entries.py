@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 
 from audit_service.audit.models.fields import EventTimeField
-from common.events import Envelope, InvalidEvent, decode
-from common.events.codec import headers_from_text
-from common.events.data import plain
+from eventbus.events import Envelope, InvalidEvent, decode
+from eventbus.events.codec import headers_from_text
+from eventbus.events.data import plain
 
 NOTHING = bytes(32)
 """The link before the first."""

@@ -23,8 +23,8 @@ ON_SQLITE = (
 class EventTimeField(models.DateTimeField):
     """A time that is read as None where Python's calendar does not reach.
 
-    Nothing like that comes in any more (:mod:`common.events.times`), but PostgreSQL has stored it,
-    entries are sealed with it, and psycopg fails on the whole result. The row stays as it is;
+    Nothing like that comes in any more (:mod:`eventbus.events.times`), but PostgreSQL has stored
+    it, entries are sealed with it, and psycopg fails on the whole result. The row stays as it is;
     :mod:`audit_service.audit.sealed` reads what is stored.
     """
 

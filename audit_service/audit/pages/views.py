@@ -21,7 +21,7 @@ from audit_service.audit.pages.filters import EntryFilters, recent_types
 from audit_service.audit.pages.rate import WINDOWS, rate
 from audit_service.audit.sealed import sealed
 from audit_service.audit.sealing import link
-from common.inbox.payload import pretty
+from eventbus.inbox.parking.payload import pretty
 
 View = Callable[..., HttpResponse]
 SHOWN = 50

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from audit_service.audit.models import KnownActor
-from common.events import Event
+from eventbus.events import Event
 
 Identity = tuple[str, str]
 """Event id and source."""

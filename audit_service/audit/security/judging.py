@@ -10,7 +10,7 @@ from typing import Any
 from audit_service.audit.history import PREVIOUS
 from audit_service.audit.models import Rule
 from audit_service.audit.security.sightings import Sighting
-from common.events import Event
+from eventbus.events import Event
 
 SATURDAY = 5
 MOST_DIGITS = 30

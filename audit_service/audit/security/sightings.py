@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit_service.audit.models import Alert, AuditEntry, Rule
 from audit_service.audit.security.actors import Identity, identity, meet, name_of
-from common.events import Event
+from eventbus.events import Event
 
 EARLIEST = datetime(1, 2, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from audit_service.audit.security.counting import COUNTERS
 from audit_service.audit.security.judging import concerns, judge
 from audit_service.audit.security.sightings import Sighting, Suspicion, look_at
 from audit_service.audit.security.unjudged import Unjudged, tell
-from common.events import Event
+from eventbus.events import Event
 
 
 @dataclass

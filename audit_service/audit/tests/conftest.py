@@ -2,9 +2,9 @@ import threading
 
 import pytest
 
-from common.inbox.replay import Replay
-from common.inbox.subscriptions import subscriptions
-from common.testing.bus import bus
+from eventbus.inbox.running.replay import Replay
+from eventbus.inbox.taking.subscriptions import subscriptions
+from eventbus.testing.bus import bus
 
 __all__ = ["bus"]
 

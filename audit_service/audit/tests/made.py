@@ -9,7 +9,7 @@ import msgspec
 from django.db import transaction
 
 from audit_service.audit.handlers import record, watch
-from common.events import Envelope, Event, Place
+from eventbus.events import Envelope, Event, Place
 
 MONDAY = datetime(2026, 11, 2, 12, tzinfo=UTC)
 _numbers = count(1)

@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from audit_service.audit.models import Alert, AuditEntry, ExportRecord, Rule
 from audit_service.audit.tests.tampering import change
-from common.testing.access import (
+from common.servicekit.testing.access import (
     OPEN_EVERYWHERE,
     answers,
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.testing.pages import pages
+from common.servicekit.testing.pages import pages
 
 pytestmark = pytest.mark.django_db
 

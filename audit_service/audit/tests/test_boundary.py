@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from audit_service.audit.handlers import record
 from audit_service.audit.models import Alert, AuditEntry, Rule
 from audit_service.audit.tests.tampering import guard_off
-from common.events import Envelope, Event, Place
-from common.events.data import MAX_DEPTH
+from eventbus.events import Envelope, Event, Place
+from eventbus.events.data import MAX_DEPTH
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from kafka import TopicPartition
 
-from common.inbox.models import LostMessages
+from eventbus.inbox.models import LostMessages
 
 pytestmark = pytest.mark.django_db
 
@@ -84,10 +84,11 @@ def test_verify_tells_of_it_and_the_chain_holds(gap):
 
 def test_it_is_shown_on_the_health_page_and_in_the_admin(gap, admin_client):
     assert admin_client.get("/readyz").json()["lost"] == 3
-    page = admin_client.get("/admin/inbox/lostmessages/").content.decode()
+    page = admin_client.get("/admin/eventbus_inbox/lostmessages/").content.decode()
     assert all(f">{number}<" in page for number in (2, 4, 3))
     [row] = LostMessages.objects.all()
-    assert admin_client.get(f"/admin/inbox/lostmessages/{row.pk}/change/").status_code == 200
+    url = f"/admin/eventbus_inbox/lostmessages/{row.pk}/change/"
+    assert admin_client.get(url).status_code == 200
 
 
 def test_many_gaps_cost_one_question(send, bus, admin_client, django_assert_max_num_queries):

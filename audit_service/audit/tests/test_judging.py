@@ -13,7 +13,7 @@ from audit_service.audit.models import Alert, AuditEntry, Rule
 from audit_service.audit.security.unjudged import MOST
 from audit_service.audit.tests.made import deletions, made, price, take
 from audit_service.audit.tests.test_keeping import undone
-from common.events import Contract
+from eventbus.events import Contract
 
 pytestmark = pytest.mark.django_db
 

@@ -25,7 +25,7 @@ from audit_service.audit.statements import Statements, stored
 from audit_service.audit.tests.tampering import change
 from audit_service.audit.tests.test_history import at, event
 from audit_service.audit.verification import Verification
-from common.spreadsheets import unmark
+from common.servicekit.spreadsheets import unmark
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\uff1d")  # OWASP, CSV Injection
 pytestmark = pytest.mark.django_db

@@ -4,12 +4,12 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from common.inbox.models import ParkedDecision, ParkedEvent, ParkedKey
+from eventbus.inbox.models import ParkedDecision, ParkedEvent, ParkedKey
 
 pytestmark = pytest.mark.django_db
 
-EVENTS = "/admin/inbox/parkedevent/"
-KEYS = "/admin/inbox/parkedkey/"
+EVENTS = "/admin/eventbus_inbox/parkedevent/"
+KEYS = "/admin/eventbus_inbox/parkedkey/"
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def decide(client: Client, path: str, pk: int, action: str, **reason: str):
 
 
 def test_pages_show_what_waits(admin_client, parked):
-    for path in (EVENTS, KEYS, f"{EVENTS}{parked.pk}/change/", "/admin/inbox/worker/"):
+    for path in (EVENTS, KEYS, f"{EVENTS}{parked.pk}/change/", "/admin/eventbus_inbox/worker/"):
         assert admin_client.get(path).status_code == 200
     page = admin_client.get(f"{EVENTS}{parked.pk}/change/").content.decode()
     assert "&lt;oops&gt;" in page
@@ -93,7 +93,7 @@ def test_retrying_without_a_worker_says_so(admin_client, parked):
 
 
 def test_too_many_at_once_are_refused_in_words(admin_client, bus, monkeypatch):
-    monkeypatch.setattr("common.inbox.admin.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("eventbus.inbox.admin.MOST_AT_ONCE", 1)
     for garbage in (b"<", b">"):
         bus.send("product.events", garbage)
     bus.consume()

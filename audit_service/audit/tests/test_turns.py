@@ -8,8 +8,8 @@ from django.db import OperationalError, connection, transaction
 
 from audit_service.audit.models import Alert, AuditEntry, KnownActor, Rule
 from audit_service.audit.tests.made import deletions, made, price, take
-from common.database.errors import passes
-from common.testing.eventually import eventually
+from eventbus.database.errors import passes
+from eventbus.testing.eventually import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,7 +12,7 @@ from audit_service.audit.handlers import record, watch
 from audit_service.audit.models import Alert, AuditEntry, Rule
 from audit_service.audit.tests.made import deletions, made, price
 from audit_service.audit.tests.test_keeping import undone
-from common.inbox.subscriptions import subscriptions
+from eventbus.inbox.taking.subscriptions import subscriptions
 
 pytestmark = pytest.mark.django_db
 

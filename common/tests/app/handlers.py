@@ -1,9 +1,9 @@
 from decimal import Decimal
 
 from common.contracts.product import ProductCreated, ProductUpdated
-from common.events import Event
-from common.inbox import Retry, subscribe
 from common.tests.app.models import Written
+from eventbus.events import Event
+from eventbus.inbox import Retry, subscribe
 
 BROKEN = Decimal(666)
 HOPELESS = Decimal(667)

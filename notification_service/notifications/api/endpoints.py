@@ -9,8 +9,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.pagination import KeysetPagination
-from common.api.permissions import ModelPermissions
+from common.servicekit.api.pagination import KeysetPagination
+from common.servicekit.api.permissions import ModelPermissions
 from notification_service.notifications.models import Endpoint
 from notification_service.notifications.own import OwnRows, OwnSerializer
 

@@ -11,8 +11,8 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.fields import DecimalField
-from common.api.pagination import KeysetPagination
+from common.servicekit.api.fields import DecimalField
+from common.servicekit.api.pagination import KeysetPagination
 from notification_service.notifications.models import Subscription
 from notification_service.notifications.models.subscriptions import EVENT_TYPES, MOST_PRODUCTS
 from notification_service.notifications.own import OwnRows, OwnSerializer

@@ -10,8 +10,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from common.contracts.product import Product
-from common.database.bulk import insert
-from common.events import Event
+from eventbus.database.bulk import insert
+from eventbus.events import Event
 from notification_service.notifications.deciding.index import Index
 from notification_service.notifications.facts import facts_of, to_text
 from notification_service.notifications.models import (

@@ -6,7 +6,7 @@ from django.db import connection
 
 from common.contracts.product import Product as ProductData
 from common.contracts.product import ProductDeleted
-from common.events import Event
+from eventbus.events import Event
 from notification_service.notifications.models import Product
 
 COLUMNS = ("id", "sequence", "name", "category", "price", "currency", "stock", "is_deleted")

@@ -8,7 +8,7 @@ import structlog
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from common.database.errors import keeps_from_working, passes
+from eventbus.database.errors import keeps_from_working, passes
 from notification_service.notifications.deciding.decisions import CHANNEL
 from notification_service.notifications.delivering.lanes import Lane, lanes_due
 from notification_service.notifications.delivering.pruning import notification_pruner

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
-from common.database.pruning import Pruner
+from eventbus.database.pruning import Pruner
 from notification_service.notifications.models import Delivery, Notification, ProductEvent
 
 

@@ -4,8 +4,8 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from common.inbox import Retry
-from common.inbox.failures import storable
+from eventbus.inbox import Retry
+from eventbus.inbox.taking.failures import storable
 from notification_service.notifications.channels.outcomes import (
     NotSent,
     NotWanted,

@@ -8,7 +8,7 @@ import structlog
 from django.db import Error as DatabaseError
 from django.db import transaction
 
-from common.database.errors import passes
+from eventbus.database.errors import passes
 from notification_service.notifications.channels import inbox, mail, webhooks
 from notification_service.notifications.channels.outcomes import (
     NotSent,

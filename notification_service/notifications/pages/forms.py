@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser
 
-from common.command_line import words
+from eventbus.running.command_line import words
 from notification_service.notifications.models import Product, Subscription
 from notification_service.notifications.models.subscriptions import EVENT_TYPES, Channel
 from notification_service.notifications.own import OwnForm

@@ -1,6 +1,6 @@
 import pytest
 
-from common.testing.bus import bus
+from eventbus.testing.bus import bus
 from notification_service.notifications.models import Circuit, Delivery, Subscription
 from notification_service.notifications.tests.rules import Follow
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from common.contracts.product import TOPIC
-from common.testing.bus import Bus
+from eventbus.testing.bus import Bus
 from notification_service.notifications.delivering.lanes import lanes_due
 from notification_service.notifications.delivering.sending import step
 from notification_service.notifications.models import Notification, Subscription

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 from rest_framework.relations import RelatedField
 
-from common.testing.access import (
+from common.servicekit.testing.access import (
     OPEN_EVERYWHERE,
     Open,
     answers,
@@ -17,7 +17,7 @@ from common.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.testing.pages import pages
+from common.servicekit.testing.pages import pages
 from notification_service.notifications.api.subscriptions import SubscriptionSerializer
 from notification_service.notifications.models import (
     Circuit,

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from common.contracts.product import TOPIC
-from common.inbox.models import ParkedEvent
+from eventbus.inbox.models import ParkedEvent
 from notification_service.notifications.models import (
     Delivery,
     Endpoint,
@@ -31,7 +31,7 @@ PAGES = [
     "/api/subscriptions/", "/api/deliveries/statistics/",
     "/admin/notifications/notification/", "/admin/notifications/delivery/",
     "/admin/notifications/product/", "/admin/notifications/subscription/",
-    "/admin/inbox/parkedevent/", "/admin/inbox/parkedkey/",
+    "/admin/eventbus_inbox/parkedevent/", "/admin/eventbus_inbox/parkedkey/",
 ]  # fmt: skip
 PREVIEW = {"condition": "anything", "schedule": "daily", "digest_hour": 23}
 ZONES = ["Pacific/Auckland", "Pacific/Kiritimati", "America/Los_Angeles", "Etc/GMT+12", "UTC"]
@@ -60,7 +60,7 @@ def look(admin_client):
             for row in rows.order_by("-pk")[:5]:
                 get(f"/admin/notifications/{model}/{row.pk}/change/")
         for row in ParkedEvent.objects.order_by("-pk")[:5]:
-            get(f"/admin/inbox/parkedevent/{row.pk}/change/")
+            get(f"/admin/eventbus_inbox/parkedevent/{row.pk}/change/")
         for zone in ZONES:
             body = {**PREVIEW, "time_zone": zone}
             response = admin_client.post(

@@ -15,7 +15,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
-from common.api.preconditions import PreconditionRequired
+from common.servicekit.api.preconditions import PreconditionRequired
 from product_service.products.api.serializers import ProductSerializer
 from product_service.products.fields import validate_characters
 from product_service.products.models import Category, Product

@@ -1,7 +1,7 @@
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
-from common.api.filters import FilterSet
+from common.servicekit.api.filters import FilterSet
 from product_service.products.models import Product
 
 

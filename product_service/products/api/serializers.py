@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from common.api.selection import SelectableFields
+from common.servicekit.api.selection import SelectableFields
 from product_service.products.fields import NormalCharField, NormalTextField, normal
 from product_service.products.models import Category, Product
 

@@ -16,11 +16,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import APIRootView
 
-from common.api.filters import FilterBackend
-from common.api.pagination import KeysetPagination
-from common.api.parsers import BoundedJSONParser
-from common.api.preconditions import is_known, refuse_stale
-from common.idempotency.answers import once
+from common.servicekit.api.filters import FilterBackend
+from common.servicekit.api.pagination import KeysetPagination
+from common.servicekit.api.parsers import BoundedJSONParser
+from common.servicekit.api.preconditions import is_known, refuse_stale
+from common.servicekit.idempotency.answers import once
 from product_service.products.api.bulk import (
     BulkChange,
     BulkPermission,

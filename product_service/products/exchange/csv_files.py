@@ -9,7 +9,7 @@ from typing import Any
 
 from tablib import Dataset
 
-from common.spreadsheets import defused, unmark
+from common.servicekit.spreadsheets import defused, unmark
 from product_service.products.exchange.cells import FileError, Line, Raw, Sheet, sheet_of
 
 DELIMITERS = (",", ";", "\t")

@@ -14,7 +14,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from tablib import Dataset
 
-from common.spreadsheets import mark, unmark
+from common.servicekit.spreadsheets import mark, unmark
 from product_service.products.exchange.cells import FileError, Line, Raw, Sheet, sheet_of
 from product_service.products.fields import NO_TEXT
 

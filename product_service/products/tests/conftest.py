@@ -3,7 +3,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
-from common.testing.bus import bus
+from eventbus.testing.bus import bus
 
 __all__ = ["bus"]
 

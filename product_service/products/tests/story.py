@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from common.outbox.models import OutboxEvent
+from eventbus.outbox.models import OutboxEvent
 
 Told = dict[int, dict[str, Any]]
 COUNTED = {"version", "updated_at"}

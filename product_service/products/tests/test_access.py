@@ -3,8 +3,8 @@
 import pytest
 from django.contrib.auth.models import Permission, User
 
-from common.idempotency.models import KeptAnswer
-from common.testing.access import (
+from common.servicekit.idempotency.models import KeptAnswer
+from common.servicekit.testing.access import (
     OPEN_EVERYWHERE,
     READING,
     WRITING,
@@ -13,7 +13,7 @@ from common.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.testing.pages import pages
+from common.servicekit.testing.pages import pages
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_exchange import SHOPIFY, upload
 from product_service.products.tests.test_many import new, stored

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
-from common.outbox.models import OutboxEvent
+from eventbus.outbox.models import OutboxEvent
 from product_service.products.models import Product
 from product_service.products.tests.test_many import check, new
 
@@ -96,7 +96,7 @@ def test_the_history_tells_what_was_published_and_relayed(admin_client, products
 
 
 def test_the_outbox_says_how_many_wait(admin_client, products):
-    url = "/admin/outbox/outboxevent/"
+    url = "/admin/eventbus_outbox/outboxevent/"
     page = " ".join(admin_client.get(url).content.decode().split())
     assert "3 events wait for the relay; the oldest was published now." in page
     OutboxEvent.objects.update(published_at=timezone.now())

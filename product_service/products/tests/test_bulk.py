@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from common.outbox.models import OutboxEvent
+from eventbus.outbox.models import OutboxEvent
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_many import check, new, stored
 

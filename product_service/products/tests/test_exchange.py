@@ -7,7 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
-from common.outbox.models import OutboxEvent
+from eventbus.outbox.models import OutboxEvent
 from product_service.products.exchange.shopify import text
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_many import check, new, stored

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from common.idempotency.models import KeptAnswer
-from common.outbox.models import OutboxEvent
+from common.servicekit.idempotency.models import KeptAnswer
+from eventbus.outbox.models import OutboxEvent
 from product_service.products.models import Product
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from openpyxl import Workbook
 
-from common.outbox.models import OutboxEvent
+from eventbus.outbox.models import OutboxEvent
 from product_service.products.exchange import cells, xlsx_files
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_exchange import SHOPIFY, flat, run, upload, write

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tablib import Dataset
 
-from common.outbox.models import OutboxEvent
+from eventbus.outbox.models import OutboxEvent
 from product_service.products.exchange.formats import CSV, XLSX
 from product_service.products.exchange.resource import ProductResource
 from product_service.products.fields import normal

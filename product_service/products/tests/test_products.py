@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.urls import reverse
 
-from common.outbox.models import OutboxEvent
+from eventbus.outbox.models import OutboxEvent
 from product_service.products.models import Category, Product
 
 pytestmark = pytest.mark.django_db
@@ -219,7 +219,7 @@ def test_pages_open(admin_client, kettle):
     for url in (
         "/admin/products/product/",
         f"/admin/products/product/{kettle.pk}/change/",
-        "/admin/outbox/outboxevent/",
+        "/admin/eventbus_outbox/outboxevent/",
         "/api/docs/",
         "/api/schema/",
         "/api/events/schema/product.updated/v1/",

@@ -12,8 +12,8 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from common.outbox.models import LastSequence, OutboxEvent
-from common.outbox.pruning import outbox_pruner
+from eventbus.outbox.models import LastSequence, OutboxEvent
+from eventbus.outbox.pruning import outbox_pruner
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_many import check, new
 

@@ -14,7 +14,7 @@ from audit_service.audit.checkpoints import (
     trusted_keys,
 )
 from audit_service.audit.statements import Named, Statements
-from common.command_line import console
+from eventbus.running.command_line import console
 
 
 class Command(BaseCommand):

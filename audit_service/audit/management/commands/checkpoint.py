@@ -16,7 +16,7 @@ from audit_service.audit.checkpoints import (
 from audit_service.audit.models import Checkpoint
 from audit_service.audit.statements import Statements, stored
 from audit_service.audit.verification import Chain, Verification
-from common.command_line import progress
+from eventbus.running.command_line import progress
 
 
 class Command(BaseCommand):

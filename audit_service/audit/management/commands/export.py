@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from audit_service.audit.exporting import FORMATS, MissingLibrary
 from audit_service.audit.models import AuditEntry, ExportRecord
-from common.command_line import moment, progress
+from eventbus.running.command_line import moment, progress
 
 CHUNK = 2000
 REPORT_EVERY = 1000

@@ -12,7 +12,7 @@ from audit_service.audit.checkpoints import NoKey, trusted_keys
 from audit_service.audit.gaps import told
 from audit_service.audit.statements import Statements, stored
 from audit_service.audit.verification import Chain, Verification
-from common.command_line import console, moment, progress
+from eventbus.running.command_line import console, moment, progress
 
 
 def chain_name(text: str) -> Key:

@@ -4,8 +4,13 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
-from common.command_line import positive
-from common.lifecycle import REFUSED, missing_migrations, stop_on_signals, wait_until_ready
+from eventbus.running.command_line import positive
+from eventbus.running.lifecycle import (
+    REFUSED,
+    missing_migrations,
+    stop_on_signals,
+    wait_until_ready,
+)
 from notification_service.notifications.delivering.deliverer import Deliverer
 
 
@@ -29,7 +34,7 @@ class Command(BaseCommand):
                 returncode=REFUSED,
             )
         stop = stop_on_signals()
-        if wait_until_ready(missing_migrations, stop):
+        if wait_until_ready(lambda: missing_migrations(["notifications"]), stop):
             Deliverer(stop, concurrency, drain).run()
 
     def _has_secret_key(self) -> bool:

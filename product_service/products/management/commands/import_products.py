@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from import_export.results import RowResult
 from rich.table import Table
 
-from common.command_line import console, progress
+from eventbus.running.command_line import console, progress
 from product_service.products.exchange import shopify
 from product_service.products.exchange.cells import FileError, Sheet
 from product_service.products.exchange.formats import CSV, XLSX

@@ -2,8 +2,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from common.command_line import moment, numbers, positive, progress
-from common.lifecycle import stop_on_signals
+from eventbus.running.command_line import moment, numbers, positive, progress
+from eventbus.running.lifecycle import stop_on_signals
 from product_service.products.models import Product
 from product_service.products.snapshots import publish_snapshots
 

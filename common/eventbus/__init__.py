@@ -1,0 +1,1 @@
+"""Events between Django projects, through an outbox, Apache Kafka and an inbox."""

@@ -1,0 +1,30 @@
+"""What the models of outbox and inbox have in common: they live in the bus's database."""
+
+from typing import Any, TypeVar
+
+from django.db import models
+
+from eventbus.database.alias import bus_alias
+
+M = TypeVar("M", bound=models.Model)
+
+
+class BusManager(models.Manager[M]):
+    """Reads and writes in the bus's database, whatever routers say about other models."""
+
+    def get_queryset(self) -> models.QuerySet[M]:
+        return super().get_queryset().using(self._db or bus_alias())
+
+
+class BusModel(models.Model):
+    """What outbox and inbox keep, each row in the bus's database."""
+
+    objects = BusManager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, **options: Any) -> None:
+        """As in Django."""
+        options["using"] = options.get("using") or bus_alias()
+        super().save(**options)

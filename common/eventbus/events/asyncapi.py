@@ -1,0 +1,130 @@
+"""Contracts as an AsyncAPI 3 document: what is told, where, and how it looks.
+
+https://www.asyncapi.com/docs/reference/specification/v3.0.0
+"""
+
+from collections.abc import Sequence
+from inspect import cleandoc, getdoc
+from typing import Any
+
+import msgspec
+
+from eventbus.events.codec import STRUCTURED
+from eventbus.events.contract import Contract
+
+EXAMPLE_ID = "01937b1c-6f3e-7c41-9d3b-5b0f4d1f7a10"
+EXAMPLE_TIME = "2026-11-02T16:05:00Z"
+REFERENCE = "#/components/schemas/{name}"
+
+TEXT = {"type": "string", "minLength": 1}
+ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "specversion": {"const": "1.0"},
+    "id": {**TEXT, "description": "The event's own; with the source, the same for each copy."},
+    "source": {**TEXT, "description": "The service that tells of it."},
+    "type": TEXT,
+    "subject": {**TEXT, "description": "The id of what changed."},
+    "time": {"type": "string", "format": "date-time"},
+    "datacontenttype": {"const": "application/json"},
+    "dataschema": {"type": "string", "format": "uri", "description": "The schema of the data."},
+    "partitionkey": {**TEXT, "description": "The subject: events of one stay in order."},
+    "sequence": {"type": "integer", "description": "Counts the changes of the subject: 1, 2, 3."},
+    "correlationid": {**TEXT, "description": "Shared by all that follows from one request."},
+    "causationid": {**TEXT, "description": "The event whose handler tells of this one."},
+    "actor": {**TEXT, "description": "Who brought it about: a user name, or system:command."},
+    "traceparent": {**TEXT, "description": "W3C Trace Context."},
+}
+REQUIRED = ["specversion", "id", "source", "type", "subject", "time", "partitionkey", "sequence"]
+
+
+def document(title: str, version: str, contracts: Sequence[type[Contract]]) -> dict[str, Any]:
+    """The AsyncAPI document of one service.
+
+    :param title: of the document, such as ``Product service``.
+    :param version: of the document.
+    :param contracts: the events that the service tells.
+    """
+    _, schemas = msgspec.json.schema_components(contracts, ref_template=REFERENCE)
+    for schema in schemas.values():
+        schema["description"] = cleandoc(schema.get("description", ""))
+    schemas["CloudEvent"] = {"type": "object", "required": REQUIRED, "properties": ATTRIBUTES}
+    topics = sorted({contract.topic for contract in contracts})
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": title, "version": version},
+        "defaultContentType": STRUCTURED,
+        "channels": {topic: _channel(topic, contracts) for topic in topics},
+        "operations": {
+            f"publish.{topic}": {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{topic}"},
+                "summary": f"Tell of what changed on the topic {topic}.",
+            }
+            for topic in topics
+        },
+        "components": {
+            "messages": {contract.event_type: _message(contract) for contract in contracts},
+            "schemas": schemas,
+        },
+    }
+
+
+def example(contract: type[Contract], source: str, schema_url: str) -> dict[str, Any]:
+    """An event of this type, as it could lie on the topic; without example data, the bare data.
+
+    :param source: the service that tells it, such as ``/product_service``.
+    :param schema_url: where schemas are served; the event type and version are put behind it.
+    """
+    data = contract.example
+    subject, sequence = "1", 1
+    if data:
+        told = msgspec.convert(data, contract, strict=False)
+        subject, sequence = told.subject, told.sequence
+    return {
+        "specversion": "1.0",
+        "id": EXAMPLE_ID,
+        "source": source,
+        "type": contract.event_type,
+        "subject": subject,
+        "time": EXAMPLE_TIME,
+        "datacontenttype": "application/json",
+        "dataschema": f"{schema_url}{contract.event_type}/v{contract.major_version}/",
+        "partitionkey": subject,
+        "sequence": sequence,
+        "correlationid": "c1a5f0de",
+        "actor": "alice",
+        "data": data,
+    }
+
+
+def _channel(topic: str, contracts: Sequence[type[Contract]]) -> dict[str, Any]:
+    types = [contract.event_type for contract in contracts if contract.topic == topic]
+    return {
+        "address": topic,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in types},
+        "bindings": {"kafka": {"topic": topic}},
+    }
+
+
+def _message(contract: type[Contract]) -> dict[str, Any]:
+    name, version = contract.event_type, contract.major_version
+    data = {"$ref": REFERENCE.format(name=contract.__name__)}
+    message: dict[str, Any] = {
+        "name": name,
+        "title": f"{name} v{version}",
+        "summary": (getdoc(contract) or name).splitlines()[0],
+        "contentType": STRUCTURED,
+        "payload": {
+            "allOf": [
+                {"$ref": REFERENCE.format(name="CloudEvent")},
+                {
+                    "type": "object",
+                    "required": ["data"],
+                    "properties": {"type": {"const": name}, "data": data},
+                },
+            ]
+        },
+        "bindings": {"kafka": {"key": {"type": "string", "description": "The subject."}}},
+    }
+    if contract.example:
+        message["examples"] = [{"payload": example(contract, "/service", "https://example.com/")}]
+    return message

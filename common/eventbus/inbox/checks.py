@@ -1,0 +1,159 @@
+"""System checks of the consuming side."""
+
+import inspect
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError
+
+from eventbus.checks import with_settings
+from eventbus.conf import bus_settings
+from eventbus.database.alias import bus_connection
+from eventbus.events import AnyEvent
+from eventbus.inbox.parking import lines
+from eventbus.inbox.running import health
+from eventbus.inbox.taking.subscriptions import Subscription, subscriptions
+
+
+@register()
+@with_settings
+def inbox_outlives_the_topic(**_: Any) -> list[CheckMessage]:
+    """An event that Kafka still has must not be forgotten: it would be handled again."""
+    inbox = timedelta(days=bus_settings().inbox_retention_days)
+    topic_ms = bus_settings().topic_retention_ms
+    if not inbox or 0 <= topic_ms < inbox / timedelta(milliseconds=1):
+        return []
+    return [
+        Error(
+            "The inbox forgets events that Kafka still keeps, and would handle them twice.",
+            hint="Make INBOX_RETENTION_DAYS longer than TOPIC_RETENTION_MS; "
+            "0 never forgets, and is needed where the topic keeps its events for ever.",
+            id="eventbus_inbox.E001",
+        )
+    ]
+
+
+@register()
+def handlers_can_be_called(**_: Any) -> list[CheckMessage]:
+    """A handler is called with one event, or one list of them, and must return when it is done."""
+    return [
+        Error(
+            f"The handler {subscription.name} {problem}.",
+            hint="A handler is a function of one argument: an event, or a list with batch=True.",
+            obj=subscription.handler,
+            id="eventbus_inbox.E002",
+        )
+        for subscription in subscriptions
+        if (problem := _problem_with(subscription))
+    ]
+
+
+@register()
+def handlers_have_names_of_their_own(**_: Any) -> list[CheckMessage]:
+    """Replays and parked events name their handler; and one of the two was overwritten."""
+    counted = Counter(subscription.name for subscription in subscriptions)
+    return [
+        Error(
+            f"There are {count} handlers of the name {name}.",
+            hint="Rename one. If one function is to handle several types, name them in one "
+            "@subscribe(A, B).",
+            id="eventbus_inbox.E003",
+        )
+        for name, count in counted.items()
+        if count > 1
+    ]
+
+
+@register()
+@with_settings
+def events_are_on_a_topic_that_is_read(**_: Any) -> list[CheckMessage]:
+    """An event class needs a topic, and this service must read it."""
+    found: list[CheckMessage] = []
+    for subscription in subscriptions:
+        for contract in subscription.contracts:
+            topic = getattr(contract, "topic", None)
+            if contract is AnyEvent:
+                continue
+            if topic is None:
+                problem, hint = "has no topic", "Decorate the class with @event(type, topic=...)."
+            elif bus_settings().consumer_topics and topic not in bus_settings().consumer_topics:
+                problem = f"is on the topic {topic}, which this service does not read"
+                hint = "Add the topic to CONSUMER_TOPICS."
+            else:
+                continue
+            text = f"{contract.__qualname__}, which {subscription.name} handles, {problem}."
+            found.append(Error(text, hint=hint, obj=subscription.handler, id="eventbus_inbox.E004"))
+    return found
+
+
+@register()
+@with_settings
+def one_worker_on_sqlite(**_: Any) -> list[CheckMessage]:
+    """Workers would only wait for each other."""
+    problem = too_many_workers(bus_settings().consumer_concurrency)
+    return [Error(problem, id="eventbus_inbox.E005")] if problem else []
+
+
+@register(Tags.database)
+@with_settings
+def nobody_waits_for_a_person(**options: Any) -> list[CheckMessage]:
+    """Run by ``check --database default`` and by ``migrate``."""
+    if not options["databases"]:
+        return []
+    try:
+        dead = health.dead()
+    except DatabaseError:  # not migrated yet, or away: other checks say so
+        return []
+    if not dead:
+        return []
+    return [
+        Warning(
+            f"{dead} parked {'key waits' if dead == 1 else 'keys wait'} for a person.",
+            hint="Look at them with the command `parked list` or in the admin.",
+            id="eventbus_inbox.W001",
+        )
+    ]
+
+
+@register(Tags.database)
+@with_settings
+def nobody_waits_for_a_handler_that_is_gone(**options: Any) -> list[CheckMessage]:
+    """Run by ``check --database default`` and by ``migrate``."""
+    if not options["databases"]:
+        return []
+    try:
+        names = sorted(set(lines.abandoned().values_list("handler", flat=True)))
+    except DatabaseError:  # not migrated yet, or away: other checks say so
+        return []
+    return [
+        Warning(
+            f"Parked events wait for the handler {name}, which does not exist any more.",
+            hint="Give the handler its old name back, or discard the events: the command "
+            "`parked list` shows them.",
+            id="eventbus_inbox.W002",
+        )
+        for name in names
+    ]
+
+
+def too_many_workers(concurrency: int) -> str:
+    """Why so many workers cannot share the database; empty where they can."""
+    if concurrency > 1 and bus_connection().vendor == "sqlite":
+        return (
+            "SQLite lets one process write at a time: "
+            "use PostgreSQL for a concurrency above 1 (--concurrency, CONSUMER_CONCURRENCY)."
+        )
+    return ""
+
+
+def _problem_with(subscription: Subscription) -> str:
+    handler = subscription.handler
+    if inspect.iscoroutinefunction(handler) or inspect.isgeneratorfunction(handler):
+        return "would do nothing when it is called: it is asynchronous or a generator"
+    try:
+        inspect.signature(handler).bind("an event")
+    except TypeError as error:
+        return f"cannot be called with one argument: {error}"
+    return ""

@@ -1,0 +1,113 @@
+import sys
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.table import Table
+
+from eventbus.inbox.running.replay import Replay
+from eventbus.inbox.taking.subscriptions import Subscription, consumed_topics, subscriptions
+from eventbus.kafka.connecting import KafkaRefused, KafkaUnavailable
+from eventbus.kafka.history import History, history
+from eventbus.running.command_line import console, moment, progress
+from eventbus.running.lifecycle import stop_on_signals
+
+BATCH = 500
+
+
+class Command(BaseCommand):
+    help = (
+        "Feed events that Kafka still has through handlers again. They see event.replayed; the "
+        "inbox, parked events and the workers' offsets stay as they are."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        start = parser.add_mutually_exclusive_group(required=True)
+        start.add_argument("--since", type=moment, help="ISO 8601, such as 2026-11-01T00:00Z")
+        start.add_argument("--from-beginning", action="store_true", help="all that Kafka has")
+        parser.add_argument("--type", action="append", default=[], help="may be repeated")
+        parser.add_argument("--subject", action="append", default=[], help="may be repeated")
+        parser.add_argument(
+            "--handler",
+            action="append",
+            default=[],
+            help="dotted name, as consume_events shows it; may be repeated (default: all)",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="count, and call no handler")
+        parser.add_argument(
+            "--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask"
+        )
+
+    def handle(self, *, since: datetime | None, dry_run: bool, **options: Any) -> None:
+        handlers = chosen(options["handler"])
+        topics = consumed_topics()
+        stop = stop_on_signals()
+        replay = Replay(handlers, options["type"], options["subject"], stop)
+        try:
+            with history(topics, since) as found:
+                self._describe(replay, found.count)
+                if not dry_run and options["interactive"]:
+                    confirm()
+                self._run(replay, found, dry_run=dry_run)
+                lost = found.lost
+        except (KafkaUnavailable, KafkaRefused) as error:
+            raise CommandError(str(error)) from error
+        self._summary(replay, dry_run=dry_run)
+        if lost:
+            self.stderr.write(
+                self.style.ERROR(f"{lost:,} messages were deleted by Kafka before they were read.")
+            )
+        if stop.is_set():
+            raise CommandError("Stopped before the end. Run it again: replaying twice is allowed.")
+        if replay.failed or lost:
+            sys.exit(1)
+
+    def _describe(self, replay: Replay, count: int) -> None:
+        self.stdout.write(f"{count:,} messages are to be read, for")
+        for handler in replay.handlers:
+            self.stdout.write(f"  {handler}")
+        for name, words in (("type", replay.types), ("subject", replay.subjects)):
+            if words:
+                self.stdout.write(f"  only of {name} {', '.join(words)}")
+        self.stdout.flush()
+
+    def _run(self, replay: Replay, found: History, *, dry_run: bool) -> None:
+        with progress() as bars:
+            bar = bars.add_task("", total=found.count)
+            for records in found.batches(BATCH):
+                replay.take(records, dry_run=dry_run)
+                bars.advance(bar, len(records))
+                if replay.stop.is_set():
+                    break
+
+    def _summary(self, replay: Replay, *, dry_run: bool) -> None:
+        table = Table("type", "would be replayed" if dry_run else "replayed")
+        table.columns[1].justify = "right"
+        for event_type, count in sorted(replay.replayed.items()):
+            table.add_row(event_type, f"{count:,}")
+        if replay.replayed:
+            console(self.stdout).print(table)
+        total = replay.replayed.total()
+        done = "would be replayed" if dry_run else "replayed"
+        others = f"{replay.passed_over:,} passed over, {replay.failed:,} failed"
+        self.stdout.write(f"{total:,} events {done}, {others}.")
+
+
+def chosen(names: list[str]) -> list[Subscription]:
+    """The handlers of these names; all where none is named."""
+    known = {subscription.name: subscription for subscription in subscriptions}
+    if not known:
+        raise CommandError("No handlers: declare one with @subscribe in an app's handlers.py")
+    if unknown := set(names).difference(known):
+        raise CommandError(f"No handler {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return [known[name] for name in names or known]
+
+
+def confirm() -> None:
+    """Ask, as Django's commands do."""
+    try:
+        answer = input("Type 'yes' to continue, or 'no' to cancel: ")
+    except EOFError:
+        raise CommandError("Nobody is there to confirm; --noinput does not ask") from None
+    if answer != "yes":
+        raise CommandError("Cancelled.")

@@ -1,0 +1,226 @@
+"""Trying parked events again: the first of each line when its time has come, then its followers."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import structlog
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from eventbus.database.alias import bus_atomic
+from eventbus.inbox import signals
+from eventbus.inbox.models import ParkedEvent, ParkedKey
+from eventbus.inbox.parking.parking import Lines, State, blame, parked_message
+from eventbus.inbox.taking.dispatch import Delivery, run, run_together, wanted
+from eventbus.inbox.taking.failures import Failure
+from eventbus.inbox.taking.message import Message
+from eventbus.inbox.taking.outcome import Outcome
+from eventbus.inbox.taking.patience import Patience
+from eventbus.inbox.taking.subscriptions import Subscription, subscription_of, subscriptions
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 0.5
+KEYS_A_ROUND = 20
+BATCH = 500
+
+
+@dataclass
+class Retries:
+    """What a worker does about parked events between its batches.
+
+    :param consumer: the consumer group, whose parked events they are.
+    """
+
+    consumer: str
+    patience: Patience = field(default_factory=Patience)
+    has_more: bool = field(default=True, init=False)
+    """Whether something may be due at once."""
+    _next: float = field(default=0.0, init=False)
+
+    def look_at_once(self) -> None:
+        """Something was parked that may be due already, whenever the last look was."""
+        self.has_more = True
+        self._next = 0.0
+
+    def run_due(self) -> Iterator[Outcome]:
+        """Go one step with each key that is due, 20 keys at the most; others have their turn later.
+
+        :returns: what is committed, as soon as it is.
+        :raises django.db.Error: when the database is at fault, in a way that passes.
+        """
+        if time.monotonic() < self._next:
+            return
+        keys = due(self.consumer)[:KEYS_A_ROUND]
+        any_handled = False
+        for key in keys:
+            for outcome in advance(key, self.patience):
+                any_handled |= bool(outcome.handled)
+                yield outcome
+        self.has_more = any_handled or len(keys) == KEYS_A_ROUND
+        self._next = 0.0 if self.has_more else time.monotonic() + LOOK_SECONDS
+
+
+def due(consumer: str) -> QuerySet[ParkedKey]:
+    """The lines whose time has come, the one that waited longest first.
+
+    Those of handlers that do not exist any more are left out: a person has to decide.
+    """
+    handlers = ["", *(subscription.name for subscription in subscriptions)]
+    retrying = ParkedKey.objects.filter(consumer=consumer, state=ParkedKey.State.RETRYING)
+    retrying = retrying.filter(next_try_at__lte=timezone.now(), handler__in=handlers)
+    return retrying.order_by("next_try_at")
+
+
+def advance(key: ParkedKey, patience: Patience) -> Iterator[Outcome]:
+    """One step with a key that is due: its first event, or up to 500 where that is not tried yet.
+
+    Where the key is not due any more, or another process is at it, nothing is done.
+
+    :returns: what is committed, as soon as it is.
+    :raises django.db.Error: when the database is at fault, in a way that passes.
+    """
+    head = key.line().first()
+    if head and head.attempts:
+        yield _front(key, patience)
+        return
+    try:
+        outcome = _run(key, BATCH, patience)
+    except _Stuck:
+        log.warning("followers failed together; taking them one by one", key=str(key))
+    else:
+        yield outcome
+        return
+    for _ in range(BATCH):
+        one = _front(key, patience)
+        yield one
+        if not one.handled:
+            break
+
+
+def run_out(key: ParkedKey) -> int:
+    """Go on with a line until it is empty, or fails.
+
+    :returns: how many events were handled.
+    :raises django.db.Error: when the database is at fault, in a way that passes.
+    """
+    patience = Patience()
+    handled = 0
+    while more := sum(len(outcome.handled) for outcome in advance(key, patience)):
+        handled += more
+    return handled
+
+
+class Front(NamedTuple):
+    """The first event of a line, as it was before a try."""
+
+    id: int
+    attempts: int
+
+
+class _Stuck(Exception):
+    """The line cannot be moved."""
+
+    def __init__(self, front: Front, failure: Failure) -> None:
+        super().__init__(failure.text)
+        self.front = front
+        self.failure = failure
+
+
+def _front(key: ParkedKey, patience: Patience) -> Outcome:
+    """Try the first event of the line alone, and keep what became of it."""
+    try:
+        return _run(key, 1, patience)
+    except _Stuck as stuck:
+        _fail(key, stuck.front, stuck.failure)
+        return Outcome(failures=1)
+
+
+def _run(key: ParkedKey, limit: int, patience: Patience) -> Outcome:
+    """Handle up to so many events from the front of the line in one transaction.
+
+    What this changes in memory is of no account: the transaction may fail at its very end.
+    """
+    front: Front | None = None
+    lines: Lines | None = None
+    messages: list[Message] = []
+    try:
+        with bus_atomic():
+            locked = due(key.consumer).select_for_update(skip_locked=True).filter(pk=key.pk).first()
+            if not locked:
+                return Outcome()
+            rows = list(locked.line()[:limit])
+            front = Front(rows[0].pk, rows[0].attempts) if rows else None
+            messages = [parked_message(row) for row in rows]
+            lines = _handle(locked, messages)
+            _strike(rows)
+            locked.go_on()
+            locked.save()
+    except Exception as error:
+        failure = Failure.of(error, subscription_of(key.handler))
+        if front is None or patience.waits_for(failure.error):
+            raise failure.error  # noqa: B904  its cause is the driver's error
+        raise _Stuck(front, failure) from error
+    signals.send(signals.event_handled, key.consumer, messages, line=key.handler)
+    log.info("parked events handled", key=str(key), events=len(messages))
+    if lines is not None:
+        lines.tell()
+    return Outcome(handled=messages)
+
+
+def _handle(key: ParkedKey, messages: Sequence[Message]) -> Lines | None:
+    """Hand the messages to the handlers whose line it is.
+
+    :returns: the lines in which handlers wait that have become isolated in the meantime.
+    """
+    for message in messages:
+        if message.error:
+            raise message.error
+    signals.send(signals.event_received, key.consumer, messages, line=key.handler)
+    if subscription := subscription_of(key.handler):
+        run(subscription, [Delivery(message).event for message in messages])
+        return None
+    isolated = _isolated_since(key)
+    apart = frozenset(key.apart).union(s.name for s in isolated)
+    deliveries = [Delivery(message, apart) for message in messages]
+    run_together(deliveries)
+    if not isolated:
+        return None
+    lines = Lines(key.consumer, messages)
+    for subscription in isolated:
+        lines.wait([d.message for d in wanted(subscription, deliveries)], subscription.name)
+    return lines
+
+
+def _isolated_since(key: ParkedKey) -> list[Subscription]:
+    """The handlers that wait in a shared line, and have lines of their own by now."""
+    others = ParkedKey.objects.filter(consumer=key.consumer, topic=key.topic, key=key.key)
+    waiting = others.exclude(state=ParkedKey.State.CLEAR).exclude(handler="")
+    own = set(waiting.values_list("handler", flat=True)) if key.key else set()
+    waits = (s for s in subscriptions if s.name not in key.apart)
+    return [s for s in waits if s.isolated or s.name in own]
+
+
+def _strike(rows: Sequence[ParkedEvent]) -> None:
+    """Take handled events from the line."""
+    handled = ParkedEvent.objects.filter(pk__in=[row.pk for row in rows])
+    handled.update(state=State.HANDLED, handled_at=timezone.now(), attempts=F("attempts") + 1)
+
+
+def _fail(key: ParkedKey, front: Front, failure: Failure) -> None:
+    """Enter a failed try, unless the event was handled or discarded in the meantime."""
+    with bus_atomic():
+        key = ParkedKey.objects.select_for_update().get(pk=key.pk)
+        row = key.line().first()
+        if row is None or (row.pk, row.attempts) != front:
+            return
+        blame(row, failure)
+        row.save()
+        key.hold(failure.wait(row.attempts))
+        key.save()
+    log.warning("parked event failed again", id=row.pk, tries=row.attempts, error=row.error)
+    if key.state == ParkedKey.State.DEAD:
+        log.error("parked event is dead: it waits for a person", id=row.pk, error=row.error)
+    signals.failed(key.consumer, parked_message(row), failure, key.handler)

@@ -1,0 +1,1 @@
+"""The worker: batches from Kafka through one transaction each, offsets, heartbeat, replays."""

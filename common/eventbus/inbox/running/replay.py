@@ -1,0 +1,124 @@
+"""Replaying: events that Kafka still has go through chosen handlers again."""
+
+import threading
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from eventbus.database.alias import bus_atomic
+from eventbus.database.errors import database_answers
+from eventbus.events import Event, Place
+from eventbus.inbox.taking.dispatch import run
+from eventbus.inbox.taking.failures import Failure
+from eventbus.inbox.taking.message import Message
+from eventbus.inbox.taking.patience import Patience
+from eventbus.inbox.taking.subscriptions import Subscription
+
+log = structlog.get_logger(__name__)
+
+DATABASE_RETRY_SECONDS = 1.0
+
+
+@dataclass
+class Replay:
+    """Handlers that see history, with ``event.replayed`` set.
+
+    Inbox and parked events are left alone: a replayed event may be known, and may be parked, and
+    neither changes. What fails is counted, logged and passed over; an isolated handler succeeds or
+    fails on its own, the others together.
+
+    :param handlers: those that see the events.
+    :param types: event types that count; empty for all that the handlers want.
+    :param subjects: subjects that count; empty for all.
+    :param stop: ends the waiting for a database that is away.
+    """
+
+    handlers: Sequence[Subscription]
+    types: Collection[str]
+    subjects: Collection[str]
+    stop: threading.Event
+    replayed: Counter[str] = field(default_factory=Counter, init=False)
+    passed_over: int = field(default=0, init=False)
+    failed: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        together = [handler for handler in self.handlers if not handler.isolated]
+        self._groups = [[handler] for handler in self.handlers if handler.isolated]
+        if together:
+            self._groups.insert(0, together)
+        self._patience = Patience()
+
+    def take(self, records: Sequence[Any], *, dry_run: bool = False) -> None:
+        """Hand over those of these Kafka records that count; in a dry run, only count them."""
+        messages = [message for message in map(Message.of, records) if self._wants(message)]
+        self.passed_over += len(records) - len(messages)
+        if dry_run:
+            self._count(messages)
+        else:
+            self._handle(messages)
+
+    def _wants(self, message: Message) -> bool:
+        envelope = message.envelope
+        return (
+            envelope is not None
+            and any(handler.wants(envelope.type) for handler in self.handlers)
+            and (not self.types or envelope.type in self.types)
+            and (not self.subjects or envelope.subject in self.subjects)
+        )
+
+    def _handle(self, messages: Sequence[Message]) -> None:
+        failed: set[Place] = set()
+        for handlers in self._groups:
+            failed.update(self._failing(messages, handlers))
+        if not self.stop.is_set():
+            self.failed += len(failed)
+            self._count([message for message in messages if message.place not in failed])
+
+    def _failing(
+        self, messages: Sequence[Message], handlers: Sequence[Subscription]
+    ) -> list[Place]:
+        """Hand messages to handlers that share one fate.
+
+        :returns: where those lie in Kafka that failed.
+        """
+        try:
+            self._run(messages, handlers)
+        except Exception as error:
+            if len(messages) == 1:
+                self._log(messages[0], Failure.of(error))
+                return [messages[0].place]
+            return [at for message in messages for at in self._failing([message], handlers)]
+        return []
+
+    def _run(self, messages: Sequence[Message], handlers: Sequence[Subscription]) -> None:
+        """In one transaction; where the database is at fault, again until it works."""
+        events = [message.event(replayed=True) for message in messages]
+        while not self.stop.is_set():
+            try:
+                with bus_atomic():
+                    _run_all(handlers, events)
+            except Exception as error:
+                cause = Failure.of(error).error
+                if not self._patience.waits_for(cause):
+                    raise
+                log.warning("waiting for the database", reason=" ".join(str(cause).split()))
+                self.stop.wait(DATABASE_RETRY_SECONDS)
+                self._patience.note_failure(database_answers=database_answers())
+            else:
+                self._patience.note_success()
+                return
+
+    def _count(self, messages: Sequence[Message]) -> None:
+        self.replayed.update(m.envelope.type for m in messages if m.envelope)
+
+    def _log(self, message: Message, failure: Failure) -> None:
+        place = "{}/{}/{}".format(*message.place)
+        log.error("not replayed", place=place, handler=failure.handler, error=failure.text)
+
+
+def _run_all(handlers: Sequence[Subscription], events: Sequence[Event[Any]]) -> None:
+    for handler in handlers:
+        run(handler, [event for event in events if handler.wants(event.type)])

@@ -1,0 +1,169 @@
+"""The worker: poll, process, commit the offsets, until told to stop."""
+
+import resource
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+import structlog
+from django.db import Error as DatabaseError
+
+from eventbus.database.errors import keeps_from_working, reconnect
+from eventbus.inbox.parking.retrying import Retries
+from eventbus.inbox.running import losses
+from eventbus.inbox.running.heartbeat import Heartbeat
+from eventbus.inbox.running.processing import Processor
+from eventbus.inbox.running.pruning import inbox_pruner
+from eventbus.inbox.running.stream import Stream
+from eventbus.inbox.running.tally import Tally
+from eventbus.inbox.taking.message import Message
+from eventbus.inbox.taking.patience import Patience
+
+log = structlog.get_logger(__name__)
+
+POLL_MS = 500
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+"""Far below ``max.poll.interval.ms`` (KIP-62): the group throws out who does not poll."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a worker leaves without being told to.
+
+    :param drain: once everything that is there has been read, and nothing parked is due.
+    :param max_events: after so many messages; None for no limit.
+    :param max_memory_kib: when it has used more memory than that, in KiB; None for no limit.
+    """
+
+    drain: bool = False
+    max_events: int | None = None
+    max_memory_kib: int | None = None
+
+
+@dataclass
+class Worker:
+    """One member of a consumer group.
+
+    :param stream: where its messages come from.
+    :param group: its consumer group.
+    :param topics: what to subscribe to.
+    :param stop: set it, and the worker finishes its batch and leaves.
+    :param batch_size: the most messages in one transaction.
+    :param limits: when to leave without being told to; left out, never.
+    """
+
+    stream: Stream
+    group: str
+    topics: Sequence[str]
+    stop: threading.Event = field(default_factory=threading.Event)
+    batch_size: int = 500
+    limits: Limits = field(default_factory=Limits)
+    tally: Tally = field(default_factory=Tally, init=False)
+
+    def __post_init__(self) -> None:
+        self._patience = Patience()
+        self._processor = Processor(self.group, self._patience)
+        self._retries = Retries(self.group, self._patience)
+        self._heartbeat = Heartbeat(self.group)
+        self._pruner = inbox_pruner(self.group)
+        self._pause = FIRST_PAUSE_SECONDS
+
+    def run(self) -> None:
+        """Consume until told to stop, or until a limit is reached.
+
+        :raises KafkaError: when Kafka refuses this member for good, as with a wrong password.
+        """
+        self.stream.join(self.topics)
+        try:
+            while not self._is_done():
+                try:
+                    self._step()
+                    self._pause = FIRST_PAUSE_SECONDS
+                    self._patience.note_success()
+                except DatabaseError as error:
+                    if not keeps_from_working(error):
+                        raise
+                    self._wait_for_the_database(error)
+        finally:
+            self.stream.leave()
+            self._heartbeat.end()
+
+    @property
+    def used_too_much_memory(self) -> bool:
+        """Whether the limit on memory is exceeded."""
+        limit = self.limits.max_memory_kib
+        return limit is not None and used_memory_kib() > limit
+
+    def _is_done(self) -> bool:
+        most = self.limits.max_events
+        return (
+            self.stop.is_set()
+            or (most is not None and self.tally.read >= most)
+            or (self.tally.read > 0 and self.used_too_much_memory)
+            or (self.limits.drain and not self._retries.has_more and self.stream.caught_up())
+        )
+
+    def _step(self) -> None:
+        self._tell_losses()
+        self._take_batch()
+        for outcome in self._retries.run_due():
+            self.tally.add(outcome)
+        self._heartbeat.beat(self.stream, self.tally)
+        self._pruner.prune()
+
+    def _take_batch(self) -> None:
+        batches = self.stream.poll(0 if self._retries.has_more else POLL_MS, self._next_size())
+        if not batches:
+            return
+        messages = list(map(Message.of, chain(*batches.values())))
+        try:
+            for outcome in self._processor.process(messages):
+                self.tally.add(outcome)
+                if outcome.parked:
+                    self._retries.look_at_once()
+        except DatabaseError:
+            self.stream.rewind(batches)
+            raise
+        self.stream.commit(batches)
+        self.tally.take(messages)
+
+    def _tell_losses(self) -> None:
+        """Before anything behind them is handled, so that a crash does not swallow them."""
+        for loss in list(self.stream.losses):
+            losses.tell(self.group, loss)
+            self.tally.lost += loss.count
+            self.stream.accept(loss)
+
+    def _next_size(self) -> int:
+        if self.limits.max_events is None:
+            return self.batch_size
+        return min(self.batch_size, self.limits.max_events - self.tally.read)
+
+    def _wait_for_the_database(self, error: Exception) -> None:
+        """Wait a little, and stay in the group; nothing counts against the events meanwhile.
+
+        The heartbeat shows that this worker lives, and whether the database takes what is written.
+
+        Partitions are not paused: kafka-python 3.0 may never go on with one that was, when a
+        rebalance brought another meanwhile.
+        """
+        log.warning("waiting for the database", reason=" ".join(str(error).split()))
+        reconnect()
+        try:
+            self._heartbeat.write(self.stream, self.tally)
+        except DatabaseError:
+            reconnect()
+            self._patience.note_failure(database_answers=False)
+        else:
+            self._patience.note_failure(database_answers=True)
+        self.stop.wait(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+
+
+def used_memory_kib() -> int:
+    """The most memory that this process has used so far, in KiB."""
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used // 1024 if sys.platform == "darwin" else used  # in bytes on macOS alone

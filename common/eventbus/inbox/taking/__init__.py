@@ -1,0 +1,1 @@
+"""Taking a message: reading it, claiming it in the inbox, and handing it to its handlers."""

@@ -1,0 +1,80 @@
+"""Handing events to the handlers that subscribed to them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from eventbus.database.errors import rollback_only
+from eventbus.events import Event
+from eventbus.events.context import cause_to_be_said, caused_by
+from eventbus.inbox.taking.failures import HandlerFailed, RolledBack
+from eventbus.inbox.taking.message import Message
+from eventbus.inbox.taking.subscriptions import Subscription, subscriptions
+
+
+@dataclass
+class Delivery:
+    """A readable message on its way to the handlers.
+
+    :param apart: names of the handlers that do not take it together with the others.
+    """
+
+    message: Message
+    apart: frozenset[str] = frozenset()
+
+    @cached_property
+    def event(self) -> Event[Any]:
+        """The event; its data is read once for all handlers."""
+        return self.message.event()
+
+    def is_shared(self) -> bool:
+        """Whether any handler takes it together with others."""
+        return any(s.wants(self.event.type) for s in subscriptions if s.name not in self.apart)
+
+
+def run_together(deliveries: Sequence[Delivery]) -> None:
+    """Run the handlers that share one fate, in the order of the messages.
+
+    :raises HandlerFailed: when a handler raises.
+    """
+    for subscription in subscriptions:
+        theirs = [d for d in deliveries if subscription.name not in d.apart]
+        run(subscription, [d.event for d in wanted(subscription, theirs)])
+
+
+def wanted(subscription: Subscription, deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """Those of the deliveries that a handler asked for."""
+    found = list(deliveries)
+    types = {d.event.type for d in found}
+    its_types = {event_type for event_type in types if subscription.wants(event_type)}
+    return [d for d in found if d.event.type in its_types]
+
+
+def run(subscription: Subscription, events: Sequence[Event[Any]]) -> None:
+    """Run one handler over events that it asked for.
+
+    :raises HandlerFailed: when it raises.
+    """
+    if subscription.batch and events:
+        with cause_to_be_said(
+            f"{subscription.name} is a batch handler: it must say for which event it publishes, "
+            "as in `with caused_by(event): outbox.publish(...)` (from eventbus.inbox)"
+        ):
+            _call(subscription, list(events))
+    elif not subscription.batch:
+        for event in events:
+            with caused_by(event):
+                _call(subscription, event)
+
+
+def _call(subscription: Subscription, argument: Any) -> None:
+    try:
+        subscription.handler(argument)
+        if rollback_only():
+            raise RolledBack(
+                "the handler went on after an error of the database, and nothing that it wrote "
+                "can be committed: put transaction.atomic() around what may fail"
+            )
+    except Exception as error:
+        raise HandlerFailed(subscription) from error

@@ -1,0 +1,68 @@
+"""What is known of a failure: the error, and what the handler that raised it wants done."""
+
+import traceback
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from eventbus.inbox.taking.message import Message
+from eventbus.inbox.taking.retry import Retry
+from eventbus.inbox.taking.subscriptions import Subscription
+
+
+class HandlerFailed(Exception):
+    """A handler raised; its own error is the cause of this one."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        super().__init__(subscription.name)
+        self.subscription = subscription
+
+
+class RolledBack(RuntimeError):
+    """A handler returned, but what it did can only be rolled back."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an event could not be handled.
+
+    :param error: the error as the handler, the database or the decoder raised it.
+    :param retry: the policy of the handler that failed.
+    :param handler: its name; empty where none is to blame, as when the commit failed.
+    """
+
+    error: Exception
+    retry: Retry = field(default_factory=Retry)
+    handler: str = ""
+
+    @classmethod
+    def of(cls, raised: Exception, alone: Subscription | None = None) -> "Failure":
+        """From what came out of :func:`eventbus.inbox.taking.dispatch.run`, or of the commit.
+
+        :param alone: the handler to blame for the commit, if no other one was at work.
+        """
+        if isinstance(raised, HandlerFailed) and isinstance(raised.__cause__, Exception):
+            return cls(raised.__cause__, raised.subscription.retry, raised.subscription.name)
+        return cls(raised, alone.retry, alone.name) if alone else cls(raised)
+
+    @classmethod
+    def to_read(cls, message: Message) -> "Failure":
+        """From a message that is no event."""
+        assert message.error is not None  # noqa: S101  callers look before
+        return cls(message.error)
+
+    def wait(self, attempts: int) -> timedelta | None:
+        """How long until the next try, after so many; None where there is to be none."""
+        return self.retry.wait(attempts, self.error)
+
+    @property
+    def text(self) -> str:
+        return storable(f"{type(self.error).__name__}: {self.error}")
+
+    @property
+    def traceback(self) -> str:
+        return storable("".join(traceback.format_exception(self.error)))
+
+
+def storable(text: str) -> str:
+    """Text that every database stores: NULs and lone surrogates are escaped."""
+    return text.encode(errors="backslashreplace").decode().replace("\x00", "\\x00")

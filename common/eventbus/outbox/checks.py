@@ -1,0 +1,29 @@
+"""System checks of the publishing side."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, register
+
+from eventbus.checks import with_settings
+from eventbus.conf import bus_settings
+from eventbus.outbox.published import is_published, published
+
+
+@register()
+@with_settings
+def published_contracts_can_be_found(**_: Any) -> list[CheckMessage]:
+    """Each module of ``PUBLISHES`` can be imported, and has contracts."""
+    try:
+        found = published()
+    except ImportError as error:
+        text = f"EVENTBUS['PUBLISHES'] names a module that cannot be imported: {error}."
+        return [Error(text, hint="Name modules as Python imports them.", id="eventbus_outbox.E001")]
+    return [
+        Error(
+            f"EVENTBUS['PUBLISHES'] names {module}, which defines no contract.",
+            hint="Decorate a Contract class in it with @event(type, topic=...).",
+            id="eventbus_outbox.E002",
+        )
+        for module in bus_settings().publishes
+        if module not in {contract.__module__ for contract in found if is_published(contract)}
+    ]

@@ -1,0 +1,30 @@
+"""What this project publishes: the contracts in the modules that ``PUBLISHES`` names."""
+
+from importlib import import_module
+
+from eventbus.conf import bus_settings
+from eventbus.events import Contract
+from eventbus.events.contract import contracts
+
+
+def published() -> list[type[Contract]]:
+    """The contract classes that this project publishes, by their event types.
+
+    A contract that is imported to be consumed is not among them.
+
+    :raises ImportError: when a module that is named cannot be imported.
+    """
+    modules = bus_settings().publishes
+    for module in modules:
+        import_module(module)
+    return [contract for contract in contracts() if is_published(contract)]
+
+
+def is_published(contract: type[Contract]) -> bool:
+    """Whether this project publishes events of a contract: whether its module is named."""
+    return contract.__module__ in bus_settings().publishes
+
+
+def published_topics() -> list[str]:
+    """The topics of what is published, sorted."""
+    return sorted({contract.topic for contract in published()})

@@ -1,0 +1,1 @@
+"""What long-lived commands share: stopping, waiting for what is missing, supervising."""

@@ -1,5 +1,0 @@
-"""The producing side: events are written with the change, and relayed to Kafka after it."""
-
-from common.outbox.publishing import publish, publish_all
-
-__all__ = ["publish", "publish_all"]

@@ -1,8 +1,0 @@
-"""What a health check can say of this service's outbox."""
-
-from common.outbox.models import OutboxEvent
-
-
-def waiting() -> int:
-    """How many events Kafka has not acknowledged yet."""
-    return OutboxEvent.objects.filter(published_at=None).count()

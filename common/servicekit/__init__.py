@@ -1,0 +1,1 @@
+"""What the three services share, and the library does not need: settings, logs, APIs."""

@@ -1,0 +1,29 @@
+"""Texts in cells: never run, never changed."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from common.servicekit.spreadsheets import defuse, mark, unmark
+
+BEGINNINGS = ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+texts = st.builds(
+    "".join, st.tuples(st.text(st.sampled_from(["'", *BEGINNINGS]), max_size=3), st.text())
+)
+
+
+@given(texts)
+@example("'")
+@example("''")
+def test_a_text_comes_back_as_it_was(text):
+    assert unmark(defuse(text)) == unmark(mark(text)) == text
+
+
+@given(texts)
+def test_no_cell_begins_with_a_formula(text):
+    assert not defuse(text).startswith(tuple(BEGINNINGS))
+
+
+@pytest.mark.parametrize("text", ["", "a=b", "'tis", "1-1", "{}"])
+def test_other_texts_stay_as_they_are(text):
+    assert defuse(text) == mark(text) == text

@@ -1,0 +1,15 @@
+"""The library needs what its metadata names, and nothing else."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+import eventbus
+
+MODULES = sorted(m.name for m in pkgutil.walk_packages(eventbus.__path__, "eventbus."))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_can_be_imported(name):
+    importlib.import_module(name)
