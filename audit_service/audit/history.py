@@ -84,7 +84,7 @@ def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterato
 
 
 def sequence_of(entry: AuditEntry) -> int:
-    """The sequence of an entry found by one: entries without are in no history."""
+    """The sequence of an entry that was selected by having one."""
     return cast(int, entry.sequence)
 
 

@@ -55,11 +55,12 @@ def _deletions_near(rule: Rule, actor: str, new: Sequence[datetime]) -> Iterator
     loud = [end for end in ends if not quiet.covers(end.at)]
     if not loud:
         return
+    threshold = cast(Decimal, rule.threshold)  # a rule without one has judged nothing
     times = [one.at for one in _recorded(rule, actor, loud[0].at - window, loud[-1].at)]
     for end in loud:
         count = _within(times, end.at, window)
         is_news = _within(new, end.at, window) > 0
-        if is_news and count >= cast(Decimal, rule.threshold) and quiet.is_over(end.at):
+        if is_news and count >= threshold and quiet.is_over(end.at):
             text = f"{actor or 'Somebody'} deleted {count} within {rule.window_minutes} minutes"
             yield Alert(
                 rule=rule,
