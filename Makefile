@@ -90,6 +90,7 @@ lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy demo benchmarks tests
 	$(BIN)/lint-imports
 
 format: setup ## Format the code

@@ -164,7 +164,7 @@ def worker_with_one_event_handler(wanted: int) -> float:
             sequence=event.sequence,
             time=event.time,
             actor=event.actor,
-            correlation_id=event.envelope.correlationid,
+            correlation_id=event.envelope.correlationid or "",
             topic=event.place.topic,
             partition=event.place.partition,
             offset=event.place.offset,
@@ -218,7 +218,7 @@ def django_kafka_each(wanted: int) -> float:
     clock = Clock(wanted)
     stop = threading.Event()
 
-    class ProductEvents(TopicConsumer):
+    class ProductEvents(TopicConsumer):  # type: ignore[misc]
         name = TOPIC
 
         def consume(self, msg: Any) -> None:
@@ -227,7 +227,7 @@ def django_kafka_each(wanted: int) -> float:
                 stop.set()
 
     @kafka.consumers()
-    class Events(Consumer):
+    class Events(Consumer):  # type: ignore[misc]
         topics = Topics(ProductEvents())
         config = {
             "bootstrap.servers": SERVERS,
@@ -259,7 +259,7 @@ async def _faststream(wanted: int, store: Callable[[Any], int], options: dict[st
     clock = Clock(wanted)
     done = asyncio.Event()
 
-    @broker.subscriber(
+    @broker.subscriber(  # type: ignore[untyped-decorator]
         TOPIC,
         group_id=GROUP,
         auto_offset_reset="earliest",

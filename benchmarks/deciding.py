@@ -113,7 +113,7 @@ def drain(rig: Rig, events: int, *options: str) -> float:
     assert process.wait() == 0, (rig.home / "processes.log").read_text()[-2000:]
     with psycopg.connect(rig.postgres.url("notification")) as connection:
         stored, seconds = connection.execute(PACE).fetchone() or (0, 1)
-        [kept] = connection.execute("SELECT count(*) FROM notifications_productevent").fetchone()
+        [[kept]] = connection.execute("SELECT count(*) FROM notifications_productevent")
         assert stored >= events
         assert kept == stored, f"{kept} of {stored} events are kept"
     return float(stored / seconds)

@@ -72,7 +72,7 @@ def ours(rig: Rig, stack: Any, number: int, count: int) -> list[float]:
         assert len(stored) == len([s for s, _ in found if s in made]), "an event is there twice"
         return stored if len(stored) == count else None
 
-    stored = eventually(recorded, seconds=30)
+    stored = eventually(recorded, seconds=30) or {}
     late = sorted(made, key=int)[A_SECOND * WARM_UP_SECONDS :]
     return [1000 * (stored[subject] - made[subject]).total_seconds() for subject in late]
 

@@ -16,6 +16,7 @@ from rich.progress import track
 
 from benchmarks.report import Goal, Report
 from benchmarks.rig import TOPIC, Rig
+from eventbus.events.contract import Contract
 
 NONE = "save(), no event"
 OURS = "save(), with the outbox"
@@ -44,8 +45,9 @@ def measure(rig: Rig) -> Report:
         for n in range(UPDATED)
     )
 
-    def send(event: msgspec.Struct) -> Any:
-        return sender.send(TOPIC, value=msgspec.json.encode(event), key=event.subject.encode())
+    def send(event: Contract) -> Any:
+        value, key = msgspec.json.encode(event), event.subject.encode()
+        return sender.send(TOPIC, value=value, key=key, headers=[])
 
     ways: dict[str, Callable[[int], float]] = {
         NONE: lambda n: _saves(n, saves, _publishing_by(lambda event: None)),

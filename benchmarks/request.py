@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 from rich.progress import track
@@ -88,13 +89,17 @@ class Bench:
             process.stop()
 
 
+def _has_partitions(worker: Process) -> bool:
+    return "partitions assigned" in worker.output
+
+
 @contextmanager
 def consumers(stack: Stack, number: int) -> Iterator[None]:
     """Workers of the audit service, each in a group of its own."""
     with stack.visit():
         for place in range(number):
             worker = stack.start("audit", "consume_events", f"--group=subscriber-{place}")
-            eventually(lambda w=worker: "partitions assigned" in w.output)
+            eventually(partial(_has_partitions, worker))
         yield
 
 

@@ -61,7 +61,7 @@ class Rig:
         )
         if done.returncode:
             sys.exit(f"{module} {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
-        return done.stdout
+        return str(done.stdout)
 
     def start(self, words: list[str], environment: dict[str, str]) -> lifeline.Started:
         """Start a management command that goes on."""

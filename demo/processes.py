@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
@@ -50,7 +51,7 @@ def run_all(
                 raise StartError(f"{' '.join(words)} failed: {' '.join(last)}")
 
 
-class Screen(Printer):
+class Screen(Printer):  # type: ignore[misc]
     """Honcho's printer, which ends the demo when nobody reads on, as with ``make demo | head``.
 
     Raises :class:`Stopped` then; the processes end with this one.
@@ -65,7 +66,7 @@ class Screen(Printer):
             raise Stopped from error
 
 
-class Processes(Manager):
+class Processes(Manager):  # type: ignore[misc]
     """Honcho's manager, which can be stopped before every process has told its pid.
 
     It keeps honcho's own lines to itself, but for the first process that ended. Where honcho forks
@@ -79,14 +80,15 @@ class Processes(Manager):
 
     def __init__(self, when_started: Callable[["Processes"], None]) -> None:
         super().__init__(Screen(sys.stdout))
-        self.events = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._watcher = threading.Thread(target=when_started, args=(self,), daemon=True)
 
     def add(self, name: str, words: Sequence[str], environment: Mapping[str, str]) -> None:
         """Add a command that runs in the project's directory, and ends with this process."""
         process = self.add_process(name, words, env=environment, cwd=ROOT)
-        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        process._child_ctor = partial(lifeline.start, **output)
+        process._child_ctor = partial(
+            lifeline.start, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
 
     def join_watcher(self) -> None:
         """Wait for the thread, if it was started."""

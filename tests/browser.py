@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from playwright.sync_api import TimeoutError as NotThereYet
 
 from tests.stack import PASSWORD, USER
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 # Chromium's sandbox does not run as root, as CI does, and its own traffic has no place in a test.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
@@ -22,7 +22,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         end = pytest.fail if "CI" in os.environ else pytest.skip
         end("no Chromium here; on Debian: apt-get install chromium")
     # Its crash reports and settings are none of the home directory's business.
-    environment = {name: value for name, value in os.environ.items() if name[:4] != "XDG_"}
+    environment: dict[str, str | float | bool] = {
+        name: value for name, value in os.environ.items() if name[:4] != "XDG_"
+    }
     environment["HOME"] = str(tmp_path_factory.mktemp("browser"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, env=environment)

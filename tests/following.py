@@ -94,7 +94,7 @@ class Reader:
             check=False,
         )
         assert done.returncode == code, f"$ {shlex.join(words)}\n{done.stdout}"
-        return done.stdout
+        return str(done.stdout)
 
     def _start_in_background(self, words: list[str]) -> None:
         with (self.directory / "background.log").open("ab") as log:

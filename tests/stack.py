@@ -184,7 +184,7 @@ def run(service: str, words: list[str], environment: dict[str, str]) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return str(done.stdout)
 
 
 class Stack:
@@ -253,7 +253,8 @@ class Stack:
 
     def ready(self, service: str) -> dict[str, Any]:
         """What ``/readyz`` tells those who may see details."""
-        return self.client(service).get("/readyz").raise_for_status().json()
+        told: dict[str, Any] = self.client(service).get("/readyz").raise_for_status().json()
+        return told
 
     def client(self, service: str) -> httpx.Client:
         """A client that is logged in as the superuser."""
@@ -280,7 +281,8 @@ class Stack:
         body = {"sku": sku, "name": f"Kettle {sku}", "price": "19.90", "stock": 3, **fields}
         answer = self.client("product").post("/api/products/", json=body)
         assert answer.status_code == 201, answer.text
-        return answer.json()
+        product: dict[str, Any] = answer.json()
+        return product
 
     def change(self, product: dict[str, Any], **fields: Any) -> None:
         """Change a product through the API."""
@@ -329,7 +331,7 @@ class Stack:
     def _answers(self, service: str) -> bool:
         try:
             answer = httpx.get(f"{self.urls[service]}/readyz").raise_for_status()
-            return answer.json()["status"] == "ok"
+            return bool(answer.json()["status"] == "ok")
         except httpx.TransportError:
             return False
 

@@ -1,6 +1,7 @@
 """What keeps the services apart, and the documents true."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -26,8 +27,9 @@ def test_each_service_has_a_database_and_tables_of_its_own(stack: Stack) -> None
     databases = set()
     for service, own in OWN_TABLES.items():
         output = stack.manage(service, "shell", "--command", LIST_TABLES)
-        tables = set(re.search(r"tables: (.*)", output)[1].split())
-        databases.add(re.search(r"database: (.*)", output)[1])
+        [names] = re.findall(r"tables: (.*)", output)
+        tables = set(names.split())
+        databases.update(re.findall(r"database: (.*)", output))
         others = set().union(*(t for name, t in OWN_TABLES.items() if name != service))
         assert own <= tables
         assert not others & tables
@@ -47,7 +49,7 @@ def test_every_setting_is_in_the_readmes_table() -> None:
 
 
 @pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")))
-def test_every_path_and_link_in_a_document_exists(document) -> None:
+def test_every_path_and_link_in_a_document_exists(document: Path) -> None:
     text = document.read_text()
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text)
     paths = re.findall(

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -77,6 +78,10 @@ def kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
         yield cluster
 
 
+def _is_healthy(image: compose.Image, environment: dict[str, str]) -> bool:
+    return image.healthcheck(environment) == 0
+
+
 @pytest.mark.real
 def test_what_compose_runs_works(
     image: compose.Image, postgres: Postgres, kafka: KafkaCluster
@@ -108,7 +113,7 @@ def test_what_compose_runs_works(
         else:
             started[name] = process
     for name in ports:
-        eventually(lambda name=name: image.healthcheck(environments[name]) == 0)
+        eventually(partial(_is_healthy, image, environments[name]))
 
     shell = ["python", "manage.py", "product", "shell", "--command", CREATE_PRODUCT]
     assert image.start(shell, environments["product-web"]).wait() == 0

@@ -1,5 +1,7 @@
 """A product created again under its old key, and what raw SQL changed, reach both readers."""
 
+from typing import Any
+
 import pytest
 
 from tests.stack import Stack, eventually
@@ -20,7 +22,7 @@ Product.objects.filter(pk={id}).update(price=7)
 """
 
 
-def timeline(stack: Stack, key: int) -> list[dict]:
+def timeline(stack: Stack, key: int) -> list[dict[str, Any]]:
     rows = stack.rows("audit", f"/api/subjects/product/{key}/timeline/")
     return sorted(rows, key=lambda row: row["sequence"])
 

@@ -5,7 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -112,8 +113,11 @@ def is_free(port: int) -> bool:
     return True
 
 
+Start = Callable[..., Demo]
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[type[Demo]]:
+def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Demo] = []
 
     def start(command: Sequence[str] = COMMAND, **variables: str) -> Demo:
@@ -135,6 +139,10 @@ def number_of_products(demo: Demo) -> int:
     return len(httpx.get(f"{demo.url('product')}/api/products/").json()["results"])
 
 
+def shows_twenty(url: str, login: tuple[str, str]) -> bool:
+    return len(httpx.get(url, auth=login).json()["results"]) == 20
+
+
 def lower_a_price(demo: Demo) -> None:
     url = f"{demo.url('product')}/api/products/"
     product = httpx.get(url).json()["results"][0]
@@ -142,7 +150,7 @@ def lower_a_price(demo: Demo) -> None:
     answer.raise_for_status()
 
 
-def test_the_demo_comes_up_with_products_and_stops_without_a_trace(start) -> None:
+def test_the_demo_comes_up_with_products_and_stops_without_a_trace(start: Start) -> None:
     demo = start()
     demo.until(IS_UP)
     assert number_of_products(demo) == 20
@@ -150,7 +158,7 @@ def test_the_demo_comes_up_with_products_and_stops_without_a_trace(start) -> Non
     for service, path in [("notification", "/api/notifications/"), ("audit", "/api/events/")]:
         for login in [("admin", "admin"), ("viewer", "viewer")]:
             url = demo.url(service) + path
-            eventually(lambda u=url, a=login: len(httpx.get(u, auth=a).json()["results"]) == 20)
+            eventually(partial(shows_twenty, url, login))
     eventually(lambda: "Signed and new: 20." in httpx.get(demo.url("receiver")).text)
     lower_a_price(demo)
     eventually(lambda: "fell from" in httpx.get(demo.url("receiver")).text)
@@ -170,7 +178,7 @@ def test_the_demo_comes_up_with_products_and_stops_without_a_trace(start) -> Non
     assert again.written_outside() == []
 
 
-def test_another_kafka_is_used_when_it_is_named(start, own_kafka: EmbeddedBroker) -> None:
+def test_another_kafka_is_used_when_it_is_named(start: Start, own_kafka: EmbeddedBroker) -> None:
     own_kafka.start()
     demo = start(KAFKA_BOOTSTRAP_SERVERS=own_kafka.server)
     demo.until(IS_UP)
@@ -180,7 +188,7 @@ def test_another_kafka_is_used_when_it_is_named(start, own_kafka: EmbeddedBroker
 
 
 @pytest.mark.parametrize("name", ["PRODUCT", "NOTIFICATION", "AUDIT", "RECEIVER", "KAFKA"])
-def test_a_busy_port_is_one_line(start, name: str) -> None:
+def test_a_busy_port_is_one_line(start: Start, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         demo = start(**{f"{name}_PORT": str(port)})
@@ -190,13 +198,13 @@ def test_a_busy_port_is_one_line(start, name: str) -> None:
     assert demo.output.endswith(f"; set {name}_PORT to a free one\n")
 
 
-def test_a_port_that_is_none_is_one_line(start) -> None:
+def test_a_port_that_is_none_is_one_line(start: Start) -> None:
     demo = start(AUDIT_PORT="eighty")
     assert demo.process.wait(timeout=10) == 1
     assert demo.output == "make demo: AUDIT_PORT must be a port number, not 'eighty'\n"
 
 
-def test_a_dead_child_ends_the_demo_with_its_name(start) -> None:
+def test_a_dead_child_ends_the_demo_with_its_name(start: Start) -> None:
     demo = start()
     demo.until(IS_UP)
     [relay] = demo.processes("manage.py product relay_events")
@@ -208,7 +216,7 @@ def test_a_dead_child_ends_the_demo_with_its_name(start) -> None:
     assert demo.left_over() == []
 
 
-def test_it_can_be_stopped_while_it_prepares(start) -> None:
+def test_it_can_be_stopped_while_it_prepares(start: Start) -> None:
     demo = start()
     demo.until("Preparing three databases")
     assert demo.end(signal.SIGTERM) == 130
@@ -216,14 +224,14 @@ def test_it_can_be_stopped_while_it_prepares(start) -> None:
     assert demo.left_over() == []
 
 
-def test_a_kafka_that_never_answers_is_one_line(start) -> None:
+def test_a_kafka_that_never_answers_is_one_line(start: Start) -> None:
     demo = start(KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{free_port()}")
     assert demo.process.wait(timeout=60) == 1
     assert "Kafka at 127.0.0.1" in last_line(demo)
     assert demo.left_over() == []
 
 
-def test_it_stops_when_its_terminal_closes(start, tmp_path: Path) -> None:
+def test_it_stops_when_its_terminal_closes(start: Start, tmp_path: Path) -> None:
     demo = start([*TERMINAL, "sh", "-c", SHELL, sys.executable])
     demo.until(IS_UP)
     assert len(demo.processes("gunicorn")) == 6
@@ -232,7 +240,7 @@ def test_it_stops_when_its_terminal_closes(start, tmp_path: Path) -> None:
     assert (tmp_path / "code").read_text() == "0\n"
 
 
-def test_it_stops_when_its_terminal_closes_while_it_prepares(start, tmp_path: Path) -> None:
+def test_it_stops_when_its_terminal_closes_while_it_prepares(start: Start, tmp_path: Path) -> None:
     demo = start([*TERMINAL, "sh", "-c", SHELL, sys.executable])
     demo.until("Preparing three databases")
     demo.process.kill()
@@ -240,7 +248,7 @@ def test_it_stops_when_its_terminal_closes_while_it_prepares(start, tmp_path: Pa
     assert (tmp_path / "code").read_text() == "130\n"
 
 
-def test_nothing_is_left_of_it_when_it_is_killed(start) -> None:
+def test_nothing_is_left_of_it_when_it_is_killed(start: Start) -> None:
     demo = start()
     demo.until(IS_UP)
     assert demo.process.pid in demo.processes("-m demo")
@@ -249,7 +257,7 @@ def test_nothing_is_left_of_it_when_it_is_killed(start) -> None:
     eventually(demo.is_gone)
 
 
-def test_nothing_is_left_of_it_when_it_is_killed_while_it_prepares(start) -> None:
+def test_nothing_is_left_of_it_when_it_is_killed_while_it_prepares(start: Start) -> None:
     demo = start()
     demo.until("Preparing three databases")
     demo.process.kill()
@@ -257,7 +265,7 @@ def test_nothing_is_left_of_it_when_it_is_killed_while_it_prepares(start) -> Non
     eventually(demo.is_gone)
 
 
-def test_it_stops_when_make_is_killed(start) -> None:
+def test_it_stops_when_make_is_killed(start: Start) -> None:
     demo = start(["sh", "-c", '"$0" -m demo; exit', sys.executable], MAKELEVEL="1")
     demo.until(IS_UP)
     demo.process.kill()
@@ -265,7 +273,7 @@ def test_it_stops_when_make_is_killed(start) -> None:
     eventually(demo.is_gone)
 
 
-def test_nothing_is_left_when_the_first_process_of_a_web_server_is_killed(start) -> None:
+def test_nothing_is_left_when_the_first_process_of_a_web_server_is_killed(start: Start) -> None:
     demo = start()
     demo.until(IS_UP)
     os.kill(min(demo.processes("gunicorn product_service")), signal.SIGKILL)
@@ -274,7 +282,7 @@ def test_nothing_is_left_when_the_first_process_of_a_web_server_is_killed(start)
     eventually(demo.is_gone)
 
 
-def test_it_ends_when_nobody_reads_what_it_says(start) -> None:
+def test_it_ends_when_nobody_reads_what_it_says(start: Start) -> None:
     demo = start(["sh", "-c", '"$0" -m demo | head -1', sys.executable])
     assert demo.process.wait() == 0
     eventually(demo.is_gone)
@@ -282,7 +290,7 @@ def test_it_ends_when_nobody_reads_what_it_says(start) -> None:
     assert last_line(demo) == "make demo: stopped."
 
 
-def test_a_port_that_another_demo_has_is_one_line(start, tmp_path: Path) -> None:
+def test_a_port_that_another_demo_has_is_one_line(start: Start, tmp_path: Path) -> None:
     demo = start()
     demo.until(IS_UP)
     second = Demo(tmp_path / "second", **demo.ports)
@@ -293,7 +301,7 @@ def test_a_port_that_another_demo_has_is_one_line(start, tmp_path: Path) -> None
     )
 
 
-def test_a_port_that_an_earlier_demo_has_left_busy_is_one_line(start) -> None:
+def test_a_port_that_an_earlier_demo_has_left_busy_is_one_line(start: Start) -> None:
     """As when the watchers of its processes were killed, too."""
     dead = lifeline.start(["true"])
     dead.wait()

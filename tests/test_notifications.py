@@ -27,7 +27,7 @@ def follow(stack: Stack, **wanted: Any) -> None:
     assert answer.status_code == 201, answer.text
 
 
-def deliveries(stack: Stack, product: dict, channel: str) -> list[dict[str, Any]]:
+def deliveries(stack: Stack, product: dict[str, Any], channel: str) -> list[dict[str, Any]]:
     found = {"product_id": product["id"], "channel": channel}
     return stack.rows("notification", "/api/deliveries/", **found)
 

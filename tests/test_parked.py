@@ -1,7 +1,7 @@
 """Parked events, as a person meets them: in the admin of a service whose worker goes on."""
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,9 +9,11 @@ from playwright.sync_api import Page, expect
 from tests.browser import PHONE, log_in
 from tests.stack import Stack, eventually, trouble
 
+Poisoned = tuple[Stack, Path, dict[str, Any]]
+
 
 @pytest.fixture
-def poisoned(small_stack: Stack) -> Iterator[tuple[Stack, Path, dict]]:
+def poisoned(small_stack: Stack) -> Poisoned:
     """A stack whose audit worker chokes on one change of a product while a file is there."""
     stack = small_stack
     poison = stack.directory / "poison"
@@ -26,7 +28,9 @@ def poisoned(small_stack: Stack) -> Iterator[tuple[Stack, Path, dict]]:
 
 
 @pytest.mark.real_too
-def test_the_worker_tries_again_until_it_works(poisoned: tuple[Stack, Path, dict]) -> None:
+def test_the_worker_tries_again_until_it_works(
+    poisoned: Poisoned,
+) -> None:
     stack, poison, product = poisoned
     other = stack.create_product("PARKED-2")
     eventually(lambda: stack.recorded(other) == [1])
@@ -36,9 +40,7 @@ def test_the_worker_tries_again_until_it_works(poisoned: tuple[Stack, Path, dict
     assert (stack.ready("audit")["parked"], stack.ready("audit")["dead"]) == (0, 0)
 
 
-def test_a_person_sees_it_and_discards_it(
-    poisoned: tuple[Stack, Path, dict], page: Page, tmp_path: Path
-) -> None:
+def test_a_person_sees_it_and_discards_it(poisoned: Poisoned, page: Page, tmp_path: Path) -> None:
     stack, _, product = poisoned
     audit = stack.urls["audit"]
     log_in(page, audit)

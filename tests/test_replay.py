@@ -3,6 +3,7 @@
 import re
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
@@ -19,7 +20,7 @@ with guard_off():
 
 
 @pytest.fixture
-def product(stack: Stack) -> dict:
+def product(stack: Stack) -> dict[str, Any]:
     """A product with three changes on the record."""
     product = stack.create_product(f"REPLAY-{datetime.now(UTC).timestamp()}")
     for stock in (8, 9):
@@ -28,7 +29,7 @@ def product(stack: Stack) -> dict:
     return product
 
 
-def forget(stack: Stack, product: dict, **where: object) -> None:
+def forget(stack: Stack, product: dict[str, Any], **where: object) -> None:
     """Lose entries of the audit record, as no code of ours would."""
     conditions = {"subject": str(product["id"]), **where}
     words = ", ".join(f"{name}={value!r}" for name, value in conditions.items())
@@ -36,7 +37,7 @@ def forget(stack: Stack, product: dict, **where: object) -> None:
 
 
 @pytest.mark.real_too
-def test_a_replay_fills_gaps_and_doubles_nothing(stack: Stack, product: dict) -> None:
+def test_a_replay_fills_gaps_and_doubles_nothing(stack: Stack, product: dict[str, Any]) -> None:
     forget(stack, product, sequence=2)
     before = stack.manage("audit", "lag", "--json")
     output = stack.manage("audit", "replay_events", "--from-beginning", "--noinput")
@@ -53,14 +54,14 @@ def test_a_replay_fills_gaps_and_doubles_nothing(stack: Stack, product: dict) ->
     assert stack.ready("audit")["parked"] == stack.ready("audit")["dead"]
 
 
-def test_a_replay_tells_nobody_twice(stack: Stack, product: dict) -> None:
+def test_a_replay_tells_nobody_twice(stack: Stack, product: dict[str, Any]) -> None:
     mine = {"product_id": product["id"]}
     eventually(lambda: len(stack.rows("notification", "/api/notifications/", **mine)) == 1)
     stack.manage("notification", "replay_events", "--from-beginning", "--no-input")
     assert len(stack.rows("notification", "/api/deliveries/", **mine)) == 1
 
 
-def test_what_is_replayed_can_be_chosen(stack: Stack, product: dict) -> None:
+def test_what_is_replayed_can_be_chosen(stack: Stack, product: dict[str, Any]) -> None:
     forget(stack, product)
     words = ("replay_events", "--from-beginning", "--noinput", f"--subject={product['id']}")
     output = stack.manage("audit", *words, "--dry-run")
@@ -75,7 +76,7 @@ def test_what_is_replayed_can_be_chosen(stack: Stack, product: dict) -> None:
 
 
 @pytest.mark.real_too
-def test_a_replay_begins_when_it_is_told_to(stack: Stack, product: dict) -> None:
+def test_a_replay_begins_when_it_is_told_to(stack: Stack, product: dict[str, Any]) -> None:
     moment = datetime.now(UTC).isoformat()
     stack.change(product, stock=50)
     eventually(lambda: len(stack.recorded(product)) == 4)

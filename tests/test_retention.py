@@ -1,6 +1,7 @@
 """Retention overran a service that was away: what is lost is named, and everything else goes on."""
 
 import json
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
@@ -19,7 +20,7 @@ def delete_records(stack: Stack, offsets: dict[TopicPartition, int]) -> None:
     client.close()
 
 
-def lag(stack: Stack, code: int) -> list[dict]:
+def lag(stack: Stack, code: int) -> list[dict[str, Any]]:
     """What the command says of the partitions, and that it ends with this code."""
     process = stack.start("audit", "lag", "--json")
     assert process.wait() == code, process.output
@@ -27,7 +28,8 @@ def lag(stack: Stack, code: int) -> list[dict]:
     if code:
         assert lines_with("messages are lost", process.output)
         assert "Traceback" not in process.output
-    return json.loads(line)
+    partitions: list[dict[str, Any]] = json.loads(line)
+    return partitions
 
 
 def test_what_retention_took_is_named_everywhere(small_stack: Stack) -> None:

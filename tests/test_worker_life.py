@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def stack(life: Stack) -> Iterator[Stack]:
         yield life
 
 
-def fill(stack: Stack, events: int) -> dict:
+def fill(stack: Stack, events: int) -> dict[str, Any]:
     """A product with so many events, all of them on Kafka."""
     product = stack.create_product(f"LIFE-{next(numbers)}")
     for stock in range(10, 9 + events):

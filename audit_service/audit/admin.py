@@ -56,7 +56,14 @@ class ChainHeadAdmin(ReadOnlyAdmin):
     """Where the chains end; `verify` says whether they hold."""
 
     list_display = ["topic", "partition", "position", "recorded_at", "pruned_position"]
-    fields = [*list_display, "replayed_to"]
+    fields = [
+        "topic",
+        "partition",
+        "position",
+        "recorded_at",
+        "pruned_position",
+        "replayed_to",
+    ]
 
 
 @admin.register(Checkpoint)
@@ -73,7 +80,7 @@ class ExportRecordAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Rule)
-class RuleAdmin(admin.ModelAdmin):
+class RuleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["name", "kind", "types", "threshold", "window_minutes", "is_active"]
     list_filter = ["kind", "is_active"]
     fieldsets = [

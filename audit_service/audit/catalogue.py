@@ -13,7 +13,7 @@ import msgspec
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
-from audit_service.audit.history import about, by, is_deletion, state_of
+from audit_service.audit.history import about, by, is_deletion, sequence_of, state_of
 from audit_service.audit.models import AuditEntry
 from common.servicekit.spreadsheets import defused
 
@@ -42,7 +42,7 @@ def catalogue(aggregate: str, at: datetime) -> Iterator[State]:
     last = AuditEntry.objects.filter(pk__in=ranked.values("pk")).order_by("subject")
     for entry in last.iterator(CHUNK):
         if not is_deletion(entry):
-            yield State(entry.subject, entry.sequence, state_of(entry))
+            yield State(entry.subject, sequence_of(entry), state_of(entry))
 
 
 def as_ndjson(states: Iterable[State]) -> Iterator[bytes]:

@@ -52,7 +52,7 @@ class Chains:
         head = self._heads[key]
         head.position += 1
         head.recorded_at = row[RECORDED_AT]
-        head.link = link(head.link, seal(row))
+        head.link = link(bytes(head.link), seal(row))
         return head.position, head.link
 
     def save(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Q, QuerySet
 
@@ -71,15 +71,21 @@ def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterato
     :param before: the entry just before the first of them; None where that is the first of all.
     """
     state = _left_by(before) or {}
-    sequence = before.sequence if before else 0
+    sequence = sequence_of(before) if before else 0
     losses = Losses()
     for entry in entries:
         missing = None
-        if entry.sequence > sequence + 1:
+        its_own = sequence_of(entry)
+        if its_own > sequence + 1:
             is_lost = losses.between(before, entry)
-            missing = Gap(sequence + 1, entry.sequence - 1, is_lost)
+            missing = Gap(sequence + 1, its_own - 1, is_lost)
         yield Change(entry, _changed(entry, state), missing)
-        state, sequence, before = _left_by(entry) or {}, entry.sequence, entry
+        state, sequence, before = _left_by(entry) or {}, its_own, entry
+
+
+def sequence_of(entry: AuditEntry) -> int:
+    """The sequence of an entry that was selected by having one."""
+    return cast(int, entry.sequence)
 
 
 def entry_before(entry: AuditEntry, entries: QuerySet[AuditEntry]) -> AuditEntry | None:

@@ -9,9 +9,8 @@ from hashlib import sha256
 
 from django.db.models import Q, QuerySet
 
-from audit_service.audit.chains import Key
 from audit_service.audit.models import NOTHING, AuditEntry, ChainHead
-from audit_service.audit.sealed import Sealed, sealed, sealed_rows
+from audit_service.audit.sealed import Key, Sealed, sealed, sealed_rows
 from audit_service.audit.sealing import link
 from audit_service.audit.statements import Links, Signed
 
@@ -115,8 +114,9 @@ class Verification:
         """About how many entries there are to read."""
         if self._since is not None:
             return self._entries.count()
-        ended = [chain for chain in self._chains.values() if chain.end]
-        return sum(max(0, chain.end.position - chain.position) for chain in ended)
+        chains = self._chains.values()
+        ahead = [chain.end.position - chain.position for chain in chains if chain.end]
+        return sum(max(0, number) for number in ahead)
 
     def run(self, report: Callable[[int], object]) -> list[Chain]:
         """Read every entry, and say of each chain whether it holds.

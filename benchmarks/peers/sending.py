@@ -29,14 +29,15 @@ class Connection:
         return self._is_connected
 
     def send(self, body: str, destination: str, headers: dict[str, Any]) -> None:
-        shared().send(destination, value=body.encode(), key=headers["key"].encode())
+        key = headers["key"].encode()
+        shared().send(destination, value=body.encode(), key=key, headers=[])
 
     def disconnect(self) -> None:
         shared().flush()
         self._is_connected = False
 
 
-@save_to_outbox
+@save_to_outbox  # type: ignore[untyped-decorator]
 def tell(topic: str, key: str, body: str) -> None:
     """The function that jaiminho calls for each event."""
-    shared().send(topic, value=body.encode(), key=key.encode())
+    shared().send(topic, value=body.encode(), key=key.encode(), headers=[])

@@ -34,7 +34,7 @@ class NotificationAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(admin.ModelAdmin):
+class SubscriptionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["__str__", "owner", "channel", "schedule", "is_active"]
     list_filter = ["channel", "condition", "schedule", "is_active"]
     list_select_related = ["owner"]
@@ -58,7 +58,7 @@ class SubscriptionAdmin(admin.ModelAdmin):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(admin.ModelAdmin):
+class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["name", "url", "owner", "is_active", "disabled_reason"]
     list_filter = ["is_active"]
     list_select_related = ["owner"]
@@ -128,7 +128,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(MessageTemplate)
-class MessageTemplateAdmin(admin.ModelAdmin):
+class MessageTemplateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Texts in place of those that are shipped. Without one, the shipped one is used."""
 
     list_display = ["kind", "language", "text"]

@@ -1,6 +1,6 @@
 """Whose rows are whose: what a person sees, chooses from and refers to is their own."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.db.models import Model, QuerySet
@@ -12,6 +12,8 @@ from notification_service.notifications.models import (
     Notification,
     Subscription,
 )
+
+Row = TypeVar("Row", bound=Model)
 
 OWNER: dict[type[Model], str] = {
     Delivery: "owner",
@@ -37,7 +39,7 @@ class OwnRows:
         return owned(super().get_queryset(), self.request.user)  # type: ignore[misc,attr-defined]
 
 
-class OwnRelatedField(serializers.PrimaryKeyRelatedField):
+class OwnRelatedField(serializers.PrimaryKeyRelatedField[Model]):
     """A reference to a row of the user who asks. Somebody else's does not exist."""
 
     def get_queryset(self) -> QuerySet[Any] | None:
@@ -45,13 +47,13 @@ class OwnRelatedField(serializers.PrimaryKeyRelatedField):
         return None if rows is None else owned(rows, self.context["request"].user)
 
 
-class OwnSerializer(serializers.ModelSerializer):
+class OwnSerializer(serializers.ModelSerializer[Row]):
     """A serializer whose references, generated ones included, are to the asker's own rows."""
 
     serializer_related_field = OwnRelatedField
 
 
-class OwnForm(forms.ModelForm):
+class OwnForm(forms.ModelForm):  # type: ignore[type-arg]
     """A form whose choices, generated ones included, are the owner's own rows.
 
     :param owner: who fills it in.
@@ -60,5 +62,5 @@ class OwnForm(forms.ModelForm):
     def __init__(self, *args: Any, owner: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         for field in self.fields.values():
-            if isinstance(field, forms.ModelChoiceField):
+            if isinstance(field, forms.ModelChoiceField) and field.queryset is not None:
                 field.queryset = owned(field.queryset, owner)

@@ -1,6 +1,5 @@
-"""The words of messages: shipped in several languages, and replaced by those in the database."""
+"""Texts of messages as Django templates: those that are shipped, and how any is rendered."""
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -25,8 +24,7 @@ from common.contracts.product import (
     ProductDeleted,
     ProductUpdated,
 )
-from notification_service.notifications.facts import Fact, changed_fields, from_text
-from notification_service.notifications.models import Delivery, MessageTemplate
+from notification_service.notifications.facts import Fact, changed_fields
 
 DIGEST = "digest"
 SHIPPED = {
@@ -61,41 +59,6 @@ class WrongTemplate(ValueError):
     """A text cannot be rendered; says why."""
 
 
-@dataclass
-class Words:
-    """Texts as the database and the shipped ones have them, read once for many messages."""
-
-    _own: dict[tuple[str, str], str] = field(default_factory=dict)
-    _compiled: dict[tuple[str, str], Template] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls) -> "Words":
-        own = MessageTemplate.objects.values_list("kind", "language", "text")
-        return cls({(kind, language): text for kind, language, text in own})
-
-    def of(self, delivery: Delivery, language: str) -> str:
-        """What a delivery says, in plain text: a sentence for each fact."""
-        product = product_of(delivery.event.type, delivery.event.data)
-        return self.tell(from_text(delivery.facts), product, language)
-
-    def tell(self, facts: list[Fact], product: Product, language: str) -> str:
-        """A sentence for each of these facts."""
-        values = _context(_values(product, language))
-        told = " ".join(self._template(fact, language).render(values) for fact in facts)
-        # Data may hold a NUL, and so may what an own text has for a name that is not there.
-        return told.replace(UNKNOWN, "")
-
-    def of_digest(self, count: int, language: str) -> str:
-        """What is above so many pieces of news."""
-        return self._template(DIGEST, language).render(_context({"count": count}))
-
-    def _template(self, kind: str, language: str) -> Template:
-        if (kind, language) not in self._compiled:
-            text = self._own.get((kind, language)) or shipped(kind, language)
-            self._compiled[kind, language] = Template(text, engine=ENGINE)
-        return self._compiled[kind, language]
-
-
 def shipped(kind: str, language: str) -> str:
     """The text that comes with the service."""
     with translation.override(language):
@@ -107,25 +70,37 @@ def product_of(event_type: str, data: str) -> Product:
     return msgspec.json.decode(data, type=CONTRACTS[event_type])
 
 
+def compiled(text: str) -> Template:
+    """A text, ready to be rendered many times."""
+    return Template(text, engine=ENGINE)
+
+
+def rendered(template: Template, values: dict[str, Any]) -> str:
+    """A text with these values, without what it has for names that are not there."""
+    # Data may hold a NUL, and so may what an own text has for a name that is not there.
+    return _rendered(template, values).replace(UNKNOWN, "")
+
+
+def _rendered(template: Template, values: dict[str, Any]) -> str:
+    return template.render(Context(values, autoescape=False))
+
+
 def check(kind: str, text: str) -> None:
     """See whether a text can be used for a kind of message.
 
     :raises WrongTemplate: for a mistake in it, or a name that this kind of message does not know.
     """
-    values = {"count": 2} if kind == DIGEST else _values(EXAMPLE, "en")
+    values = {"count": 2} if kind == DIGEST else values_of(EXAMPLE, "en")
     try:
-        shown = Template(text, engine=ENGINE).render(_context(values))
+        shown = _rendered(compiled(text), values)
     except (TemplateSyntaxError, TemplateDoesNotExist, ValueError, TypeError, LookupError) as error:
         raise WrongTemplate(f"This is no valid template: {error}") from None
     if UNKNOWN in shown:
         raise WrongTemplate(f"It has an unknown name; there are {', '.join(values)}.")
 
 
-def _context(values: dict[str, Any]) -> Context:
-    return Context(values, autoescape=False)
-
-
-def _values(product: Product, language: str) -> dict[str, Any]:
+def values_of(product: Product, language: str) -> dict[str, Any]:
+    """What the texts about a product may name."""
     previous = product.previous if isinstance(product, ProductUpdated) else PreviousValues()
     before = product.price if previous.price is UNSET else previous.price
     names = changed_fields(product) if isinstance(product, ProductUpdated) else []

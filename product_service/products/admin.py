@@ -21,7 +21,7 @@ LONGEST_KEY = 19
 
 
 @admin.register(Category)
-class CategoryAdmin(admin.ModelAdmin):
+class CategoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["name", "slug"]
     search_fields = ["name"]
 
@@ -42,7 +42,7 @@ class PriceChange(forms.Form):
         help_text="10 makes 20.00 into 22.00, -10 makes it 18.00. Prices are rounded to cents.",
     )
 
-    def change(self, products: QuerySet) -> int:
+    def change(self, products: QuerySet[Product]) -> int:
         factor = 1 + self.cleaned_data["percent"] / Decimal(100)
         return products.update(price=F("price") * factor)
 
@@ -52,11 +52,11 @@ class NewStock(forms.Form):
 
     stock = forms.IntegerField(min_value=0, max_value=2**31 - 1)
 
-    def change(self, products: QuerySet) -> int:
+    def change(self, products: QuerySet[Product]) -> int:
         return products.update(stock=self.cleaned_data["stock"])
 
 
-class ProductForm(forms.ModelForm):
+class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
     """A product, with the version that its editor has seen."""
 
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -76,7 +76,7 @@ class ProductForm(forms.ModelForm):
         return seen
 
 
-class RowForm(forms.ModelForm):
+class RowForm(forms.ModelForm):  # type: ignore[type-arg]
     """A line of the list. It also sends what its editor has seen, and writes only what he changed.
 
     So it undoes nothing that somebody else did meanwhile; where both changed the same, it refuses.
@@ -90,7 +90,7 @@ class RowForm(forms.ModelForm):
                 field.widget.attrs["class"] = "vIntegerField"  # as narrow as the admin has them
 
     def clean(self) -> None:
-        for name in self._meta.fields:
+        for name in self._meta.fields or ():
             stored = getattr(self.instance, name)
             if name not in self.changed_data:
                 self.cleaned_data[name] = stored
@@ -102,7 +102,8 @@ class RowForm(forms.ModelForm):
     def _seen(self, name: str) -> Any:
         field, bound = self.fields[name], self[name]
         hidden = field.hidden_widget()
-        return field.to_python(self._widget_data_value(hidden, bound.html_initial_name))
+        sent = self._widget_data_value(hidden, bound.html_initial_name)  # type: ignore[attr-defined]
+        return field.to_python(sent)
 
 
 STALE = (
@@ -112,7 +113,7 @@ STALE = (
 
 
 @admin.register(Product)
-class ProductAdmin(ProductExchange, admin.ModelAdmin):
+class ProductAdmin(ProductExchange, admin.ModelAdmin):  # type: ignore[type-arg]
     form = ProductForm
     list_display = [
         "name",
@@ -135,22 +136,26 @@ class ProductAdmin(ProductExchange, admin.ModelAdmin):
     actions = ["activate", "deactivate", "change_prices", "set_stock"]
 
     @admin.action(description="Activate selected products", permissions=["change"])
-    def activate(self, request: HttpRequest, products: QuerySet) -> None:
+    def activate(self, request: HttpRequest, products: QuerySet[Product]) -> None:
         self._say(request, products.update(is_active=True))
 
     @admin.action(description="Deactivate selected products", permissions=["change"])
-    def deactivate(self, request: HttpRequest, products: QuerySet) -> None:
+    def deactivate(self, request: HttpRequest, products: QuerySet[Product]) -> None:
         self._say(request, products.update(is_active=False))
 
     @admin.action(description="Change prices by percent…", permissions=["change"])
-    def change_prices(self, request: HttpRequest, products: QuerySet) -> HttpResponse | None:
+    def change_prices(
+        self, request: HttpRequest, products: QuerySet[Product]
+    ) -> HttpResponse | None:
         return self._ask(request, products, PriceChange, "Change prices by percent")
 
     @admin.action(description="Set stock…", permissions=["change"])
-    def set_stock(self, request: HttpRequest, products: QuerySet) -> HttpResponse | None:
+    def set_stock(self, request: HttpRequest, products: QuerySet[Product]) -> HttpResponse | None:
         return self._ask(request, products, NewStock, "Set stock")
 
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
+    def get_changelist_form(
+        self, request: HttpRequest, **kwargs: Any
+    ) -> "type[forms.ModelForm[Product]]":
         return super().get_changelist_form(request, **{"form": RowForm, **kwargs})
 
     @method_decorator(transaction.atomic)
@@ -184,7 +189,7 @@ class ProductAdmin(ProductExchange, admin.ModelAdmin):
     def _ask(
         self,
         request: HttpRequest,
-        products: QuerySet,
+        products: QuerySet[Product],
         make_form: Callable[..., PriceChange | NewStock],
         title: str,
     ) -> HttpResponse | None:

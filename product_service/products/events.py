@@ -1,7 +1,7 @@
 """The events of products: what is told of which change."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from common.contracts.product import (
     PreviousValues,
@@ -11,16 +11,13 @@ from common.contracts.product import (
     ProductUpdated,
 )
 
-if TYPE_CHECKING:
-    from product_service.products.models import Product
-
 Data = dict[str, Any]
 """The fields of an event."""
 
 
-def created(product: "Product") -> ProductCreated:
+def created(new: Data) -> ProductCreated:
     """A new product, as it is stored."""
-    return ProductCreated(**product_data(product))
+    return ProductCreated(**new)
 
 
 def updated(old: Data, new: Data, changed: Iterable[str]) -> ProductUpdated:
@@ -38,24 +35,6 @@ def deleted(last: Data) -> ProductDeleted:
     return ProductDeleted(**last)
 
 
-def snapshot(product: "Product") -> ProductSnapshot:
+def snapshot(current: Data) -> ProductSnapshot:
     """A product as it is, whatever was published before."""
-    return ProductSnapshot(**product_data(product))
-
-
-def product_data(product: "Product") -> Data:
-    """The fields of an event, from a product."""
-    return {
-        "id": product.pk,
-        "sku": product.sku,
-        "name": product.name,
-        "description": product.description,
-        "category": product.category.slug if product.category else None,
-        "price": product.price,
-        "currency": product.currency,
-        "stock": product.stock,
-        "is_active": product.is_active,
-        "version": product.version,
-        "created_at": product.created_at,
-        "updated_at": product.updated_at,
-    }
+    return ProductSnapshot(**current)

@@ -42,11 +42,12 @@ def validate_characters(text: str) -> None:
 class NormalFormField(forms.CharField):
     """A form's field that measures and validates the text as it will be kept."""
 
-    def to_python(self, value: Any) -> str:
-        return normal(super().to_python(value))
+    def to_python(self, value: Any) -> str | None:
+        text = super().to_python(value)
+        return text if text is None else normal(text)
 
 
-class LikeDjangos(models.Field):
+class LikeDjangos(models.Field):  # type: ignore[type-arg]
     """A column of a field of Django's own, which only makes a form of what is written to it.
 
     To migrations it is Django's field, and to expressions: those refuse to mix a field with one of
@@ -55,15 +56,16 @@ class LikeDjangos(models.Field):
 
     def deconstruct(self) -> Any:
         name, _, args, options = super().deconstruct()
+        options.pop("validators", None)  # the database knows nothing of them
         return name, f"django.db.models.{self.get_internal_type()}", args, options
 
-    def get_col(self, alias: str, output_field: models.Field | None = None) -> Col:
+    def get_col(self, alias: str, output_field: "models.Field[Any, Any] | None" = None) -> Col:
         return Col(alias, self, output_field or self._of_django)
 
     @cached_property
-    def _of_django(self) -> models.Field:
+    def _of_django(self) -> "models.Field[Any, Any]":
         _, path, args, options = self.deconstruct()
-        field: models.Field = import_string(path)(*args, **options)
+        field: models.Field[Any, Any] = import_string(path)(*args, **options)
         return field
 
 
@@ -80,15 +82,15 @@ class NormalText(LikeDjangos):
         return super().formfield(**{"form_class": NormalFormField, **options})
 
 
-class NormalCharField(NormalText, models.CharField):
+class NormalCharField(NormalText, models.CharField):  # type: ignore[type-arg]
     """A ``CharField`` that holds texts in their :func:`normal` form."""
 
 
-class NormalTextField(NormalText, models.TextField):
+class NormalTextField(NormalText, models.TextField):  # type: ignore[type-arg]
     """A ``TextField`` that holds texts in their :func:`normal` form."""
 
 
-class PriceField(LikeDjangos, models.DecimalField):
+class PriceField(LikeDjangos, models.DecimalField):  # type: ignore[type-arg]
     """Money with two decimals. 24.5 and 24.50 are one value, and so are 0 and -0."""
 
     def __init__(self, *args: Any, **options: Any) -> None:

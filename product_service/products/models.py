@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from copy import copy
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -12,13 +12,14 @@ from django.db import models, router, transaction
 from django.utils import timezone
 from iso4217 import Currency
 
+from product_service.products.events import Data
 from product_service.products.fields import (
     NormalCharField,
     NormalTextField,
     PriceField,
 )
 from product_service.products.querysets import ProductQuerySet
-from product_service.products.settling import as_stored, is_expression
+from product_service.products.settling import as_stored, column, is_expression
 
 CURRENCIES = frozenset(currency.value for currency in Currency)
 
@@ -29,7 +30,7 @@ def validate_currency(code: str) -> None:
         raise ValidationError(f"{code!r} is not an ISO 4217 currency code, such as EUR.")
 
 
-class CategoryQuerySet(models.QuerySet):
+class CategoryQuerySet(models.QuerySet["Category"]):
     """Categories, whose products go with them and are told of all at once."""
 
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -39,8 +40,8 @@ class CategoryQuerySet(models.QuerySet):
             categories, other_kinds = super().delete()
         return products + categories, {**kinds, **other_kinds}
 
-    delete.alters_data = True
-    delete.queryset_only = True
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
 
 class Category(models.Model):
@@ -56,7 +57,7 @@ class Category(models.Model):
         verbose_name_plural = "categories"
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
     def save(self, **options: Any) -> None:
         """Save, but never under another slug: events that were sent name the old one."""
@@ -65,11 +66,13 @@ class Category(models.Model):
             raise ValidationError({"slug": "The slug of a category cannot be changed."})
         super().save(**options)
 
-    def delete(self, **options: Any) -> tuple[int, dict[str, int]]:
+    def delete(
+        self, using: str | None = None, keep_parents: bool = False
+    ) -> tuple[int, dict[str, int]]:
         """Delete the category and its products, which are told of all at once."""
         with transaction.atomic():
             products, kinds = self.products.all().delete()
-            categories, other_kinds = super().delete(**options)
+            categories, other_kinds = super().delete(using=using, keep_parents=keep_parents)
         return products + categories, {**kinds, **other_kinds}
 
 
@@ -104,6 +107,9 @@ class Product(models.Model):
     updated_at = models.DateTimeField(editable=False, db_index=True)
 
     objects = ProductQuerySet.as_manager()
+
+    last: Data | None
+    """While it is deleted: the fields of its event; None where somebody else was first."""
 
     class Meta:
         base_manager_name = "objects"  # category.products.add() takes this one
@@ -153,6 +159,23 @@ class Product(models.Model):
             setattr(stored, name, getattr(self.before, name))
         return stored
 
+    def event_data(self) -> Data:
+        """The fields that its events have, as they are in this instance."""
+        return {
+            "id": self.pk,
+            "sku": self.sku,
+            "name": self.name,
+            "description": self.description,
+            "category": self.category.slug if self.category else None,
+            "price": self.price,
+            "currency": self.currency,
+            "stock": self.stock,
+            "is_active": self.is_active,
+            "version": self.version,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        }
+
     def _lock(self, using: str) -> "Product | None":
         if self.pk is None:
             return None
@@ -164,7 +187,7 @@ class Product(models.Model):
             return list(self.CHANGEABLE)
         if update_fields is None:
             return [f for f in self.CHANGEABLE if f not in self.get_deferred_fields()]
-        named = {self._meta.get_field(name).attname for name in update_fields}
+        named = {column(type(self), name).attname for name in update_fields}
         return [f for f in self.CHANGEABLE if f in named]
 
     def _settle_values(self, using: str) -> None:
@@ -176,11 +199,12 @@ class Product(models.Model):
         self.computed_fields = [name for name, value in values.items() if is_expression(value)]
         if self.computed_fields and self.before is not None:
             expressions = {f"new_{name}": values[name] for name in self.computed_fields}
-            row = Product.objects.using(using).filter(pk=self.pk).values(**expressions).get()
+            found = Product.objects.using(using).filter(pk=self.pk).values(**expressions)
+            row = cast("dict[str, Any]", found.get())
             values.update((name, row[f"new_{name}"]) for name in self.computed_fields)
             self.computed_fields = []
         for name, value in values.items():
-            setattr(self, name, as_stored(self._meta.get_field(name), value))
+            setattr(self, name, as_stored(column(type(self), name), value))
 
     def _count_the_change(self) -> None:
         now = timezone.now()

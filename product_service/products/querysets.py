@@ -4,9 +4,9 @@ Django sends no signals for most of this, so the events are published here, in t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import NotSupportedError, connections, models, transaction
 from django.db.models import F
@@ -16,7 +16,10 @@ from common.contracts.product import ProductUpdated
 from eventbus import outbox
 from eventbus.database.bulk import among
 from product_service.products import events
-from product_service.products.settling import as_stored, is_expression, settle_inserted
+from product_service.products.settling import as_stored, column, is_expression, settle_inserted
+
+if TYPE_CHECKING:
+    from product_service.products.models import Category, Product
 
 BATCH = 5_000
 KEPT = ("version", "created_at")
@@ -25,7 +28,7 @@ Row = dict[str, Any]
 """A product as its columns hold it."""
 
 
-class ProductQuerySet(models.QuerySet):
+class ProductQuerySet(models.QuerySet["Product"]):
     """Products, whose changes are all told.
 
     The rows that a call changes are in memory while it works.
@@ -37,10 +40,10 @@ class ProductQuerySet(models.QuerySet):
         :raises ValueError: for fields that nobody sets, such as ``version``.
         """
         self._refuse_slices("update")
-        new = {self.model._meta.get_field(name).attname: value for name, value in values.items()}
+        new = {column(self.model, name).attname: value for name, value in values.items()}
         if unchangeable := sorted(set(new).difference(self.model.CHANGEABLE)):
             raise ValueError(f"update() of products cannot set {', '.join(unchangeable)}")
-        new = {name: as_stored(self.model._meta.get_field(name), v) for name, v in new.items()}
+        new = {name: as_stored(column(self.model, name), v) for name, v in new.items()}
         with transaction.atomic(using=self.db):
             rows = self._lock()
             now = timezone.now()
@@ -57,16 +60,22 @@ class ProductQuerySet(models.QuerySet):
             outbox.publish_all(_updated(*change, slugs, now) for change in changes)
         return len(rows)
 
-    update.alters_data = True
+    update.alters_data = True  # type: ignore[attr-defined]
 
-    def bulk_create(
-        self, objs: Iterable[Any], batch_size: int | None = None, **conflicts: Any
-    ) -> list[Any]:
+    def bulk_create(  # noqa: PLR0917  as in Django
+        self,
+        objs: Iterable["Product"],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
+    ) -> list["Product"]:
         """As in Django, but for conflicts: which rows are new could not be told then.
 
         :raises NotSupportedError: for ``ignore_conflicts`` and ``update_conflicts``.
         """
-        if any(conflicts.values()):
+        if ignore_conflicts or update_conflicts or update_fields or unique_fields:
             raise NotSupportedError(
                 "bulk_create() of products takes no conflicts: use update_or_create()"
             )
@@ -78,10 +87,10 @@ class ProductQuerySet(models.QuerySet):
             super().bulk_create(products, batch_size)
             settle_inserted(products, self.db)
             models.prefetch_related_objects(products, "category")
-            outbox.publish_all(map(events.created, products))
+            outbox.publish_all(events.created(product.event_data()) for product in products)
         return products
 
-    bulk_create.alters_data = True
+    bulk_create.alters_data = True  # type: ignore[attr-defined]
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """As in Django."""
@@ -93,12 +102,13 @@ class ProductQuerySet(models.QuerySet):
             outbox.publish_all(events.deleted(_data(row, slugs)) for row in gone)
             for some in _batches([row["id"] for row in gone]):
                 rows = self._plain().filter(pk__in=some)
-                rows.deletion_is_told = True  # to the signals, as their origin
+                # To the signals, as their origin.
+                rows.deletion_is_told = True  # type: ignore[attr-defined]
                 total.update(rows.delete()[1])
         return total.total(), dict(total)
 
-    delete.alters_data = True
-    delete.queryset_only = True
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
     def _lock(self, *further: str) -> list[Row]:
         """The rows, locked until the transaction ends.
@@ -118,7 +128,7 @@ class ProductQuerySet(models.QuerySet):
 
         Of joined rows Django locks the product alone only where it makes instances.
         """
-        rows = self
+        rows: models.QuerySet[Product] = self
         if self.query.distinct:
             rows = self._plain().filter(pk__in=self.order_by().values("pk"))
         locked = rows.select_for_update(of=("self",)).only("pk").order_by("pk")
@@ -154,11 +164,12 @@ class ProductQuerySet(models.QuerySet):
 
     def _slugs(self, rows: Iterable[Row]) -> dict[int, str]:
         """The slugs of the rows' categories by id."""
-        categories = self.model._meta.get_field("category").related_model.objects.using(self.db)
+        shelf = cast("type[Category]", column(self.model, "category").related_model)
+        categories = shelf.objects.using(self.db)
         ids = {row["category_id"] for row in rows}.difference([None])
         return dict(categories.filter(pk__in=ids).values_list("pk", "slug")) if ids else {}
 
-    def _plain(self) -> models.QuerySet:
+    def _plain(self) -> models.QuerySet["Product"]:
         """A queryset of Django's own, which tells nobody."""
         return models.QuerySet(self.model, using=self.db)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import models
 from django.db.models.expressions import DatabaseDefault
@@ -17,12 +17,17 @@ MANY = 500
 """Rows of one CASE: the database looks through it once for each row."""
 
 
+def column(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
+    """The field of a model that has a column, by its name or by that of its column."""
+    return cast("models.Field[Any, Any]", model._meta.get_field(name))
+
+
 def is_expression(value: Any) -> bool:
     """Whether the database computes the value."""
     return hasattr(value, "resolve_expression")
 
 
-def as_stored(field: models.Field, value: Any) -> Any:
+def as_stored(field: "models.Field[Any, Any]", value: Any) -> Any:
     """The value, or the expression for it, as the column will hold it."""
     if value is None or isinstance(value, DatabaseDefault):
         return value
@@ -87,6 +92,6 @@ def _write_versions(products: Sequence["Product"], using: str) -> None:
         _plain(products, using).bulk_update(products, ["version"], batch_size=MANY)
 
 
-def _plain(products: Sequence["Product"], using: str) -> models.QuerySet:
+def _plain(products: Sequence["Product"], using: str) -> "models.QuerySet[Product]":
     """A queryset of Django's own, which publishes nothing."""
     return models.QuerySet(type(products[0]), using=using)

@@ -3,7 +3,7 @@
 What changes many products at once sends no signals; ``querysets.py`` tells of that.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.dispatch import receiver
@@ -26,9 +26,10 @@ def product_saved(instance: Product, created: bool, using: str, **_: Any) -> Non
     """Tell of a new product, or of what changed in an old one; of nothing if nothing did."""
     if created:
         settle_inserted([instance], using)
-        outbox.publish(events.created(instance))
+        outbox.publish(events.created(instance.event_data()))
     elif changed := instance.changed_fields():
-        old, new = map(events.product_data, (instance.before, instance.as_stored()))
+        before = cast(Product, instance.before)  # it is no new one
+        old, new = before.event_data(), instance.as_stored().event_data()
         outbox.publish(events.updated(old, new, changed))
 
 
@@ -40,7 +41,7 @@ def product_about_to_go(instance: Product, using: str, origin: Any, **_: Any) ->
         return
     rows = Product.objects.using(using).select_for_update(of=["self"]).select_related("category")
     if row := rows.filter(pk=instance.pk).first():
-        instance.last = events.product_data(row)
+        instance.last = row.event_data()
 
 
 @receiver(post_delete, sender=Product)

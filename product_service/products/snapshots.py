@@ -11,7 +11,9 @@ from product_service.products.models import Product
 from product_service.products.settling import count_as_changed
 
 
-def publish_snapshots(products: QuerySet, after: int, batch_size: int) -> Iterator[tuple[int, int]]:
+def publish_snapshots(
+    products: QuerySet[Product], after: int, batch_size: int
+) -> Iterator[tuple[int, int]]:
     """Publish a snapshot of each product, in the order of their ids, while others go on writing.
 
     The rows of a batch are locked until its snapshots are in the outbox. So a snapshot comes
@@ -30,7 +32,7 @@ def publish_snapshots(products: QuerySet, after: int, batch_size: int) -> Iterat
             rows = products.filter(pk__gt=after).order_by("pk").select_related("category")
             batch: list[Product] = list(rows.select_for_update(of=["self"])[:batch_size])
             count_as_changed(batch, products.db)
-            outbox.publish_all(map(events.snapshot, batch))
+            outbox.publish_all(events.snapshot(product.event_data()) for product in batch)
         if not batch:
             return
         after = batch[-1].pk

@@ -71,4 +71,5 @@ def start_relay(experiment: Experiment, name: str) -> Process:
 def active_relay(url: str) -> tuple[int, str]:
     """The backend and the name of the relay that holds the lock."""
     with psycopg.connect(url, autocommit=True) as connection:
-        return eventually(lambda: connection.execute(ACTIVE).fetchone())
+        [(pid, name), *_] = eventually(lambda: connection.execute(ACTIVE).fetchall())
+        return pid, name

@@ -70,12 +70,13 @@ class Ledger:
         entries: dict[str, list[int]] = defaultdict(list)
         query = f"SELECT subject, sequence {ENTRIES} ORDER BY id"
         for subject, sequence in _rows(self._audit, query):
-            entries[subject].append(sequence)
+            entries[str(subject)].append(int(sequence))
         return entries
 
     def account(self) -> Account:
         """Compare the two sides, change by change."""
-        versions = dict(_rows(self._product, "SELECT id::text, version FROM products_product"))
+        rows = _rows(self._product, "SELECT id::text, version FROM products_product")
+        versions = {str(key): int(version) for key, version in rows}
         return compare(versions, self.entries(), waiting=self.waiting(), parked=self.parked())
 
     def _number(self, url: str, query: str) -> int:

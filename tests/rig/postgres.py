@@ -95,7 +95,7 @@ class Postgres:
         """The ``DATABASE_URL`` of a database for a role."""
         return f"postgres://{role}:{PASSWORDS[role]}@127.0.0.1:{self.port}/{database}"
 
-    def execute(self, statement: sql.Composable | str, database: str = SUPERUSER) -> None:
+    def execute(self, statement: sql.SQL | sql.Composed | str, database: str = SUPERUSER) -> None:
         """Run one statement as the superuser, outside a transaction."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(sql.SQL(statement) if isinstance(statement, str) else statement)

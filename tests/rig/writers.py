@@ -1,7 +1,6 @@
 """The load: threads that create and change products through the ORM until SIGTERM."""
 
 import random
-import sys
 import threading
 from itertools import count
 
@@ -52,4 +51,4 @@ def write(name: str, products: list[int], stop: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

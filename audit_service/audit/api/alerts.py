@@ -12,7 +12,7 @@ from common.servicekit.api.pagination import KeysetPagination
 from common.servicekit.api.permissions import ModelPermissions
 
 
-class AlertSerializer(serializers.ModelSerializer):
+class AlertSerializer(serializers.ModelSerializer[Alert]):
     rule = serializers.CharField(source="rule.name", read_only=True)
     handled = serializers.BooleanField(
         source="handled_at", help_text="Set it to mark as handled, or not."
@@ -70,7 +70,7 @@ class AlertViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.UpdateModelMixin,
-    viewsets.GenericViewSet,
+    viewsets.GenericViewSet[Alert],
 ):
     queryset = Alert.objects.select_related("rule")
     serializer_class = AlertSerializer

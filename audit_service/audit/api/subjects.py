@@ -1,5 +1,6 @@
 """The API of what happened to a subject, and of what it was."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import Http404, StreamingHttpResponse
@@ -7,12 +8,16 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
+from rest_framework.pagination import BasePagination
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit_service.audit.catalogue import as_csv, as_ndjson, catalogue
 from audit_service.audit.history import (
+    Change,
+    FieldChange,
+    Gap,
     changes,
     entries_of,
     entry_before,
@@ -28,13 +33,13 @@ from common.servicekit.api.permissions import ModelPermissions
 AT = OpenApiParameter("at", OpenApiTypes.DATETIME, description="Now, if left out.")
 
 
-class FieldChangeSerializer(serializers.Serializer):
+class FieldChangeSerializer(serializers.Serializer[FieldChange]):
     field = serializers.CharField()
     old = serializers.JSONField(allow_null=True)
     new = serializers.JSONField(allow_null=True)
 
 
-class GapSerializer(serializers.Serializer):
+class GapSerializer(serializers.Serializer[Gap]):
     first = serializers.IntegerField()
     last = serializers.IntegerField()
     is_lost = serializers.BooleanField(
@@ -42,7 +47,7 @@ class GapSerializer(serializers.Serializer):
     )
 
 
-class ChangeSerializer(serializers.Serializer):
+class ChangeSerializer(serializers.Serializer[Change]):
     """A change: who made it, when, in which request, and what it was."""
 
     subject = serializers.CharField(source="entry.subject")
@@ -58,17 +63,20 @@ class ChangeSerializer(serializers.Serializer):
     missing = GapSerializer(allow_null=True, help_text="What is not recorded just before it.")
 
 
-class StateSerializer(serializers.Serializer):
+class StateSerializer(serializers.Serializer[dict[str, Any]]):
     """What something was at a time."""
 
     at = serializers.DateTimeField()
     is_deleted = serializers.BooleanField()
     sequence = serializers.IntegerField(help_text="Of the last change by then.")
     event_id = serializers.CharField()
-    data = serializers.DictField(help_text="As it was; once deleted, as it was last.")
+    # DRF takes the fields out of the class, so its property stays.
+    data = serializers.DictField(  # type: ignore[assignment]
+        help_text="As it was; once deleted, as it was last."
+    )
 
 
-class AtSerializer(serializers.Serializer):
+class AtSerializer(serializers.Serializer[dict[str, datetime]]):
     at = serializers.DateTimeField(default=timezone.now)
 
 
@@ -82,13 +90,13 @@ def asked_time(request: Request) -> Any:
     return asked.validated_data["at"]
 
 
-class SubjectView(generics.GenericAPIView):
+class SubjectView(generics.GenericAPIView[Any]):
     """Something that events are about, such as ``product`` 17."""
 
     queryset = AuditEntry.objects.all()
     permission_classes = [ModelPermissions]
     filter_backends = []
-    pagination_class = None
+    pagination_class: type[BasePagination] | None = None
 
 
 class TimelineView(SubjectView):
@@ -103,7 +111,7 @@ class TimelineView(SubjectView):
         if not page and not entries.exists():
             raise Http404(f"Nothing is recorded of {aggregate} {subject}")
         before = entry_before(page[0], entries) if page else None
-        shown = self.get_serializer(list(changes(page, before)), many=True)
+        shown = self.get_serializer(list(changes(page or [], before)), many=True)
         return self.get_paginated_response(shown.data)
 
 
@@ -145,7 +153,7 @@ class TransactionView(SubjectView):
         page = self.paginate_queryset(entries)
         if not page and not entries.exists():
             raise Http404(f"Nothing is recorded of {correlation_id}")
-        shown = self.get_serializer(transaction_of(page), many=True)
+        shown = self.get_serializer(transaction_of(page or []), many=True)
         return self.get_paginated_response(shown.data)
 
 
@@ -171,13 +179,13 @@ class ExportPermissions(ModelPermissions):
     }
 
 
-class CatalogueView(generics.GenericAPIView):
+class CatalogueView(generics.GenericAPIView[Any]):
     queryset = AuditEntry.objects.all()
     permission_classes = [ExportPermissions]
     renderer_classes = [NDJSONRenderer, CSVRenderer]
     serializer_class = StateSerializer
     filter_backends = []
-    pagination_class = None
+    pagination_class: type[BasePagination] | None = None
 
     @extend_schema(
         operation_id="subjects_state_list",

@@ -1,13 +1,37 @@
 """Chain what was recorded so far, and give each month a partition of its own on PostgreSQL."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from struct import Struct
 
 from django.db import migrations, models
 
-from audit_service.audit.sealing import SEALED, link, seal
-
 BATCH = 1000
 NOTHING = bytes(32)
+
+# How entries are sealed, as it was when this migration was written; a copy, since the live code may change.
+SEALED = (
+    "partition",
+    "offset",
+    "recorded_at",
+    "topic",
+    "event_id",
+    "source",
+    "type",
+    "subject",
+    "sequence",
+    "time",
+    "actor",
+    "correlation_id",
+    "causation_id",
+    "headers",
+    "value",
+)
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+NULL = b"\xff\xff\xff\xff"
+PLACE = Struct(">iiiqiq")
+LENGTH = Struct(">i")
+INT8 = Struct(">iq")
 
 APPEND_ONLY = """
 CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -30,7 +54,7 @@ def chain(apps, schema_editor):
             position, previous, _ = heads.get((entry.topic, entry.partition), (0, NOTHING, None))
             row = [getattr(entry, name) for name in SEALED[:-1]]
             entry.position = position + 1
-            entry.link = link(previous, seal([*row, bytes(entry.value)]))
+            entry.link = sha256(previous + seal([*row, bytes(entry.value)])).digest()
             heads[entry.topic, entry.partition] = entry.position, entry.link, entry.recorded_at
         entries.bulk_update(batch, ["position", "link"])
         last = batch[-1].pk
@@ -40,6 +64,31 @@ def chain(apps, schema_editor):
         )
         for (topic, partition), (position, end, recorded_at) in heads.items()
     )
+
+
+def seal(row):
+    partition, offset, recorded_at, *texts, headers, value = row
+    topic, event_id, source, type_, subject, sequence, time, actor, correlation, causation = texts
+    return b"".join(
+        (
+            PLACE.pack(4, partition, 8, offset, 8, microseconds(recorded_at)),
+            *map(sealed_text, (topic, event_id, source, type_, subject)),
+            NULL if sequence is None else INT8.pack(8, sequence),
+            NULL if time is None else INT8.pack(8, microseconds(time)),
+            *map(sealed_text, (actor, correlation, causation, headers)),
+            LENGTH.pack(len(value)),
+            value,
+        )
+    )
+
+
+def microseconds(moment):
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def sealed_text(text):
+    encoded = text.encode()
+    return LENGTH.pack(len(encoded)) + encoded
 
 
 def partition(apps, schema_editor):

@@ -19,7 +19,7 @@ class Rule(models.Model):
         NEW_ACTOR = "new_actor", "an actor never seen"
         HOURS = "hours", "changes outside hours"
 
-    NEEDS = {
+    NEEDS: dict[str, tuple[str, ...]] = {
         Kind.DELETIONS: ("threshold", "window_minutes"),
         Kind.CHANGE: ("threshold", "field"),
         Kind.NEW_ACTOR: (),

@@ -20,7 +20,7 @@ ON_SQLITE = (
 )
 
 
-class EventTimeField(models.DateTimeField):
+class EventTimeField(models.DateTimeField):  # type: ignore[type-arg]
     """A time that is read as None where Python's calendar does not reach.
 
     Nothing like that comes in any more (:mod:`eventbus.events.times`), but PostgreSQL has stored

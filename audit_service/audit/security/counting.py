@@ -7,7 +7,8 @@ neither of them counts.
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from decimal import Decimal
+from typing import NamedTuple, cast
 
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -54,11 +55,12 @@ def _deletions_near(rule: Rule, actor: str, new: Sequence[datetime]) -> Iterator
     loud = [end for end in ends if not quiet.covers(end.at)]
     if not loud:
         return
+    threshold = cast(Decimal, rule.threshold)  # a rule without one has judged nothing
     times = [one.at for one in _recorded(rule, actor, loud[0].at - window, loud[-1].at)]
     for end in loud:
         count = _within(times, end.at, window)
         is_news = _within(new, end.at, window) > 0
-        if is_news and count >= rule.threshold and quiet.is_over(end.at):
+        if is_news and count >= threshold and quiet.is_over(end.at):
             text = f"{actor or 'Somebody'} deleted {count} within {rule.window_minutes} minutes"
             yield Alert(
                 rule=rule,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
 from audit_service.audit.history import PREVIOUS
 from audit_service.audit.models import Rule
@@ -84,7 +84,8 @@ def _change(rule: Rule, sighting: Sighting) -> str | None:
     new = _number(values[1], f"the new {rule.field}")
     if old == new:
         return None
-    if old and abs(new - old) * 100 <= abs(old) * rule.threshold:
+    threshold = cast(Decimal, rule.threshold)  # or _require() has refused the rule
+    if old and abs(new - old) * 100 <= abs(old) * threshold:
         return None
     change = f" by {(new - old) * 100 / abs(old):+.0f} %" if old else ""
     return f"{rule.field} changed{change}, from {old} to {new}"

@@ -5,7 +5,7 @@ However many such events come, an hour has one alert for each rule, actor and ty
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ class Unjudged:
         return Suspicion(self.sighting, text).alert(rule)
 
 
-def tell(unjudged: dict[Rule, Sequence[Unjudged]]) -> None:
+def tell(unjudged: Mapping[Rule, Sequence[Unjudged]]) -> None:
     """Raise alerts about these events, or count them in those of the last hour that are open.
 
     :param unjudged: by the rule that could not judge them.

@@ -15,14 +15,15 @@ from notification_service.notifications.models import Endpoint
 from notification_service.notifications.own import OwnRows, OwnSerializer
 
 
-class EndpointSerializer(OwnSerializer):
+class EndpointSerializer(OwnSerializer[Endpoint]):
     class Meta:
         model = Endpoint
         fields = ["id", "name", "url", "is_active", "disabled_reason", "created_at"]
         read_only_fields = ["disabled_reason"]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        endpoint = Endpoint(url=attrs.get("url") or getattr(self.instance, "url", ""))
+        url: Any = attrs.get("url") or getattr(self.instance, "url", "")
+        endpoint = Endpoint(url=url)
         try:
             endpoint.clean()
         except ModelError as error:
@@ -41,7 +42,7 @@ class NewEndpointSerializer(EndpointSerializer):
         read_only_fields = ["disabled_reason", "secret"]
 
 
-class EndpointViewSet(OwnRows, viewsets.ModelViewSet):
+class EndpointViewSet(OwnRows, viewsets.ModelViewSet[Endpoint]):
     queryset = Endpoint.objects.order_by("id")
     serializer_class = EndpointSerializer
     permission_classes = [ModelPermissions]

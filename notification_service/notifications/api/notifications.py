@@ -19,7 +19,7 @@ from notification_service.notifications.own import OwnRows, OwnSerializer
 Count = inline_serializer("NotificationCount", {"unread": serializers.IntegerField()})
 
 
-class NotificationSerializer(OwnSerializer):
+class NotificationSerializer(OwnSerializer[Notification]):
     read = serializers.BooleanField(source="read_at", help_text="Set it to mark as read, or not.")
 
     class Meta:
@@ -50,7 +50,7 @@ class NotificationViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.UpdateModelMixin,
-    viewsets.GenericViewSet,
+    viewsets.GenericViewSet[Notification],
 ):
     queryset = Notification.objects.all()
     serializer_class = NotificationSerializer

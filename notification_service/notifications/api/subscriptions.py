@@ -16,10 +16,10 @@ from common.servicekit.api.pagination import KeysetPagination
 from notification_service.notifications.models import Subscription
 from notification_service.notifications.models.subscriptions import EVENT_TYPES, MOST_PRODUCTS
 from notification_service.notifications.own import OwnRows, OwnSerializer
-from notification_service.notifications.previews import preview
+from notification_service.notifications.previews import Preview, Shown, preview
 
 
-class SubscriptionSerializer(OwnSerializer):
+class SubscriptionSerializer(OwnSerializer[Subscription]):
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.DecimalField: DecimalField,
@@ -77,7 +77,7 @@ class SubscriptionSerializer(OwnSerializer):
         return subscription
 
 
-class ShownSerializer(serializers.Serializer):
+class ShownSerializer(serializers.Serializer[Shown]):
     at = serializers.DateTimeField(help_text="When it happened.")
     due = serializers.DateTimeField(help_text="When it would have been sent.")
     type = serializers.CharField()
@@ -85,12 +85,12 @@ class ShownSerializer(serializers.Serializer):
     text = serializers.CharField()
 
 
-class PreviewSerializer(serializers.Serializer):
+class PreviewSerializer(serializers.Serializer[Preview]):
     messages = ShownSerializer(many=True)
     events = serializers.IntegerField(help_text="How many events were looked at: the newest 100.")
 
 
-class SubscriptionViewSet(OwnRows, viewsets.ModelViewSet):
+class SubscriptionViewSet(OwnRows, viewsets.ModelViewSet[Subscription]):
     queryset = Subscription.objects.all()
     serializer_class = SubscriptionSerializer
     permission_classes = [IsAuthenticated]
@@ -110,7 +110,8 @@ class SubscriptionViewSet(OwnRows, viewsets.ModelViewSet):
     @action(detail=False, methods=["post"], url_path="preview")
     def preview_draft(self, request: Request, format: str | None = None) -> Response:
         """The same for a subscription that is not there yet."""
-        serializer = self.get_serializer(data=request.data)
+        context = self.get_serializer_context()
+        serializer = SubscriptionSerializer(data=request.data, context=context)
         serializer.is_valid(raise_exception=True)
         draft = serializer.as_it_would_be(serializer.validated_data)
         return Response(PreviewSerializer(preview(draft)).data)

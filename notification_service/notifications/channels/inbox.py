@@ -3,7 +3,7 @@
 from notification_service.notifications.facts import from_text
 from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Notification
-from notification_service.notifications.rendering import Words
+from notification_service.notifications.words import Words
 
 MOST_LINES = 50
 

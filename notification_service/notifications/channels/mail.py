@@ -14,7 +14,7 @@ from notification_service.notifications.channels.outcomes import NotSent, Outcom
 from notification_service.notifications.channels.unsubscribing import link
 from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Endpoint
-from notification_service.notifications.rendering import Words
+from notification_service.notifications.words import Words
 
 MOST_LINES = 100
 MOST_OF_SUBJECT = 150

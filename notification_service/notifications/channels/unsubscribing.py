@@ -12,7 +12,8 @@ SALT = "notifications.unsubscribe"
 def link(subscription: Subscription) -> str:
     """The URL by which a subscription can be ended; it stays valid."""
     token = signing.dumps(subscription.pk, salt=SALT)
-    return settings.PUBLIC_URL.rstrip("/") + reverse("unsubscribe", args=[token])
+    site: str = settings.PUBLIC_URL
+    return site.rstrip("/") + reverse("unsubscribe", args=[token])
 
 
 def subscription_of(token: str) -> Subscription | None:

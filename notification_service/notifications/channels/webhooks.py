@@ -14,14 +14,14 @@ import msgspec
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from notification_service.notifications.channels.addresses import Refused as AddressRefused
-from notification_service.notifications.channels.addresses import checked_url
+from notification_service.notifications.addresses import Refused as AddressRefused
+from notification_service.notifications.addresses import checked_url
 from notification_service.notifications.channels.http import GuardedNetwork
 from notification_service.notifications.channels.outcomes import NotSent, Outcome, Refused, Sent
 from notification_service.notifications.facts import from_text
 from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Delivery, Endpoint
-from notification_service.notifications.rendering import Words
+from notification_service.notifications.words import Words
 
 SECONDS = 10.0
 """For one delivery; the specification asks for 15 to 30 at the most."""
@@ -121,7 +121,7 @@ def _answer_to(
     """
 
     def exchange() -> AbstractContextManager[httpcore.Response]:
-        return pool.stream("POST", url, headers=sent, content=content)
+        return pool.stream("POST", url, headers=list(sent.items()), content=content)
 
     network.start_clock()
     with ExitStack() as stack:

@@ -52,7 +52,7 @@ def _store(events: Iterable[Event[ProductData]]) -> None:
             )
 
 
-def _row(event: Event[ProductData]) -> tuple[object, ...]:
+def _row(event: Event[ProductData]) -> tuple[str | int, ...]:
     product = event.data
     return (
         event.subject,

@@ -23,7 +23,7 @@ from notification_service.notifications.delivering.recording import record
 from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Delivery, Notification
 from notification_service.notifications.models.subscriptions import Channel
-from notification_service.notifications.rendering import Words
+from notification_service.notifications.words import Words
 
 MOST_NOTIFICATIONS = 500
 MOST_MESSAGES = 20

@@ -2,10 +2,9 @@
 
 import django.core.validators
 import django.db.models.deletion
-import notification_service.notifications.models.endpoints
-import notification_service.notifications.models.products
 from django.conf import settings
 import uuid
+import uuid_utils.compat
 from django.db import migrations, models
 
 
@@ -32,7 +31,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Delivery',
             fields=[
-                ('id', models.UUIDField(default=notification_service.notifications.models.products.new_id, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('channel', models.CharField(choices=[('inbox', 'in the application'), ('email', 'e-mail'), ('webhook', 'webhook')], max_length=10)),
                 ('facts', models.CharField(help_text='What it tells, with commas between.', max_length=255)),
                 ('in_digest', models.BooleanField(default=False)),
@@ -55,7 +54,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100)),
                 ('url', models.URLField(max_length=2000, verbose_name='URL')),
-                ('secret', models.CharField(default=notification_service.notifications.models.endpoints.new_secret, editable=False, max_length=255)),
+                ('secret', models.CharField(editable=False, max_length=255)),
                 ('previous_secret', models.CharField(blank=True, editable=False, max_length=255)),
                 ('previous_until', models.DateTimeField(editable=False, null=True)),
                 ('is_active', models.BooleanField(default=True)),
@@ -99,7 +98,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ProductEvent',
             fields=[
-                ('id', models.UUIDField(default=notification_service.notifications.models.products.new_id, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('event_id', models.CharField(max_length=255)),
                 ('source', models.CharField(max_length=255)),
                 ('type', models.CharField(max_length=255)),

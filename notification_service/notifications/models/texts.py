@@ -4,6 +4,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from notification_service.notifications.rendering import WrongTemplate, check
+
 
 class MessageTemplate(models.Model):
     """A text for one kind of message in one language, in place of the shipped one."""
@@ -25,9 +27,6 @@ class MessageTemplate(models.Model):
         return f"{self.kind}, {self.language}"
 
     def clean(self) -> None:
-        # Rendering reads this model.
-        from notification_service.notifications.rendering import WrongTemplate, check
-
         try:
             check(self.kind, self.text)
         except WrongTemplate as error:

@@ -1,12 +1,12 @@
 """The form by which people say what they want to be told of."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from eventbus.running.command_line import words
-from notification_service.notifications.models import Product, Subscription
+from notification_service.notifications.models import Endpoint, Product, Subscription
 from notification_service.notifications.models.subscriptions import EVENT_TYPES, Channel
 from notification_service.notifications.own import OwnForm
 
@@ -72,12 +72,13 @@ class SubscriptionForm(OwnForm):
             "time_zone": forms.TextInput(attrs={"list": "time-zones"}),
         }
 
-    def __init__(self, *args: Any, owner: AbstractBaseUser, **options: Any) -> None:
+    def __init__(self, *args: Any, owner: AbstractBaseUser | AnonymousUser, **options: Any) -> None:
         super().__init__(*args, owner=owner, label_suffix="", **options)
         self.instance.owner = owner
-        if not self.fields["endpoint"].queryset.exists():
+        endpoints = cast("forms.ModelChoiceField[Endpoint]", self.fields["endpoint"]).queryset
+        if endpoints is not None and not endpoints.exists():
             channels = [choice for choice in Channel.choices if choice[0] != Channel.WEBHOOK]
-            self.fields["channel"].choices = channels
+            cast(forms.ChoiceField, self.fields["channel"]).choices = channels
 
 
 def categories() -> list[str]:

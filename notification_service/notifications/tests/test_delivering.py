@@ -7,7 +7,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from notification_service.notifications import rendering
+from notification_service.notifications import words
 from notification_service.notifications.channels import mail as mail_channel
 from notification_service.notifications.channels.outcomes import NotSent, Refused, Sent
 from notification_service.notifications.delivering import sending
@@ -127,14 +127,14 @@ def test_what_fails_in_a_way_that_nobody_thought_of_is_tried_again(bus, follow, 
 
 
 def test_a_text_that_fails_for_one_fails_for_no_other(bus, follow, monkeypatch):
-    render = rendering.Words.of
+    render = words.Words.of
 
     def fail(words, delivery, language):
         if delivery.event.product_id == "1":
             raise RuntimeError("never thought of")
         return render(words, delivery, language)
 
-    monkeypatch.setattr(rendering.Words, "of", fail)
+    monkeypatch.setattr(words.Words, "of", fail)
     follow()
     for number in (1, 2):
         send(bus, "product.updated", id=number, previous={"price": "9.00"})

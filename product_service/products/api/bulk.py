@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -36,7 +36,7 @@ class Wrong(NamedTuple):
     """What is wrong with which item."""
 
     place: str
-    index: int
+    index: int  # type: ignore[assignment]  # nobody asks this tuple for its index()
     field: str
     reason: str
 
@@ -69,11 +69,12 @@ class ProductId(serializers.IntegerField):
         super().__init__(min_value=1, max_value=models.BigIntegerField.MAX_BIGINT, **options)
 
 
-class CategoryOfMany(serializers.SlugRelatedField):
+class CategoryOfMany(serializers.SlugRelatedField[Category]):
     """A category by its slug, of those that were read for all items together."""
 
     def to_internal_value(self, slug: Any) -> Category:
-        category = self.context["categories"].get(slug) if isinstance(slug, str) else None
+        known: Mapping[str, Category] = self.context["categories"]
+        category = known.get(slug) if isinstance(slug, str) else None
         if category is None:
             self.fail("does_not_exist", slug_name=self.slug_field, value=smart_str(slug))
         return category
@@ -86,7 +87,7 @@ class NewItemSerializer(ProductSerializer):
 
     class Meta(ProductSerializer.Meta):
         # Whether it is taken is looked at for all items together.
-        extra_kwargs = {"sku": {"validators": [validate_characters]}}
+        extra_kwargs: dict[str, dict[str, Any]] = {"sku": {"validators": [validate_characters]}}
 
 
 class ChangeItemSerializer(NewItemSerializer):
@@ -98,7 +99,7 @@ class ChangeItemSerializer(NewItemSerializer):
     class Meta(NewItemSerializer.Meta):
         read_only_fields = ["created_at", "updated_at"]
 
-    def get_fields(self) -> dict[str, serializers.Field]:
+    def get_fields(self) -> dict[str, "serializers.Field[Any, Any, Any, Any]"]:
         """What a change leaves out stays as it is."""
         fields = super().get_fields()
         for name, field in fields.items():
@@ -106,9 +107,10 @@ class ChangeItemSerializer(NewItemSerializer):
         return fields
 
 
-class BulkSerializer(serializers.Serializer):
-    create = NewItemSerializer(many=True, required=False)
-    update = ChangeItemSerializer(many=True, required=False)
+class BulkSerializer(serializers.Serializer[dict[str, Any]]):
+    # DRF takes the fields out of the class, so its methods stay.
+    create = NewItemSerializer(many=True, required=False)  # type: ignore[assignment]
+    update = ChangeItemSerializer(many=True, required=False)  # type: ignore[assignment]
     delete = serializers.ListField(child=ProductId(), required=False)
 
     def validate(self, changes: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +120,7 @@ class BulkSerializer(serializers.Serializer):
         return changes
 
 
-class BulkResultSerializer(serializers.Serializer):
+class BulkResultSerializer(serializers.Serializer[dict[str, Any]]):
     created = ProductSerializer(many=True)
     updated = ProductSerializer(many=True)
     deleted = serializers.ListField(child=ProductId())

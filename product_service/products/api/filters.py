@@ -18,5 +18,7 @@ class ProductFilter(FilterSet):
         model = Product
         fields = ["sku", "currency", "is_active"]
 
-    def filter_in_stock(self, queryset: QuerySet, name: str, value: bool) -> QuerySet:
+    def filter_in_stock(
+        self, queryset: QuerySet[Product], name: str, value: bool
+    ) -> QuerySet[Product]:
         return queryset.filter(stock__gt=0) if value else queryset.filter(stock=0)

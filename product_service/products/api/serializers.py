@@ -1,10 +1,13 @@
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db.models import Model
 from rest_framework import serializers
 
 from common.servicekit.api.selection import SelectableFields
 from product_service.products.fields import NormalCharField, NormalTextField, normal
 from product_service.products.models import Category, Product
+
+Row = TypeVar("Row", bound=Model)
 
 
 class NormalField(serializers.CharField):
@@ -14,7 +17,7 @@ class NormalField(serializers.CharField):
         return normal(super().to_internal_value(data))
 
 
-class NormalizingSerializer(SelectableFields, serializers.ModelSerializer):
+class NormalizingSerializer(SelectableFields, serializers.ModelSerializer[Row]):
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
         NormalCharField: NormalField,
@@ -22,7 +25,7 @@ class NormalizingSerializer(SelectableFields, serializers.ModelSerializer):
     }
 
 
-class CategorySerializer(NormalizingSerializer):
+class CategorySerializer(NormalizingSerializer[Category]):
     class Meta:
         model = Category
         fields = ["id", "name", "slug"]
@@ -33,7 +36,7 @@ class CategorySerializer(NormalizingSerializer):
         return slug
 
 
-class ProductSerializer(NormalizingSerializer):
+class ProductSerializer(NormalizingSerializer[Product]):
     """The same fields, in the same form, as the data of the product's events."""
 
     category = serializers.SlugRelatedField(

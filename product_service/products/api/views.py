@@ -1,7 +1,7 @@
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
@@ -32,6 +32,8 @@ from product_service.products.api.filters import ProductFilter
 from product_service.products.api.serializers import CategorySerializer, ProductSerializer
 from product_service.products.models import Category, Product
 
+Row = TypeVar("Row", bound=Model)
+
 FIELDS = OpenApiParameter("fields", str, description="Names of the fields to answer, as `id,sku`.")
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -59,14 +61,14 @@ class ApiRoot(APIRootView):
     permission_classes = [AllowAny]
 
 
-class WritingViewSet(viewsets.ModelViewSet):
+class WritingViewSet(viewsets.ModelViewSet[Row]):
     """Reading is open; writing needs a login with the model's permission."""
 
     permission_classes = [DjangoModelPermissionsOrAnonReadOnly]
     filter_backends = [FilterBackend, SearchFilter, OrderingFilter]
     pagination_class = KeysetPagination
 
-    def get_queryset(self) -> QuerySet:
+    def get_queryset(self) -> QuerySet[Row]:
         """Rows that are about to be written are locked, so that no edit undoes another.
 
         OPTIONS asks for them as PUT would, but outside a transaction: it writes nothing.
@@ -98,7 +100,7 @@ class WritingViewSet(viewsets.ModelViewSet):
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().destroy(request, *args, **kwargs)
 
-    def perform_create(self, serializer: serializers.BaseSerializer) -> None:
+    def perform_create(self, serializer: serializers.BaseSerializer[Row]) -> None:
         """A duplicate that came in between check and insert is the client's error too."""
         try:
             with transaction.atomic():
@@ -108,7 +110,7 @@ class WritingViewSet(viewsets.ModelViewSet):
             raise
 
 
-class CategoryViewSet(WritingViewSet):
+class CategoryViewSet(WritingViewSet[Category]):
     queryset = Category.objects.all()
     serializer_class = CategorySerializer
     search_fields = ["name", "slug"]
@@ -120,7 +122,7 @@ class CategoryViewSet(WritingViewSet):
         instance.delete()
 
 
-class ProductViewSet(WritingViewSet):
+class ProductViewSet(WritingViewSet[Product]):
     """Products. Their ETag is their version; If-Match keeps one edit from undoing another."""
 
     queryset = Product.objects.select_related("category")

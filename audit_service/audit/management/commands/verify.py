@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rich.table import Table
 
-from audit_service.audit.chains import Key
 from audit_service.audit.checkpoints import NoKey, trusted_keys
 from audit_service.audit.gaps import told
+from audit_service.audit.sealed import Key
 from audit_service.audit.statements import Statements, stored
 from audit_service.audit.verification import Chain, Verification
 from eventbus.running.command_line import console, moment, progress

@@ -9,7 +9,7 @@ from product_service.products.exchange.formats import CSV, XLSX
 from product_service.products.exchange.resource import ProductResource
 from product_service.products.models import Product
 
-FORMATS = {"csv": CSV, "xlsx": XLSX}
+FORMATS: dict[str, type[CSV] | type[XLSX]] = {"csv": CSV, "xlsx": XLSX}
 
 
 class Command(BaseCommand):

@@ -1,0 +1,14 @@
+"""A project with the apps of all three services, for mypy alone: no process ever serves it."""
+
+from audit_service import settings as audit
+from audit_service.settings import *  # noqa: F403
+from notification_service import settings as notification
+from notification_service.settings import *  # noqa: F403
+from product_service import settings as product
+from product_service.settings import *  # noqa: F403
+
+INSTALLED_APPS = list(
+    dict.fromkeys([*product.INSTALLED_APPS, *notification.INSTALLED_APPS, *audit.INSTALLED_APPS])
+)
+ROOT_URLCONF = "common.servicekit.tests.urls"
+SECRET_KEY = "for-type-checks-only"
