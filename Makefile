@@ -80,7 +80,7 @@ $(NODE)/.installed: tests/rig/node/package-lock.json
 	@touch $@
 
 docs: setup ## Build the documentation into var/docs; a broken link is an error
-	$(BIN)/python -m sphinx -q -W --keep-going -b html docs var/docs
+	$(BIN)/python -m sphinx -q -E -W --keep-going -b html docs var/docs
 
 bench: setup kafka ## Measure everything, some 25 minutes; writes docs/performance.md (needs PostgreSQL, too)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        sys.exit(f"{error}. The table of settings is in README.md.")
+        sys.exit(f"{error}. docs/reference/environment.md describes the settings.")
 
 
 if __name__ == "__main__":

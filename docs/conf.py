@@ -15,6 +15,7 @@ project = "django-kafka-eventbus"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "titles", "generated"]
 html_theme = "furo"
 html_title = project
+html_show_copyright = False
 exclude_patterns = ["_build", "extensions"]
 myst_heading_anchors = 3
 autodoc_typehints = "description"

@@ -37,15 +37,26 @@ def test_each_service_has_a_database_and_tables_of_its_own(stack: Stack) -> None
     assert len(databases) == 3
 
 
-def test_every_setting_is_in_the_readmes_table() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_every_environment_variable_is_in_the_reference() -> None:
+    reference = (ROOT / "docs" / "reference" / "environment.md").read_text()
     others = [ROOT / "demo" / "services.py", ROOT / "docker" / "gunicorn.conf.py"]
     sources = [*ROOT.glob("*/settings.py"), *ROOT.glob("common/*/settings.py"), *others]
     code = "\n".join(path.read_text() for path in sources)
     variables = set(re.findall(r'env[.\w]*\(\s*"([A-Z_]+)"|environ\.get\("([A-Z_]+)"', code))
     names = {first or second for first, second in variables}
     assert len(names) > 20
-    assert {name for name in names if f"`{name}`" not in readme} == set()
+    assert {name for name in names if f"`{name}`" not in reference} == set()
+
+
+def test_every_command_is_in_the_reference() -> None:
+    reference = "".join(path.read_text() for path in (ROOT / "docs" / "reference").glob("*.md"))
+    commands = {
+        path.stem
+        for package in ("common", "product_service", "notification_service", "audit_service")
+        for path in (ROOT / package).glob("**/management/commands/[!_]*.py")
+    }
+    assert len(commands) > 10
+    assert {name for name in commands if not re.search(rf"`{name}\b", reference)} == set()
 
 
 @pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")))

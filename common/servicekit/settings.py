@@ -1,4 +1,4 @@
-"""What all three projects share. The README lists each environment variable."""
+"""What all three projects share. docs/reference/environment.md lists the environment variables."""
 
 from pathlib import Path
 from typing import Any

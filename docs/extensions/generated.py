@@ -1,11 +1,13 @@
 """Directives whose content is read from the code: the settings, and the help of a command."""
 
+import argparse
 import io
 from contextlib import redirect_stdout
 from typing import ClassVar
 
 import msgspec
 from django.core.management import get_commands, load_command_class
+from django.core.management.base import DjangoHelpFormatter
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -34,6 +36,9 @@ class CommandHelp(SphinxDirective):
         """A literal block."""
         [name] = self.arguments
         parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+        for action in parser._actions:
+            if DjangoHelpFormatter.show_last.intersection(action.option_strings):
+                action.help = argparse.SUPPRESS
         printed = io.StringIO()
         with redirect_stdout(printed):
             parser.print_help()

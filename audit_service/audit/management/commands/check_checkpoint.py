@@ -19,15 +19,15 @@ from eventbus.running.command_line import console
 
 class Command(BaseCommand):
     help = (
-        "Check exported checkpoints, without the database: who signed them, what they say, and "
-        "whether they contradict each other. Exits with 1 when one is not to be believed."
+        "Check exported checkpoints without the database: who signed them, what they say, and "
+        "whether they contradict each other. Exits with 1 if one cannot be trusted."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", type=Path, nargs="+", metavar="file")
         parser.add_argument(
-            "--public-key", dest="key", help="in base64 (default: AUDIT_PUBLIC_KEYS)"
+            "--public-key", dest="key", help="public key in base64 (default: AUDIT_PUBLIC_KEYS)"
         )
 
     def handle(self, *, files: list[Path], key: str | None, **options: Any) -> None:

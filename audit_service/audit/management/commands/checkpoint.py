@@ -21,16 +21,16 @@ from eventbus.running.command_line import progress
 
 class Command(BaseCommand):
     help = (
-        "Sign where the chains stand now. Before that, they are compared with everything that was "
-        "ever signed about them, and what was recorded since is verified; a chain that does not "
-        "hold is not signed."
+        "Sign the current heads of the chains. First they are compared with everything that was "
+        "ever signed about them, and entries recorded since are verified; nothing is signed if a "
+        "chain is broken."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--output",
             type=Path,
-            help="export it to this new file, to be kept elsewhere; no file is overwritten",
+            help="write it to a new file, to be kept elsewhere; no file is overwritten",
         )
 
     def handle(self, *, output: Path | None, **options: Any) -> None:

@@ -18,12 +18,12 @@ REPORT_EVERY = 1000
 
 
 class Command(BaseCommand):
-    help = "Export entries of the record. That it was done is recorded too."
+    help = "Export entries of the record. The export itself is recorded, too."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--format", choices=FORMATS, default="ndjson")
-        parser.add_argument("--since", type=moment, help="recorded since, ISO 8601")
-        parser.add_argument("--until", type=moment, help="recorded before, ISO 8601")
+        parser.add_argument("--since", type=moment, help="only entries recorded since (ISO 8601)")
+        parser.add_argument("--until", type=moment, help="only entries recorded before (ISO 8601)")
         parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
 
     def handle(

@@ -23,14 +23,16 @@ def month(text: str) -> datetime:
 
 class Command(BaseCommand):
     help = (
-        "Delete what was recorded before a month (UTC). Refused unless exported, signed "
-        "checkpoints vouch for all of it, and no checkpoint contradicts the record or another "
-        "one. Export first what is to be kept elsewhere."
+        "Delete entries recorded before a month (UTC). Refused unless exported, signed "
+        "checkpoints cover all of them, and no checkpoint contradicts the record or another "
+        "one. Export first what you want to keep."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--before", type=month, required=True, help="such as 2026-11")
-        parser.add_argument("--dry-run", action="store_true", help="count, and delete nothing")
+        parser.add_argument(
+            "--before", type=month, required=True, help="the month, such as 2026-11"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only count the entries")
 
     def handle(self, *, before: datetime, dry_run: bool, **options: Any) -> None:
         try:

@@ -6,7 +6,7 @@ from audit_service.audit.checkpoints import new_keys
 
 
 class Command(BaseCommand):
-    help = "Make a new pair of keys for checkpoints, and print it as environment variables."
+    help = "Generate a key pair for signing checkpoints, and print it as environment variables."
     requires_system_checks = []
 
     def handle(self, **options: Any) -> None:

@@ -26,23 +26,25 @@ def chain_name(text: str) -> Key:
 class Command(BaseCommand):
     help = (
         "Verify the chains of the record: that no entry was changed, removed, inserted or moved, "
-        "and that they agree with everything that was ever signed. Exits with 1 when one does not "
-        "hold, or when two checkpoints contradict each other."
+        "and that they agree with every signed checkpoint. Exits with 1 if a chain is "
+        "broken, or if two checkpoints contradict each other."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--since", type=moment, help="recorded since, ISO 8601; what is older is believed"
+            "--since",
+            type=moment,
+            help="only entries recorded since (ISO 8601); older ones are trusted",
         )
         parser.add_argument(
-            "--partition", type=chain_name, help="only this one, such as product.events/3"
+            "--partition", type=chain_name, help="only this partition, such as product.events/3"
         )
         parser.add_argument(
             "--checkpoint",
             action="append",
             default=[],
             type=Path,
-            help="a file that the chains must go on from, beside those stored; may be repeated",
+            help="an exported checkpoint to compare with, besides the stored ones; may be repeated",
         )
 
     def handle(

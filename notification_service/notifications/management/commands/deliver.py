@@ -15,7 +15,7 @@ from notification_service.notifications.delivering.deliverer import Deliverer
 
 
 class Command(BaseCommand):
-    help = "Send what subscriptions ask for, until stopped. Several may run."
+    help = "Send the notifications that are due, until stopped. Several may run at once."
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument(
@@ -23,9 +23,9 @@ class Command(BaseCommand):
             "--concurrency",
             type=positive,
             default=8,
-            help="to how many receivers at once; 8 if left out",
+            help="number of receivers to send to at once (default: 8)",
         )
-        parser.add_argument("--drain", action="store_true", help="end once nothing is due")
+        parser.add_argument("--drain", action="store_true", help="exit when nothing is due")
 
     def handle(self, *, concurrency: int, drain: bool, **options: Any) -> None:
         if not self._has_secret_key():

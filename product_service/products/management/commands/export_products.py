@@ -13,10 +13,10 @@ FORMATS: dict[str, type[CSV] | type[XLSX]] = {"csv": CSV, "xlsx": XLSX}
 
 
 class Command(BaseCommand):
-    help = "Export all products, as import_products takes them."
+    help = "Export all products, in a form that import_products reads."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--format", choices=FORMATS, help="default: by the output's name")
+        parser.add_argument("--format", choices=FORMATS, help="default: from the file name")
         parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
 
     def handle(self, *, output: Path | None, **options: Any) -> None:

@@ -33,15 +33,16 @@ class UnseenResource(ProductResource):
 
 
 class Command(BaseCommand):
-    help = "Import products from a file: all of it, or nothing and what is wrong with which line."
+    help = "Import products from a file: all of it, or nothing and a list of errors by line."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
-        parser.add_argument("--format", choices=FORMATS, help="default: what the file looks like")
+        parser.add_argument("--format", choices=FORMATS, help="default: detected from the file")
         parser.add_argument(
-            "--currency", help="of the prices, where the file does not say it (Shopify's does not)"
+            "--currency",
+            help="currency of the prices, if the file does not name it (Shopify's does not)",
         )
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+        parser.add_argument("--dry-run", action="store_true", help="only report what would be done")
 
     def handle(self, *, file: Path, dry_run: bool, **options: Any) -> None:
         _validate_currency(options["currency"])

@@ -10,18 +10,18 @@ from product_service.products.snapshots import publish_snapshots
 
 class Command(BaseCommand):
     help = (
-        "Publish the products as they are, as product.snapshot: for readers that start late, or "
-        "after changes by raw SQL. Writes may go on meanwhile."
+        "Publish the products as product.snapshot events, for consumers that start late, or "
+        "after changes by raw SQL. Writes may continue meanwhile."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--since", type=moment, help="only what changed since (ISO 8601)")
+        parser.add_argument("--since", type=moment, help="only products changed since (ISO 8601)")
         parser.add_argument("--ids", type=numbers, metavar="1,2", help="only these products")
         parser.add_argument(
-            "--after", type=int, default=0, metavar="ID", help="go on behind this product"
+            "--after", type=int, default=0, metavar="ID", help="continue after this product"
         )
         parser.add_argument(
-            "--batch", type=positive, default=500, metavar="N", help="products a transaction"
+            "--batch", type=positive, default=500, metavar="N", help="products per transaction"
         )
 
     def handle(self, *, batch: int, after: int, **options: Any) -> None:

@@ -40,7 +40,7 @@ LEAVE_SECONDS = 5.0
 
 
 class Command(BaseCommand):
-    help = "Consume events and run this service's handlers until stopped (SIGTERM, Ctrl-C)."
+    help = "Consume events and run this project's handlers, until stopped by SIGTERM or Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -55,31 +55,34 @@ class Command(BaseCommand):
             type=positive,
             default=500,
             metavar="N",
-            help="messages a transaction (default: %(default)s)",
+            help="messages per transaction (default: %(default)s)",
         )
         parser.add_argument(
-            "--topics", type=words, metavar="A,B", help="read these instead of the handlers'"
+            "--topics",
+            type=words,
+            metavar="A,B",
+            help="topics to read instead of those of the handlers",
         )
         parser.add_argument(
             "--group",
-            help="consumer group, whose offsets, inbox and parked events count "
+            help="consumer group, which has its own offsets, inbox and parked events "
             "(default: CONSUMER_GROUP)",
         )
-        parser.add_argument("--drain", action="store_true", help="leave when caught up")
+        parser.add_argument("--drain", action="store_true", help="exit when caught up")
         parser.add_argument(
-            "--max-events", type=positive, metavar="N", help="leave after N messages (each process)"
+            "--max-events", type=positive, metavar="N", help="exit after N messages (per process)"
         )
         parser.add_argument(
             "--max-memory-per-child",
             type=positive,
             metavar="KIB",
-            help="replace a process that has used more memory than that, after its batch",
+            help="replace a process that has used more memory than this, after its batch",
         )
         parser.add_argument(
-            "-l", "--loglevel", type=str.upper, choices=LEVELS, help="instead of LOG_LEVEL"
+            "-l", "--loglevel", type=str.upper, choices=LEVELS, help="override LOG_LEVEL"
         )
         parser.add_argument(
-            "--reload", action="store_true", help="start anew when code changes (development)"
+            "--reload", action="store_true", help="restart when code changes (for development)"
         )
         parser.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
 

@@ -19,12 +19,12 @@ LOST = (
 
 class Command(BaseCommand):
     help = (
-        "Show how far this service's consumer group is behind, by partition. "
+        "Show the lag of this project's consumer group, per partition. "
         "Exits with 1 when Kafka has deleted messages that the group had not read."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="for machines")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *, json: bool, **options: Any) -> None:
         topics = consumed_topics()

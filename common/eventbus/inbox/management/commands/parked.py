@@ -23,28 +23,37 @@ NOTHING = "Nothing is parked."
 
 
 class Command(BaseCommand):
-    help = "Show the events that could not be handled, and decide about them."
+    help = "Show parked events, and retry or discard them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-        show_all = commands.add_parser("list", help="the keys whose events wait")
-        show_all.add_argument("--dead", action="store_true", help="only those that need a person")
-        show_all.add_argument("--json", action="store_true", help="for machines")
-        show = commands.add_parser("show", help="one event: error, traceback, message, decisions")
+        show_all = commands.add_parser("list", help="list the keys with parked events")
+        show_all.add_argument(
+            "--dead", action="store_true", help="only dead ones, which need a decision"
+        )
+        show_all.add_argument("--json", action="store_true", help="print JSON")
+        show = commands.add_parser(
+            "show", help="show one event: error, traceback, message, decisions"
+        )
         show.add_argument("id", type=int)
         retry = commands.add_parser(
-            "retry", help="run events now, here; exits with 1 while some still wait"
+            "retry",
+            help="retry events now, in this process; exits with 1 while some are still parked",
         )
-        retry.add_argument("id", type=int, nargs="*", help="parked events")
-        retry.add_argument("--all", action="store_true", help="every key")
-        discard = commands.add_parser("discard", help="give events up")
-        discard.add_argument("id", type=int, nargs="+", help="parked events")
+        retry.add_argument("id", type=int, nargs="*", help="ids of parked events")
+        retry.add_argument("--all", action="store_true", help="all keys")
+        discard = commands.add_parser("discard", help="give up on events")
+        discard.add_argument("id", type=int, nargs="+", help="ids of parked events")
         discard.add_argument(
-            "--release", action="store_true", help="let the events behind them be tried at once"
+            "--release", action="store_true", help="retry the events behind them at once"
         )
         for deciding, needed in ((retry, False), (discard, True)):
-            deciding.add_argument("--reason", required=needed, default="", help="why; it is kept")
-            deciding.add_argument("--by", default=user(), help="who decides (default: %(default)s)")
+            deciding.add_argument(
+                "--reason", required=needed, default="", help="the reason, which is stored"
+            )
+            deciding.add_argument(
+                "--by", default=user(), help="who made the decision (default: %(default)s)"
+            )
 
     def handle(self, *, command: str, **options: Any) -> None:
         try:

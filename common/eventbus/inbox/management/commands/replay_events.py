@@ -17,25 +17,39 @@ BATCH = 500
 
 class Command(BaseCommand):
     help = (
-        "Feed events that Kafka still has through handlers again. They see event.replayed; the "
-        "inbox, parked events and the workers' offsets stay as they are."
+        "Run handlers again on events that Kafka still has. They see event.replayed; the "
+        "inbox, parked events and the workers' offsets are not changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         start = parser.add_mutually_exclusive_group(required=True)
-        start.add_argument("--since", type=moment, help="ISO 8601, such as 2026-11-01T00:00Z")
-        start.add_argument("--from-beginning", action="store_true", help="all that Kafka has")
-        parser.add_argument("--type", action="append", default=[], help="may be repeated")
-        parser.add_argument("--subject", action="append", default=[], help="may be repeated")
+        start.add_argument(
+            "--since", type=moment, help="start at this time (ISO 8601, such as 2026-11-01T00:00Z)"
+        )
+        start.add_argument(
+            "--from-beginning",
+            action="store_true",
+            help="start at the first message that Kafka still has",
+        )
+        parser.add_argument(
+            "--type", action="append", default=[], help="event type; may be repeated"
+        )
+        parser.add_argument(
+            "--subject", action="append", default=[], help="event subject; may be repeated"
+        )
         parser.add_argument(
             "--handler",
             action="append",
             default=[],
-            help="dotted name, as consume_events shows it; may be repeated (default: all)",
+            help="dotted name, as shown by consume_events; may be repeated (default: all)",
         )
-        parser.add_argument("--dry-run", action="store_true", help="count, and call no handler")
+        parser.add_argument("--dry-run", action="store_true", help="only count the events")
         parser.add_argument(
-            "--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask"
+            "--noinput",
+            "--no-input",
+            action="store_false",
+            dest="interactive",
+            help="do not ask for confirmation",
         )
 
     def handle(self, *, since: datetime | None, dry_run: bool, **options: Any) -> None:

@@ -14,13 +14,13 @@ from eventbus.running.command_line import console
 
 class Command(BaseCommand):
     help = (
-        "Show this service's workers that were seen in the last "
+        "List this project's workers that reported in the last "
         f"{ALIVE.seconds} seconds. Exits with 1 when there is none."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--here", action="store_true", help="those of this host only, for a health check"
+            "--here", action="store_true", help="only workers on this host, for a health check"
         )
 
     def handle(self, *, here: bool, **options: Any) -> None:

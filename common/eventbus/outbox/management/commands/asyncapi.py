@@ -12,7 +12,7 @@ VERSION = "1.0.0"
 
 
 class Command(BaseCommand):
-    help = "Print what the service tells on Kafka as an AsyncAPI 3 document, in JSON."
+    help = "Print the events that this project publishes, as an AsyncAPI 3 document in JSON."
     requires_system_checks = [TAG]
 
     def handle(self, **options: Any) -> None:

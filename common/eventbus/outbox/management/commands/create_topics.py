@@ -7,7 +7,7 @@ from eventbus.running.lifecycle import REFUSED
 
 
 class Command(BaseCommand):
-    help = "Create the Kafka topics of this service's events; existing ones are left as they are."
+    help = "Create the Kafka topics of this project's events. Existing topics are not changed."
 
     def handle(self, **options: object) -> None:
         try:

@@ -21,7 +21,7 @@ def what_is_missing() -> str:
 
 
 class Command(BaseCommand):
-    help = "Relay events from the outbox to Kafka until stopped. A second relay stands by."
+    help = "Publish events from the outbox to Kafka, until stopped. Further relays stand by."
 
     def handle(self, **options: object) -> None:
         stop = stop_on_signals()
