@@ -34,7 +34,13 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {"default": environ.Env().db("DATABASE_URL", default="sqlite://:memory:")}
+URL = environ.Env().db("DATABASE_URL", default="sqlite://:memory:")
+DATABASES = {
+    "default": URL,
+    # For test_two_databases.py; everything else leaves it alone.
+    "bus": {**URL, "TEST": {"NAME": None if "sqlite" in URL["ENGINE"] else f"bus_{URL['NAME']}"}},
+}
+DATABASE_ROUTERS = ["common.tests.routers.BusRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "common.tests.urls"
 SECRET_KEY = "for-tests-only"

@@ -41,6 +41,7 @@ class ProductQuerySet(models.QuerySet):
         if unchangeable := sorted(set(new).difference(self.model.CHANGEABLE)):
             raise ValueError(f"update() of products cannot set {', '.join(unchangeable)}")
         new = {name: as_stored(self.model._meta.get_field(name), v) for name, v in new.items()}
+        self._for_write = True
         with transaction.atomic(using=self.db):
             rows = self._lock()
             now = timezone.now()
@@ -54,7 +55,8 @@ class ProductQuerySet(models.QuerySet):
             changes = [(row, after) for row, after in pairs if after != row]
             self._write(changes, written)
             slugs = self._slugs(row for change in changes for row in change)
-            outbox.publish_all(_updated(*change, slugs, now) for change in changes)
+            told = [_updated(*change, slugs, now) for change in changes]
+            outbox.publish_all(told, using=self.db)
         return len(rows)
 
     update.alters_data = True
@@ -74,11 +76,12 @@ class ProductQuerySet(models.QuerySet):
         now = timezone.now()
         for product in products:
             product.be_new(now)
+        self._for_write = True
         with transaction.atomic(using=self.db):
             super().bulk_create(products, batch_size)
             settle_inserted(products, self.db)
             models.prefetch_related_objects(products, "category")
-            outbox.publish_all(map(events.created, products))
+            outbox.publish_all(map(events.created, products), using=self.db)
         return products
 
     bulk_create.alters_data = True
@@ -87,10 +90,12 @@ class ProductQuerySet(models.QuerySet):
         """As in Django."""
         self._refuse_slices("delete")
         total: Counter[str] = Counter()
+        self._for_write = True
         with transaction.atomic(using=self.db):
             gone = self._lock("updated_at")
             slugs = self._slugs(gone)
-            outbox.publish_all(events.deleted(_data(row, slugs)) for row in gone)
+            told = [events.deleted(_data(row, slugs)) for row in gone]
+            outbox.publish_all(told, using=self.db)
             for some in _batches([row["id"] for row in gone]):
                 rows = self._plain().filter(pk__in=some)
                 rows.deletion_is_told = True  # to the signals, as their origin

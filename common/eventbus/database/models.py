@@ -23,8 +23,14 @@ class BusModel(models.Model):
 
     class Meta:
         abstract = True
+        base_manager_name = "objects"  # foreign keys are followed by this one
 
     def save(self, **options: Any) -> None:
         """As in Django."""
         options["using"] = options.get("using") or bus_alias()
         super().save(**options)
+
+    def delete(self, **options: Any) -> tuple[int, dict[str, int]]:
+        """As in Django."""
+        options["using"] = options.get("using") or bus_alias()
+        return super().delete(**options)
