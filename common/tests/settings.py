@@ -38,7 +38,10 @@ URL = environ.Env().db("DATABASE_URL", default="sqlite://:memory:")
 DATABASES = {
     "default": URL,
     # For test_two_databases.py; everything else leaves it alone.
-    "bus": {**URL, "TEST": {"NAME": None if "sqlite" in URL["ENGINE"] else f"bus_{URL['NAME']}"}},
+    "bus": {
+        **URL,
+        "TEST": {"NAME": None if "sqlite" in URL["ENGINE"] else f"test_{URL['NAME']}_bus"},
+    },
 }
 DATABASE_ROUTERS = ["common.tests.routers.BusRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

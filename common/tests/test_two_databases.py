@@ -2,20 +2,18 @@
 
 import threading
 from datetime import timedelta
-from io import StringIO
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.core.checks import run_checks
-from django.core.management import call_command
 from django.db import connections, transaction
 from django.db.models import F
 from django.urls import reverse
 from kafka import TopicPartition
 
 from common.contracts.product import ProductCreated
-from common.tests.conftest import hopeless, poison, product, written
+from common.tests.conftest import called, hopeless, poison, product, written
 from common.tests.test_sequences import deleted
 from eventbus import outbox
 from eventbus.inbox import subscribe
@@ -54,12 +52,6 @@ def nothing_of_the_bus_in_default():
 
     with connections["default"].execute_wrapper(refuse):
         yield
-
-
-def called(*words):
-    out = StringIO()
-    call_command(*words, stdout=out, stderr=out)
-    return out.getvalue()
 
 
 def test_events_are_published_relayed_and_handled_once(bus):
@@ -191,9 +183,9 @@ def test_a_transaction_of_another_database_is_none():
 @pytest.mark.parametrize("publish", [outbox.publish, lambda e, **o: outbox.publish_all([e], **o)])
 def test_a_change_in_another_database_is_refused(publish):
     line = r"^The change is in the database 'default' and the outbox in 'bus' .*$"
-    with transaction.atomic(), transaction.atomic(using="bus"):
-        with pytest.raises(WrongDatabase, match=line) as raised:
-            publish(product(), using="default")
+    expected = pytest.raises(WrongDatabase, match=line)
+    with transaction.atomic(), transaction.atomic(using="bus"), expected as raised:
+        publish(product(), using="default")
     assert "\n" not in str(raised.value)
     assert not OutboxEvent.objects.exists()
 

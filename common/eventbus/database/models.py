@@ -30,7 +30,8 @@ class BusModel(models.Model):
         options["using"] = options.get("using") or bus_alias()
         super().save(**options)
 
-    def delete(self, **options: Any) -> tuple[int, dict[str, int]]:
+    def delete(
+        self, using: str | None = None, keep_parents: bool = False
+    ) -> tuple[int, dict[str, int]]:
         """As in Django."""
-        options["using"] = options.get("using") or bus_alias()
-        return super().delete(**options)
+        return super().delete(using=using or bus_alias(), keep_parents=keep_parents)
