@@ -2,7 +2,9 @@
 
 import os
 import re
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,7 +59,16 @@ def environment_with(directory: Path, *requirements: object) -> dict[str, str]:
     return {**kept, "PATH": f"{venv / 'bin'}:/usr/bin:/bin"}
 
 
-def assert_admin_pages_open(reader: Reader) -> None:
-    """Whether the bus's pages open in the admin of the reader's project."""
-    pages = reader.output("python", "manage.py", "shell", "-c", ADMIN_PAGES)
+def rows(database: Path, query: str) -> list[tuple[object, ...]]:
+    """What a SQLite database answers."""
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def assert_admin_pages_open(reader: Reader, *options: str) -> None:
+    """The bus's pages open in the admin of the reader's project.
+
+    :param options: further ones of ``manage.py``.
+    """
+    pages = reader.output("python", "manage.py", "shell", "-c", ADMIN_PAGES, *options)
     assert len(re.findall(r"^/admin/eventbus_\w+/\w+/ 200$", pages, re.M)) == 4, pages

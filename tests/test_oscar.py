@@ -2,15 +2,13 @@
 
 import re
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.following import Reader
-from tests.installing import assert_admin_pages_open, environment_with
+from tests.installing import assert_admin_pages_open, environment_with, rows
 from tests.stack import ROOT, eventually
 
 OSCAR = ("django-oscar[sorl-thumbnail]==4.2", "Django==5.2.*")
@@ -35,22 +33,17 @@ def oscar(wheel: Path, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> 
         reader.stop()
 
 
-def rows(shop: Reader, query: str) -> list[tuple[object, ...]]:
-    """What the shop's database answers."""
-    with closing(sqlite3.connect(shop.directory / "shop.sqlite3")) as database:
-        return database.execute(query).fetchall()
-
-
 def test_an_order_in_oscars_checkout_is_packed_once(oscar: Reader) -> None:
     bought = oscar.output("python", "manage.py", "shell", "-v0", "-c", "import buy")
     [number] = re.findall(r"^order: (\d+)$", bought, re.M)
-    assert rows(oscar, WAITING) == [(1,)]
+    database = oscar.directory / "shop.sqlite3"
+    assert rows(database, WAITING) == [(1,)]
     oscar.run("python manage.py relay_events &", "")
-    eventually(lambda: rows(oscar, RELAYED) == [(number,)])
+    eventually(lambda: rows(database, RELAYED) == [(number,)])
     oscar.run("python manage.py consume_events --drain", "Stopped: 1 handled, 0 failed, 0 parked")
-    assert rows(oscar, PARCELS) == [(number, 24)]
+    assert rows(database, PARCELS) == [(number, 24)]
     oscar.run("python manage.py consume_events --drain", "Stopped: 0 handled, 0 failed, 0 parked")
-    assert rows(oscar, PARCELS) == [(number, 24)]
+    assert rows(database, PARCELS) == [(number, 24)]
 
 
 def test_the_admin_of_the_shop_has_the_pages_of_the_bus(oscar: Reader) -> None:

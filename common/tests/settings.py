@@ -35,13 +35,11 @@ TEMPLATES = [
     }
 ]
 URL = environ.Env().db("DATABASE_URL", default="sqlite://:memory:")
+SECOND = None if URL["ENGINE"].endswith("sqlite3") else f"test_{URL['NAME']}_bus"
 DATABASES = {
     "default": URL,
-    # For test_two_databases.py; everything else leaves it alone.
-    "bus": {
-        **URL,
-        "TEST": {"NAME": None if "sqlite" in URL["ENGINE"] else f"test_{URL['NAME']}_bus"},
-    },
+    # For test_two_databases.py alone. It is made without the first one where that is not needed.
+    "bus": {**URL, "TEST": {"NAME": SECOND, "DEPENDENCIES": []}},
 }
 DATABASE_ROUTERS = ["common.tests.routers.BusRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
