@@ -14,7 +14,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 def silent() -> Application:
     """The product service without events."""
-    return _product_service(lambda event: None)
+    return _product_service(lambda event, *, using: None)
 
 
 def synchronous() -> Application:
@@ -22,7 +22,7 @@ def synchronous() -> Application:
     urls = os.environ["SUBSCRIBERS"].split(",")
     local = threading.local()
 
-    def tell(event: msgspec.Struct) -> None:
+    def tell(event: msgspec.Struct, *, using: str) -> None:
         if not hasattr(local, "client"):
             local.client = httpx.Client()
         body = msgspec.json.encode(event)
@@ -46,7 +46,7 @@ def subscriber() -> Application:
     return application
 
 
-def _product_service(publish: Callable[[msgspec.Struct], None]) -> Application:
+def _product_service(publish: Callable[..., None]) -> Application:
     from eventbus import outbox
     from product_service.wsgi import application  # sets Django up, so no earlier
 

@@ -6,6 +6,7 @@ import pytest
 
 from demo.broker import EmbeddedBroker
 from tests.browser import browser, page
+from tests.installing import wheel
 from tests.receivers import Mailboxes
 from tests.rig.kafka import KafkaCluster
 from tests.rig.postgres import Postgres, PostgresDatabases
@@ -20,7 +21,7 @@ from tests.stack import (
     stopping,
 )
 
-__all__ = ["browser", "page"]
+__all__ = ["browser", "page", "wheel"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,31 +1,48 @@
 """The library on its own: its wheel in an empty environment, and nothing else of ours."""
 
-import os
-import re
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from eventbus.running import lifeline
 from tests.following import Reader
-from tests.stack import ROOT
+from tests.installing import assert_admin_pages_open, environment_with, rows
+from tests.stack import ROOT, eventually
 
-UV = Path(sys.executable).with_name("uv")
 SHIPMENTS = "from orders.models import Shipment; print('shipments:', Shipment.objects.count())"
-ADMIN_PAGES = """
-from django.contrib.auth.models import User
-from django.test import Client
-from django.urls import reverse
+TWO_DATABASES = """
+from shop.settings import *
 
-client = Client(headers={"host": "localhost"})
-client.force_login(User.objects.create_superuser("admin"))
-for model in ("outbox_outboxevent", "inbox_parkedkey", "inbox_parkedevent", "inbox_worker"):
-    page = client.get(reverse(f"admin:eventbus_{model}_changelist"))
-    print(page.request["PATH_INFO"], page.status_code)
+EVENTBUS = {**EVENTBUS, "DATABASE_ALIAS": "events", "CONSUMER_GROUP": "two_databases"}
+DATABASES = {
+    name: {**DATABASES["default"], "NAME": BASE_DIR / f"{name}.sqlite3"}
+    for name in ("default", "events")
+}
+DATABASE_ROUTERS = ["shop.routers.EventsRouter"]
 """
+ROUTER = """
+IN_EVENTS = {"orders", "eventbus_outbox", "eventbus_inbox"}
+
+
+class EventsRouter:
+    def db_for_read(self, model, **hints):
+        return "events" if model._meta.app_label in IN_EVENTS else None
+
+    db_for_write = db_for_read
+
+    def allow_migrate(self, db, app_label, **hints):
+        return (db == "events") == (app_label in IN_EVENTS)
+"""
+PLACE = "from orders.models import place_order; place_order('kettle', 1)"
+PLACE_IN_EVENTS = f"""
+from django.db import transaction
+
+with transaction.atomic(using="events"):
+    {PLACE}
+"""
+TABLES = "SELECT name FROM sqlite_master WHERE name LIKE 'eventbus_%'"
+WAITING = "SELECT count(*) FROM eventbus_outbox_outboxevent WHERE published_at IS NULL"
 SETTINGS_AT_FAULT = {
     'EVENTBUS.pop("SERVICE_NAME")': "EVENTBUS['SERVICE_NAME'] is missing",
     'EVENTBUS["TOPIC_PARTITION"] = 3': "Did you mean 'TOPIC_PARTITIONS'?",
@@ -33,35 +50,17 @@ SETTINGS_AT_FAULT = {
 }
 
 
-def run(*words: object) -> None:
-    """Run a command, and show what it printed if it fails."""
-    done = lifeline.run([str(w) for w in words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library as it is distributed."""
-    directory = tmp_path_factory.mktemp("wheel")
-    run(UV, "build", "--quiet", "--wheel", "--out-dir", directory, ROOT / "common")
-    [built] = directory.glob("*.whl")
-    return built
-
-
 @pytest.fixture(scope="module")
 def shop(wheel: Path, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """The project of somebody who followed the tutorial, with a broker at another address."""
     directory = tmp_path_factory.mktemp("reader")
-    venv = directory / "venv"
-    run(sys.executable, "-m", "venv", venv)
-    run(UV, "pip", "install", "--quiet", "--python", venv / "bin" / "python", wheel)
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    environment = environment_with(directory, wheel)
 
     def edit(text: str) -> str:
         installs = text.startswith("python -m pip install")  # done above, from the wheel
         return "python -m pip --version" if installs else text.replace("localhost:9092", kafka)
 
-    reader = Reader(directory, {**kept, "PATH": f"{venv / 'bin'}:/usr/bin:/bin"}, edit)
+    reader = Reader(directory, environment, edit)
     try:
         reader.follow(ROOT / "docs" / "tutorial.md")
         yield reader
@@ -85,8 +84,34 @@ def test_the_tutorial_leads_to_an_event_that_is_handled_once(shop: Reader) -> No
 
 
 def test_the_admin_works_in_a_project_with_nothing_but_djangos_own_apps(shop: Reader) -> None:
-    pages = shop.output("python", "manage.py", "shell", "-c", ADMIN_PAGES)
-    assert len(re.findall(r"^/admin/eventbus_\w+/\w+/ 200$", pages, re.M)) == 4, pages
+    assert_admin_pages_open(shop)
+
+
+def test_outbox_and_inbox_live_in_a_second_database_alone(shop: Reader) -> None:
+    (shop.directory / "shop" / "two_databases.py").write_text(TWO_DATABASES)
+    (shop.directory / "shop" / "routers.py").write_text(ROUTER)
+
+    def manage(command: str, *words: str, code: int = 0) -> str:
+        settings = "--settings=shop.two_databases"
+        return shop.output("python", "manage.py", command, settings, *words, code=code)
+
+    manage("migrate")
+    manage("migrate", "--database=events")
+    assert rows(shop.directory / "default.sqlite3", TABLES) == []
+    refused = manage("shell", "-c", PLACE, code=1).splitlines()[-1]
+    assert refused.endswith("transaction.atomic(using='events')"), refused
+    manage("shell", "-c", PLACE_IN_EVENTS)
+    events = shop.directory / "events.sqlite3"
+    assert rows(events, WAITING) == [(1,)]
+    shop.run("python manage.py relay_events --settings=shop.two_databases &", "")
+    eventually(lambda: rows(events, WAITING) == [(0,)])
+    assert "Stopped: 2 handled" in manage("consume_events", "--drain")  # the tutorial's, too
+    assert "no issues" in manage("check", "--database=events", "--database=default")
+    assert "Nothing is parked" in manage("parked", "list")
+    assert "two_databases: 0 behind" in manage("lag")
+    assert "No worker was seen" in manage("workers", code=1)
+    assert "shipments: 2\n" in manage("shell", "-c", SHIPMENTS)
+    assert_admin_pages_open(shop, "--settings=shop.two_databases")
 
 
 @pytest.mark.parametrize("fault", SETTINGS_AT_FAULT)

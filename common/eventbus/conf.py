@@ -49,8 +49,9 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         str,
         Meta(
             min_length=1,
-            description="The database in `DATABASES` that holds outbox and inbox. Changes and "
-            "their events commit together only if both are in it.",
+            description="The database in `DATABASES` that holds outbox and inbox, whatever "
+            "routers say. Changes and their events, and what handlers write, commit together only "
+            "if they are in it.",
         ),
     ] = "default"
     schema_url: Annotated[

@@ -1,14 +1,18 @@
+import socket
 import sqlite3
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError
 
 from common.contracts.product import ProductCreated
 from common.tests.app import handlers
 from common.tests.app.models import Note, Written
+from demo.broker import EmbeddedBroker
 from eventbus.inbox.taking import subscriptions
 from eventbus.testing.bus import bus
 
@@ -54,6 +58,13 @@ def locked() -> OperationalError:
     return error
 
 
+def called(*command: str) -> str:
+    """What a management command prints."""
+    output = StringIO()
+    call_command(*command, stdout=output, stderr=output)
+    return output.getvalue()
+
+
 def written() -> list[str]:
     """What the handler wrote, as ``product.version``, in its order."""
     return [str(row) for row in Written.objects.order_by("id")]
@@ -76,3 +87,16 @@ def own_handlers(monkeypatch):
 def heal(monkeypatch):
     """Call it, and the handler stands every event."""
     return lambda: monkeypatch.setattr(handlers, "broken_prices", set())
+
+
+@pytest.fixture
+def broker(settings):
+    """An embedded broker, which the settings name."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    broker = EmbeddedBroker(port)
+    settings.EVENTBUS = {**settings.EVENTBUS, "KAFKA": {"bootstrap_servers": [broker.server]}}
+    broker.start()
+    yield broker
+    broker.stop()

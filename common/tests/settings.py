@@ -34,7 +34,14 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {"default": environ.Env().db("DATABASE_URL", default="sqlite://:memory:")}
+URL = environ.Env().db("DATABASE_URL", default="sqlite://:memory:")
+SECOND = None if URL["ENGINE"].endswith("sqlite3") else f"test_{URL['NAME']}_bus"
+DATABASES = {
+    "default": URL,
+    # For test_two_databases.py alone. It is made without the first one where that is not needed.
+    "bus": {**URL, "TEST": {"NAME": SECOND, "DEPENDENCIES": []}},
+}
+DATABASE_ROUTERS = ["common.tests.routers.BusRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "common.tests.urls"
 SECRET_KEY = "for-tests-only"

@@ -1,17 +1,13 @@
 """kafka-python's clients, as the library configures them, against a real broker."""
 
-import socket
 import threading
 from contextlib import closing
-from io import StringIO
 
 import pytest
-from django.core.management import call_command
 from django.db import transaction
 
 from common.contracts.product import TOPIC
-from common.tests.conftest import product, written
-from demo.broker import EmbeddedBroker
+from common.tests.conftest import called, product, written
 from eventbus import outbox
 from eventbus.inbox.running.stream import Stream
 from eventbus.inbox.running.worker import Limits, Worker
@@ -20,26 +16,6 @@ from eventbus.outbox.relay import Relay
 from eventbus.testing.bus import CallersThread, active_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def broker(settings):
-    """An embedded broker, which the settings name."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    broker = EmbeddedBroker(port)
-    settings.EVENTBUS = {**settings.EVENTBUS, "KAFKA": {"bootstrap_servers": [broker.server]}}
-    broker.start()
-    yield broker
-    broker.stop()
-
-
-def called(*command: str) -> str:
-    """What a management command prints."""
-    output = StringIO()
-    call_command(*command, stdout=output)
-    return output.getvalue()
 
 
 def test_events_go_through_a_broker_in_order_and_once(broker):

@@ -65,9 +65,9 @@ def test_psycopg2_is_refused_in_one_line(vendor, monkeypatch):
 
 
 def test_an_alias_that_names_no_database(settings):
-    settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": "bus"}
+    settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": "nowhere"}
     [refusal] = refusals()
     assert refusal == (
-        "eventbus.E001 EVENTBUS['DATABASE_ALIAS'] is wrong: DATABASES has no 'bus'. "
-        "Name one of these: default."
+        "eventbus.E001 EVENTBUS['DATABASE_ALIAS'] is wrong: DATABASES has no 'nowhere'. "
+        "Name one of these: default, bus."
     )

@@ -44,6 +44,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
         if unchangeable := sorted(set(new).difference(self.model.CHANGEABLE)):
             raise ValueError(f"update() of products cannot set {', '.join(unchangeable)}")
         new = {name: as_stored(column(self.model, name), v) for name, v in new.items()}
+        self._for_write = True
         with transaction.atomic(using=self.db):
             rows = self._lock()
             now = timezone.now()
@@ -57,7 +58,8 @@ class ProductQuerySet(models.QuerySet["Product"]):
             changes = [(row, after) for row, after in pairs if after != row]
             self._write(changes, written)
             slugs = self._slugs(row for change in changes for row in change)
-            outbox.publish_all(_updated(*change, slugs, now) for change in changes)
+            told = [_updated(*change, slugs, now) for change in changes]
+            outbox.publish_all(told, using=self.db)
         return len(rows)
 
     update.alters_data = True  # type: ignore[attr-defined]
@@ -83,11 +85,13 @@ class ProductQuerySet(models.QuerySet["Product"]):
         now = timezone.now()
         for product in products:
             product.be_new(now)
+        self._for_write = True
         with transaction.atomic(using=self.db):
             super().bulk_create(products, batch_size)
             settle_inserted(products, self.db)
             models.prefetch_related_objects(products, "category")
-            outbox.publish_all(events.created(product.event_data()) for product in products)
+            created = [events.created(product.event_data()) for product in products]
+            outbox.publish_all(created, using=self.db)
         return products
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]
@@ -96,10 +100,12 @@ class ProductQuerySet(models.QuerySet["Product"]):
         """As in Django."""
         self._refuse_slices("delete")
         total: Counter[str] = Counter()
+        self._for_write = True
         with transaction.atomic(using=self.db):
             gone = self._lock("updated_at")
             slugs = self._slugs(gone)
-            outbox.publish_all(events.deleted(_data(row, slugs)) for row in gone)
+            told = [events.deleted(_data(row, slugs)) for row in gone]
+            outbox.publish_all(told, using=self.db)
             for some in _batches([row["id"] for row in gone]):
                 rows = self._plain().filter(pk__in=some)
                 # To the signals, as their origin.

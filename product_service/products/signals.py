@@ -26,11 +26,11 @@ def product_saved(instance: Product, created: bool, using: str, **_: Any) -> Non
     """Tell of a new product, or of what changed in an old one; of nothing if nothing did."""
     if created:
         settle_inserted([instance], using)
-        outbox.publish(events.created(instance.event_data()))
+        outbox.publish(events.created(instance.event_data()), using=using)
     elif changed := instance.changed_fields():
         before = cast(Product, instance.before)  # it is no new one
         old, new = before.event_data(), instance.as_stored().event_data()
-        outbox.publish(events.updated(old, new, changed))
+        outbox.publish(events.updated(old, new, changed), using=using)
 
 
 @receiver(pre_delete, sender=Product)
@@ -45,7 +45,7 @@ def product_about_to_go(instance: Product, using: str, origin: Any, **_: Any) ->
 
 
 @receiver(post_delete, sender=Product)
-def product_gone(instance: Product, **_: Any) -> None:
+def product_gone(instance: Product, using: str, **_: Any) -> None:
     """Tell of the deletion, unless somebody else was first."""
     if instance.last is not None:
-        outbox.publish(events.deleted(instance.last))
+        outbox.publish(events.deleted(instance.last), using=using)

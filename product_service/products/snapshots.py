@@ -27,12 +27,15 @@ def publish_snapshots(
     :param batch_size: how many products are locked and published in one transaction.
     :returns: after each batch, how many it had and its last id, from which one can go on.
     """
+    locking = products.select_for_update(of=["self"])
+    using = locking.db
     while True:
-        with transaction.atomic():
-            rows = products.filter(pk__gt=after).order_by("pk").select_related("category")
-            batch: list[Product] = list(rows.select_for_update(of=["self"])[:batch_size])
-            count_as_changed(batch, products.db)
-            outbox.publish_all(events.snapshot(product.event_data()) for product in batch)
+        with transaction.atomic(using=using):
+            rows = locking.filter(pk__gt=after).order_by("pk").select_related("category")
+            batch: list[Product] = list(rows[:batch_size])
+            count_as_changed(batch, using)
+            snapshots = [events.snapshot(product.event_data()) for product in batch]
+            outbox.publish_all(snapshots, using=using)
         if not batch:
             return
         after = batch[-1].pk

@@ -23,8 +23,15 @@ class BusModel(models.Model):
 
     class Meta:
         abstract = True
+        base_manager_name = "objects"  # foreign keys are followed by this one
 
     def save(self, **options: Any) -> None:
         """As in Django."""
         options["using"] = options.get("using") or bus_alias()
         super().save(**options)
+
+    def delete(
+        self, using: str | None = None, keep_parents: bool = False
+    ) -> tuple[int, dict[str, int]]:
+        """As in Django."""
+        return super().delete(using=using or bus_alias(), keep_parents=keep_parents)

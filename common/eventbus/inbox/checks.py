@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from eventbus.checks import with_settings
 from eventbus.conf import bus_settings
-from eventbus.database.alias import bus_connection
+from eventbus.database.alias import bus_alias, bus_connection
 from eventbus.events import AnyEvent
 from eventbus.inbox.parking import lines
 from eventbus.inbox.running import health
@@ -99,8 +99,8 @@ def one_worker_on_sqlite(**_: Any) -> list[CheckMessage]:
 @register(Tags.database)
 @with_settings
 def nobody_waits_for_a_person(**options: Any) -> list[CheckMessage]:
-    """Run by ``check --database default`` and by ``migrate``."""
-    if not options["databases"]:
+    """Run by ``check --database`` and by ``migrate``, for the bus's database."""
+    if bus_alias() not in (options["databases"] or ()):
         return []
     try:
         dead = health.dead()
@@ -120,8 +120,8 @@ def nobody_waits_for_a_person(**options: Any) -> list[CheckMessage]:
 @register(Tags.database)
 @with_settings
 def nobody_waits_for_a_handler_that_is_gone(**options: Any) -> list[CheckMessage]:
-    """Run by ``check --database default`` and by ``migrate``."""
-    if not options["databases"]:
+    """Run by ``check --database`` and by ``migrate``, for the bus's database."""
+    if bus_alias() not in (options["databases"] or ()):
         return []
     try:
         names = sorted(set(lines.abandoned().values_list("handler", flat=True)))

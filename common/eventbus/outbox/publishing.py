@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import uuid_utils.compat
 from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventbus.conf import bus_settings
 from eventbus.database.alias import bus_connection
@@ -23,28 +24,36 @@ class NoTransaction(RuntimeError):
     """publish() was called outside a transaction, so change and event could part ways."""
 
 
+class WrongDatabase(RuntimeError):
+    """The change was written to another database than the outbox's: each could commit alone."""
+
+
 class NotPublished(RuntimeError):
     """publish() was given an event of a contract that this project does not declare as its own."""
 
 
-def publish(event: Contract) -> uuid.UUID:
+def publish(event: Contract, *, using: str | None = None) -> uuid.UUID:
     """Put an event on its way, in the transaction that is open.
 
     It is relayed to Kafka after the commit; a rollback takes it back.
 
+    :param using: alias of the database that the change was written to, as signals and querysets
+        know it; left out, the caller vouches that it is ``EVENTBUS["DATABASE_ALIAS"]``.
     :returns: the id of the event, a UUIDv7.
-    :raises NoTransaction: when no transaction is open.
+    :raises WrongDatabase: when ``using`` is another database than the outbox's.
+    :raises NoTransaction: when no transaction is open in the outbox's database.
     :raises NotPublished: when ``EVENTBUS["PUBLISHES"]`` does not name the event's module.
     :raises ContractViolation: when a field does not fit the contract; the text names it.
     :raises EventTooLarge: when Kafka would not carry it.
     """
-    [event_id] = publish_all([event])
+    [event_id] = publish_all([event], using=using)
     return event_id
 
 
-def publish_all(events: Iterable[Contract]) -> list[uuid.UUID]:
+def publish_all(events: Iterable[Contract], *, using: str | None = None) -> list[uuid.UUID]:
     """Put many events on their way, in their order and with one statement.
 
+    :param using: as for :func:`publish`.
     :returns: their ids, UUIDv7.
     :raises: as :func:`publish`; then none of them is published.
     """
@@ -52,9 +61,7 @@ def publish_all(events: Iterable[Contract]) -> list[uuid.UUID]:
     from eventbus.outbox.models import OutboxEvent
     from eventbus.outbox.sequences import remember
 
-    connection = bus_connection()
-    if not connection.in_atomic_block:
-        raise NoTransaction("outbox.publish() needs transaction.atomic() around change and event")
+    connection = _connection_of_the_change(using)
     origin = _origin()
     events = list(events)
     rows = [_row(event, origin) for event in events]
@@ -68,6 +75,23 @@ def publish_all(events: Iterable[Contract]) -> list[uuid.UUID]:
     if connection.vendor == "postgresql":
         _wake_relay_after_commit(connection)
     return [row[0] for row in rows]
+
+
+def _connection_of_the_change(using: str | None) -> BaseDatabaseWrapper:
+    """The outbox's connection, if the change is in the transaction that is open on it."""
+    connection = bus_connection()
+    alias = connection.alias
+    if using not in (None, alias):
+        raise WrongDatabase(
+            f"The change is in the database {using!r} and the outbox in {alias!r} "
+            "(EVENTBUS['DATABASE_ALIAS']), so one could commit without the other"
+        )
+    if not connection.in_atomic_block:
+        raise NoTransaction(
+            "outbox.publish() needs a transaction around change and event: "
+            f"transaction.atomic(using={alias!r})"
+        )
+    return connection
 
 
 COLUMNS = (

@@ -33,7 +33,7 @@ def retry_now(event: int, by: str, reason: str = "") -> ParkedKey:
             )
         key.go_on()
         key.save()
-        ParkedDecision.objects.create(event=row, action=Action.RETRY, by=by, reason=reason)
+        ParkedDecision.objects.create(event_id=row.pk, action=Action.RETRY, by=by, reason=reason)
     return key
 
 
@@ -62,7 +62,7 @@ def discard(event: int, by: str, reason: str, *, release: bool = False) -> None:
         if (release and was_first) or not key.line().exists():
             key.go_on()
         key.save()
-        ParkedDecision.objects.create(event=row, action=action, by=by, reason=reason.strip())
+        ParkedDecision.objects.create(event_id=row.pk, action=action, by=by, reason=reason.strip())
 
 
 def _lock(event: int) -> tuple[ParkedKey, ParkedEvent]:

@@ -45,7 +45,7 @@ class Lines:
         self._open: dict[tuple[Address, str], ParkedKey] = {}
         self._own: dict[Address, set[str]] = defaultdict(set)
         self._isolated = isolated_names()
-        self.failed: list[tuple[Message, Failure, ParkedEvent]] = []
+        self.failed: list[tuple[Message, Failure, ParkedEvent, str]] = []
         self.behind: list[tuple[Message, str]] = []
         for line in self._locked({address(m) for m in messages if m.held_key}):
             self._enter(line)
@@ -72,7 +72,7 @@ class Lines:
         row = _row(message, line, State.FAILED)
         blame(row, failure)
         row.save()
-        self.failed.append((message, failure, row))
+        self.failed.append((message, failure, row, handler))
 
     def wait(self, messages: Sequence[Message], handler: str = SHARED) -> None:
         """Keep messages at the ends of their lines, in their order.
@@ -89,10 +89,9 @@ class Lines:
 
     def tell(self) -> None:
         """Say what was parked. To be called when the transaction is committed."""
-        for message, failure, row in self.failed:
+        for message, failure, row, line in self.failed:
             where = {"id": row.pk, "event_type": row.type, "place": row.place}
             log.error("parked", **where, handler=failure.handler, error=row.error)
-            line = row.parked_key.handler
             if message.envelope:
                 signals.failed(self._consumer, message, failure, line)
             signals.send(signals.event_parked, self._consumer, [message], line=line)
@@ -104,7 +103,7 @@ class Lines:
     @property
     def parked(self) -> list[Message]:
         """What was parked, once for each line that it was parked in."""
-        return [m for m, _, _ in self.failed] + [m for m, _ in self.behind]
+        return [m for m, *_ in self.failed] + [m for m, _ in self.behind]
 
     def _locked(self, wanted: set[Address]) -> list[ParkedKey]:
         waiting = ParkedKey.objects.exclude(state=ParkedKey.State.CLEAR)
@@ -160,7 +159,7 @@ def parked_message(row: ParkedEvent) -> Message:
 
 def _row(message: Message, line: ParkedKey, state: State) -> ParkedEvent:
     return ParkedEvent(
-        parked_key=line,
+        parked_key_id=line.pk,
         state=state,
         topic=message.place.topic,
         partition=message.place.partition,

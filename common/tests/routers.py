@@ -1,0 +1,32 @@
+"""Which tables are in which database."""
+
+from typing import Any
+
+BUS = "bus"
+EVENTBUS = {"eventbus_outbox", "eventbus_inbox"}
+OWN = "app"
+
+
+class BusRouter:
+    """The database ``bus`` has what commits together with events, and nothing of Django's own."""
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
+        return app_label in {*EVENTBUS, OWN} if db == BUS else None
+
+
+class OwnRouter(BusRouter):
+    """Sends the project's own models to ``bus``, and says nothing of the library's."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str | None:
+        return BUS if model._meta.app_label == OWN else None
+
+    db_for_write = db_for_read
+
+
+class OppositeRouter(OwnRouter):
+    """As in a project with a primary and a replica: all that is not its own is elsewhere."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return super().db_for_read(model) or "default"
+
+    db_for_write = db_for_read

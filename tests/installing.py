@@ -1,0 +1,74 @@
+"""Installing the library where nothing else of this repository is, as its users do."""
+
+import os
+import re
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from eventbus.running import lifeline
+from tests.following import Reader
+from tests.stack import ROOT
+
+UV = Path(sys.executable).with_name("uv")
+KEPT = ("HOME", "LANG", "TMPDIR")
+"""What a new environment takes from ours."""
+ADMIN_PAGES = """
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+client = Client(headers={"host": "localhost"})
+client.force_login(User.objects.create_superuser("admin"))
+for model in ("outbox_outboxevent", "inbox_parkedkey", "inbox_parkedevent", "inbox_worker"):
+    page = client.get(reverse(f"admin:eventbus_{model}_changelist"))
+    print(page.request["PATH_INFO"], page.status_code)
+"""
+
+
+def run(*words: object) -> None:
+    """Run a command, and show what it printed if it fails."""
+    done = lifeline.run([str(w) for w in words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library as it is distributed."""
+    directory = tmp_path_factory.mktemp("wheel")
+    run(UV, "build", "--quiet", "--wheel", "--out-dir", directory, ROOT / "common")
+    [built] = directory.glob("*.whl")
+    return built
+
+
+def environment_with(directory: Path, *requirements: object) -> dict[str, str]:
+    """Make a virtual environment.
+
+    :param directory: an existing one.
+    :param requirements: what to install, as pip understands it.
+    :returns: environment variables of a process that uses it, and knows nothing of ours.
+    """
+    venv = directory / "venv"
+    run(sys.executable, "-m", "venv", venv)
+    python = venv / "bin" / "python"
+    run(UV, "pip", "install", "--quiet", "--python", python, *requirements)
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {**kept, "PATH": f"{venv / 'bin'}:/usr/bin:/bin"}
+
+
+def rows(database: Path, query: str) -> list[tuple[object, ...]]:
+    """What a SQLite database answers."""
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def assert_admin_pages_open(reader: Reader, *options: str) -> None:
+    """The bus's pages open in the admin of the reader's project.
+
+    :param options: further ones of ``manage.py``.
+    """
+    pages = reader.output("python", "manage.py", "shell", "-c", ADMIN_PAGES, *options)
+    assert len(re.findall(r"^/admin/eventbus_\w+/\w+/ 200$", pages, re.M)) == 4, pages
