@@ -44,7 +44,7 @@ urlpatterns = [
     path(
         "readyz",
         readyz(
-            "eventbus_inbox.view_worker",
+            "eventbus_inbox.view_workerstate",
             workers=workers,
             parked=parked,
             dead=dead,

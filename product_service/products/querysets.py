@@ -21,7 +21,7 @@ from product_service.products.settling import as_stored, is_expression, settle_i
 BATCH = 5_000
 KEPT = ("version", "created_at")
 
-Row = dict[str, Any]
+ProductValues = dict[str, Any]
 """A product as its columns hold it."""
 
 
@@ -100,7 +100,7 @@ class ProductQuerySet(models.QuerySet):
     delete.alters_data = True
     delete.queryset_only = True
 
-    def _lock(self, *further: str) -> list[Row]:
+    def _lock(self, *further: str) -> list[ProductValues]:
         """The rows, locked until the transaction ends.
 
         :param further: columns beside those that can change. Reading a time that is then not
@@ -127,7 +127,9 @@ class ProductQuerySet(models.QuerySet):
     def _has_joins(self) -> bool:
         return sum(map(bool, self.query.alias_refcount.values())) > 1
 
-    def _compute(self, rows: Sequence[Row], new: dict[str, Any]) -> list[tuple[Row, Row]]:
+    def _compute(
+        self, rows: Sequence[ProductValues], new: dict[str, Any]
+    ) -> list[tuple[ProductValues, ProductValues]]:
         """Write expressions into the rows, and read what they came to.
 
         An expression such as RANDOM() comes to something else each time, so it is evaluated once,
@@ -143,7 +145,9 @@ class ProductQuerySet(models.QuerySet):
         by_id = {row["id"]: row for row in found}
         return [(row, by_id[row["id"]]) for row in rows]
 
-    def _write(self, changes: Sequence[tuple[Row, Row]], values: dict[str, Any]) -> None:
+    def _write(
+        self, changes: Sequence[tuple[ProductValues, ProductValues]], values: dict[str, Any]
+    ) -> None:
         """Write into the rows that changed, by their keys: writing may change what filters find."""
         if changes:
             chosen = self._among(row["id"] for row, _ in changes)
@@ -152,7 +156,7 @@ class ProductQuerySet(models.QuerySet):
     def _among(self, keys: Iterable[int]) -> Any:
         return among(list(keys), connections[self.db])
 
-    def _slugs(self, rows: Iterable[Row]) -> dict[int, str]:
+    def _slugs(self, rows: Iterable[ProductValues]) -> dict[int, str]:
         """The slugs of the rows' categories by id."""
         categories = self.model._meta.get_field("category").related_model.objects.using(self.db)
         ids = {row["category_id"] for row in rows}.difference([None])
@@ -167,7 +171,9 @@ class ProductQuerySet(models.QuerySet):
             raise TypeError(f"{what}() needs a queryset without limit, offset or union")
 
 
-def _updated(before: Row, after: Row, slugs: dict[int, str], now: datetime) -> ProductUpdated:
+def _updated(
+    before: ProductValues, after: ProductValues, slugs: dict[int, str], now: datetime
+) -> ProductUpdated:
     """The event of a row that changed, which has ``after`` except for what counts changes."""
     changed = [name for name, value in after.items() if value != before[name]]
     old = _data(before, slugs)
@@ -175,7 +181,7 @@ def _updated(before: Row, after: Row, slugs: dict[int, str], now: datetime) -> P
     return events.updated(old, new, changed)
 
 
-def _data(row: Row, slugs: dict[int, str]) -> events.Data:
+def _data(row: ProductValues, slugs: dict[int, str]) -> events.Data:
     data = row.copy()
     data["category"] = slugs.get(data.pop("category_id"))
     return data

@@ -81,10 +81,10 @@ COLUMNS = (
     "created_at",
 )
 
-Row = tuple[uuid.UUID, str, str, str, int, str, str, datetime]
+OutboxValues = tuple[uuid.UUID, str, str, str, int, str, str, datetime]
 
 
-def _row(event: Contract, origin: dict[str, Any]) -> Row:
+def _row(event: Contract, origin: dict[str, Any]) -> OutboxValues:
     if not is_published(type(event)):
         module = type(event).__module__
         raise NotPublished(

@@ -13,16 +13,16 @@ from notification_service.notifications.channels import inbox, mail, webhooks
 from notification_service.notifications.channels.outcomes import (
     NotSent,
     NotWanted,
-    Outcome,
+    SendOutcome,
     Sent,
 )
 from notification_service.notifications.delivering import circuits
 from notification_service.notifications.delivering.claims import LEASE, claim, give_back, is_mine
 from notification_service.notifications.delivering.lanes import Lane
 from notification_service.notifications.delivering.recording import record
-from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Delivery, Notification
 from notification_service.notifications.models.subscriptions import Channel
+from notification_service.notifications.outgoing import OutgoingMessage
 from notification_service.notifications.rendering import Words
 
 MOST_NOTIFICATIONS = 500
@@ -71,7 +71,7 @@ def _put_together(words: Words) -> int:
         written: list[Notification] = []
         told: list[Delivery] = []
 
-        def write(message: Message) -> Outcome:
+        def write(message: OutgoingMessage) -> SendOutcome:
             written.append(inbox.notification(message, words))
             told.extend(message.deliveries)
             return IN_THE_INBOX
@@ -81,14 +81,14 @@ def _put_together(words: Words) -> int:
             if outcome is not IN_THE_INBOX:
                 record(message, outcome)
         Notification.objects.bulk_create(written)
-        record(Message(told), IN_THE_INBOX)
+        record(OutgoingMessage(told), IN_THE_INBOX)
     return len(messages)
 
 
-def _put_alone(message: Message, words: Words) -> None:
+def _put_alone(message: OutgoingMessage, words: Words) -> None:
     """One that is claimed already. If it cannot be committed, that counts as a try."""
 
-    def write(message: Message) -> Outcome:
+    def write(message: OutgoingMessage) -> SendOutcome:
         inbox.notification(message, words).save()
         return IN_THE_INBOX
 
@@ -121,7 +121,7 @@ def _send(lane: Lane, stop: threading.Event) -> int:
     return done
 
 
-def _sent(send: Callable[[Message], Outcome], message: Message) -> Outcome:
+def _sent(send: Callable[[OutgoingMessage], SendOutcome], message: OutgoingMessage) -> SendOutcome:
     """What came of sending. Only an error that passes is none of the message's business."""
     try:
         return _outcome(send, message)
@@ -131,7 +131,9 @@ def _sent(send: Callable[[Message], Outcome], message: Message) -> Outcome:
         return _unexpected(error, message)
 
 
-def _outcome(send: Callable[[Message], Outcome], message: Message) -> Outcome:
+def _outcome(
+    send: Callable[[OutgoingMessage], SendOutcome], message: OutgoingMessage
+) -> SendOutcome:
     if reason := message.why_not_wanted():
         return NotWanted(reason)
     try:
@@ -142,7 +144,7 @@ def _outcome(send: Callable[[Message], Outcome], message: Message) -> Outcome:
         return _unexpected(error, message)
 
 
-def _unexpected(error: Exception, message: Message) -> NotSent:
+def _unexpected(error: Exception, message: OutgoingMessage) -> NotSent:
     """What nobody thought of is tried again, too, and its reason kept."""
     log.error("a delivery failed", delivery=str(message.first.pk), exc_info=error)
     return NotSent(f"{type(error).__name__}: {error}")
