@@ -69,7 +69,7 @@ def compose(
         "lines": lines,
         "more": max(0, count - MOST_LINES),
         "unsubscribe": unsubscribe,
-        "inbox": settings.PUBLIC_URL,
+        "notifications": settings.PUBLIC_URL,
         "language": language,
     }
     with translation.override(language):

@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import transaction
 
 from eventbus.database.errors import passes
-from notification_service.notifications.channels import inbox, mail, webhooks
+from notification_service.notifications.channels import in_app, mail, webhooks
 from notification_service.notifications.channels.outcomes import (
     NotSent,
     NotWanted,
@@ -29,7 +29,7 @@ MOST_NOTIFICATIONS = 500
 MOST_MESSAGES = 20
 """To strangers in one step: at ten seconds each they are done before the lease ends."""
 MARGIN_SECONDS = 30.0
-IN_THE_INBOX = Sent("in the inbox")
+SHOWN_IN_APP = Sent("in the application")
 SENDERS = {Channel.EMAIL: mail.sender, Channel.WEBHOOK: webhooks.sender}
 
 log = structlog.get_logger(__name__)
@@ -41,56 +41,56 @@ def step(lane: Lane, stop: threading.Event) -> int:
     :param stop: ends the step after the message that is under way; the others are given back.
     :returns: how many messages were dealt with.
     """
-    if lane.channel == Channel.INBOX:
-        return _put_into_inboxes()
+    if lane.channel == Channel.IN_APP:
+        return _notify_in_app()
     return _send(lane, stop)
 
 
-def _put_into_inboxes() -> int:
+def _notify_in_app() -> int:
     """Exactly once: a notification and the record of it are one transaction.
 
-    One that cannot be written or committed takes its batch with it; then each is put by itself.
+    One that cannot be written or committed takes its batch with it; then each is written by itself.
     """
     words = Words.read()
     try:
-        return _put_together(words)
+        return _notify_together(words)
     except Exception as error:
         if passes(error):
             raise
         log.warning("notifications failed together; taking them one by one", reason=str(error))
-    messages = claim(Channel.INBOX, None, MOST_NOTIFICATIONS)
+    messages = claim(Channel.IN_APP, None, MOST_NOTIFICATIONS)
     for message in messages:
-        _put_alone(message, words)
+        _notify_alone(message, words)
     return len(messages)
 
 
-def _put_together(words: Words) -> int:
+def _notify_together(words: Words) -> int:
     """Claim, write and record in one transaction."""
     with transaction.atomic():
-        messages = claim(Channel.INBOX, None, MOST_NOTIFICATIONS)
+        messages = claim(Channel.IN_APP, None, MOST_NOTIFICATIONS)
         written: list[Notification] = []
         told: list[Delivery] = []
 
         def write(message: OutgoingMessage) -> SendOutcome:
-            written.append(inbox.notification(message, words))
+            written.append(in_app.notification(message, words))
             told.extend(message.deliveries)
-            return IN_THE_INBOX
+            return SHOWN_IN_APP
 
         for message in messages:
             outcome = _outcome(write, message)
-            if outcome is not IN_THE_INBOX:
+            if outcome is not SHOWN_IN_APP:
                 record(message, outcome)
         Notification.objects.bulk_create(written)
-        record(OutgoingMessage(told), IN_THE_INBOX)
+        record(OutgoingMessage(told), SHOWN_IN_APP)
     return len(messages)
 
 
-def _put_alone(message: OutgoingMessage, words: Words) -> None:
+def _notify_alone(message: OutgoingMessage, words: Words) -> None:
     """One that is claimed already. If it cannot be committed, that counts as a try."""
 
     def write(message: OutgoingMessage) -> SendOutcome:
-        inbox.notification(message, words).save()
-        return IN_THE_INBOX
+        in_app.notification(message, words).save()
+        return SHOWN_IN_APP
 
     try:
         with transaction.atomic():

@@ -190,7 +190,7 @@ def _handle(key: ParkedKey, messages: Sequence[Message]) -> KeyLines | None:
         return None
     lines = KeyLines(key.consumer, messages)
     for subscription in isolated:
-        lines.wait([d.message for d in wanted(subscription, handovers)], subscription.name)
+        lines.wait([h.message for h in wanted(subscription, handovers)], subscription.name)
     return lines
 
 

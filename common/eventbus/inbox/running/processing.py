@@ -92,15 +92,15 @@ class Processor:
                 if message.error:
                     lines.park(message, Failure.to_read(message))
             handovers = [Handover(m, lines.apart(m)) for m in readable]
-            runnable = [d for d in handovers if not lines.holds(d.message)]
-            behind = [d for d in handovers if lines.holds(d.message) and d.is_shared()]
-            lines.wait([d.message for d in behind])
+            runnable = [h for h in handovers if not lines.holds(h.message)]
+            behind = [h for h in handovers if lines.holds(h.message) and h.is_shared()]
+            lines.wait([h.message for h in behind])
             taken = self._run_together(runnable, lines, failure)
             for subscription in subscriptions:
-                theirs = [d for d in handovers if subscription.name in d.apart]
+                theirs = [h for h in handovers if subscription.name in h.apart]
                 for_it = wanted(subscription, theirs)
                 if put_off:
-                    lines.wait([d.message for d in for_it], subscription.name)
+                    lines.wait([h.message for h in for_it], subscription.name)
                 else:
                     taken += self._run_apart(subscription, for_it, lines)
         handled = _each_once(taken)
@@ -115,14 +115,14 @@ class Processor:
 
         :returns: what they took.
         """
-        messages = [d.message for d in handovers]
+        messages = [h.message for h in handovers]
         if failure is not None:
             for message in messages:
                 lines.park(message, failure)
             return []
         signals.send(signals.event_received, self.consumer, messages)
         run_together(handovers)
-        return [d.message for d in handovers if d.is_shared()]
+        return [h.message for h in handovers if h.is_shared()]
 
     def _run_apart(
         self, subscription: HandlerSubscription, handovers: Sequence[Handover], lines: KeyLines
@@ -132,10 +132,10 @@ class Processor:
         :returns: what it took.
         """
         name = subscription.name
-        lines.wait([d.message for d in handovers if lines.holds(d.message, name)], name)
-        free = [d for d in handovers if not lines.holds(d.message, name)]
+        lines.wait([h.message for h in handovers if lines.holds(h.message, name)], name)
+        free = [h for h in handovers if not lines.holds(h.message, name)]
         if not free or self._succeeds(subscription, free) is None:
-            return [d.message for d in free]
+            return [h.message for h in free]
         taken = []
         for handover in free:
             message = handover.message
@@ -156,7 +156,7 @@ class Processor:
         """
         try:
             with bus_atomic():
-                run(subscription, [d.event for d in handovers])
+                run(subscription, [h.event for h in handovers])
         except Exception as error:
             self._raise_what_passes(error)
             if is_disconnected():  # the work of all others is lost with it

@@ -39,16 +39,16 @@ def run_together(handovers: Sequence[Handover]) -> None:
     :raises HandlerFailed: when a handler raises.
     """
     for subscription in subscriptions:
-        theirs = [d for d in handovers if subscription.name not in d.apart]
-        run(subscription, [d.event for d in wanted(subscription, theirs)])
+        theirs = [h for h in handovers if subscription.name not in h.apart]
+        run(subscription, [h.event for h in wanted(subscription, theirs)])
 
 
 def wanted(subscription: HandlerSubscription, handovers: Iterable[Handover]) -> list[Handover]:
     """Those of the handovers that a handler asked for."""
     found = list(handovers)
-    types = {d.event.type for d in found}
+    types = {h.event.type for h in found}
     its_types = {event_type for event_type in types if subscription.wants(event_type)}
-    return [d for d in found if d.event.type in its_types]
+    return [h for h in found if h.event.type in its_types]
 
 
 def run(subscription: HandlerSubscription, events: Sequence[Event[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The inbox of the application: no stranger is involved, so all is one transaction."""
+"""In-app notifications: no stranger is involved, so all is one transaction."""
 
 from notification_service.notifications.facts import from_text
 from notification_service.notifications.models import Notification
