@@ -60,8 +60,9 @@ state = MigrationLoader(connection).project_state([("notifications", "0005_bound
 model = lambda name: state.apps.get_model("notifications", name).objects
 ada = state.apps.get_model("auth", "User").objects.create(username="ada")
 subscription = model("Subscription").create(owner=ada, channel="inbox")
-event = model("ProductEvent").create(event_id="e", product_id="7", at=timezone.now(), data="{}")
 for channel, answer in (("inbox", "in the inbox"), ("email", "accepted")):
+    about = {"event_id": channel, "product_id": "7", "at": timezone.now(), "data": "{}"}
+    event = model("ProductEvent").create(**about)
     model("Delivery").create(
         subscription=subscription, event=event, owner=ada, channel=channel, answer=answer,
         due_at=timezone.now(),

@@ -61,7 +61,7 @@ def publish_all(events: Iterable[Contract]) -> list[uuid.UUID]:
     if not rows:
         return []
     if len(rows) == 1:  # COPY takes a round trip more than an INSERT
-        OutboxEvent.objects.create(**dict(zip(COLUMNS, rows[0], strict=True)))
+        OutboxEvent.objects.bulk_create([OutboxEvent(**dict(zip(COLUMNS, rows[0], strict=True)))])
     else:
         insert(OutboxEvent, COLUMNS, rows, using=connection.alias)
     remember(event for event in events if event.is_last)
