@@ -47,6 +47,8 @@ urlpatterns = [
     path("healthz", healthz),
     path(
         "readyz",
-        readyz("eventbus_inbox.view_worker", workers=workers, parked=parked, dead=dead, lost=lost),
+        readyz(
+            "eventbus_inbox.view_workerstate", workers=workers, parked=parked, dead=dead, lost=lost
+        ),
     ),
 ]

@@ -284,7 +284,7 @@ def confluent_copy(wanted: int) -> float:
     import msgspec
     from confluent_kafka import Consumer
 
-    from eventbus.events.envelope import Envelope
+    from eventbus.events import Envelope
 
     consumer = Consumer(
         {

@@ -38,7 +38,7 @@ def measure(rig: Rig) -> Report:
     for service in ("product", "audit"):
         rig.prepare(service)
     relayed = "SELECT count(published_at) FROM eventbus_outbox_outboxevent"
-    handled = "SELECT coalesce(max(handled), 0) FROM eventbus_inbox_worker"
+    handled = "SELECT coalesce(max(handled), 0) FROM eventbus_inbox_workerstate"
     relay = rig.environment("product")
     rig.python("manage", ["product", "create_topics"], relay)
     Console().print(f"Filling the outbox with {events:,} events")

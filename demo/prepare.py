@@ -64,7 +64,7 @@ def watch_health(permissions: "QuerySet[Permission]") -> None:
     known = User.objects.filter(username="health").first()
     watcher = known or User.objects.create_user("health")
     watcher.user_permissions.set(
-        permissions.filter(codename__in=["view_worker", "view_outboxevent"])
+        permissions.filter(codename__in=["view_workerstate", "view_outboxevent"])
     )
     Token.objects.filter(user=watcher).delete()
     Token.objects.create(user=watcher, key=os.environ["DEMO_HEALTH_TOKEN"])

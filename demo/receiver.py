@@ -45,7 +45,7 @@ class Receiver(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, port: int, secret: str, mails: Path) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(("127.0.0.1", port), ReceiverHandler)
         self.webhook = Webhook(secret)
         self.mails = mails
         self.lock = threading.Lock()
@@ -89,7 +89,7 @@ class Receiver(ThreadingHTTPServer):
             yield f"{mail['To']}: {mail['Subject']} ({path.name})"
 
 
-class Handler(BaseHTTPRequestHandler):
+class ReceiverHandler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_GET(self) -> None:

@@ -25,7 +25,7 @@ handler404 = "common.servicekit.api.exceptions.page_not_found"
 handler500 = "common.servicekit.api.exceptions.server_error"
 
 urlpatterns = [
-    path("", views.inbox, name="inbox"),
+    path("", views.notifications, name="notifications"),
     path("newer/", views.newer, name="newer"),
     path("mark-read/<int:pk>/", views.mark_read, name="mark-read"),
     path("mark-all-read/", views.mark_all_read, name="mark-all-read"),
@@ -44,7 +44,7 @@ urlpatterns = [
     path(
         "readyz",
         readyz(
-            "eventbus_inbox.view_worker",
+            "eventbus_inbox.view_workerstate",
             workers=workers,
             parked=parked,
             dead=dead,

@@ -14,7 +14,7 @@ OWN_TABLES = {
 }
 INBOX_TABLES = {
     f"eventbus_inbox_{name}"
-    for name in ("inboxmessage", "parkedkey", "parkedevent", "parkeddecision", "worker")
+    for name in ("inboxmessage", "parkedkey", "parkedevent", "parkeddecision", "workerstate")
 }
 LIST_TABLES = (
     "from django.db import connection; "

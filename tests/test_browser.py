@@ -1,4 +1,4 @@
-"""What a person sees: the admin, the inbox page and the audit record, in a real browser."""
+"""What a person sees: the admin, the notifications page and the audit record, in a real browser."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_a_price_changed_in_the_admin_is_told_and_recorded(
     page.set_viewport_size(PHONE)
     page.emulate_media(color_scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    page.screenshot(path=tmp_path / "inbox.png")
+    page.screenshot(path=tmp_path / "notifications.png")
     page.get_by_role("button", name="Mark all as read").press("Enter")
     expect(page.get_by_role("button", name="Mark all as read")).to_have_count(0)
 

@@ -52,6 +52,29 @@ for name in ("admin", "reader", "stranger"):
     days = {f"{one.created_at:%Y-%m-%d}" for one in own}
     print(name, own.count(), unread, *days, *Subscription.objects.filter(owner__username=name))
 """
+SEND = """
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.utils import timezone
+state = MigrationLoader(connection).project_state([("notifications", "0005_boundary_times")])
+model = lambda name: state.apps.get_model("notifications", name).objects
+ada = state.apps.get_model("auth", "User").objects.create(username="ada")
+subscription = model("Subscription").create(owner=ada, channel="inbox")
+for channel, answer in (("inbox", "in the inbox"), ("email", "accepted")):
+    about = {"event_id": channel, "product_id": "7", "at": timezone.now(), "data": "{}"}
+    event = model("ProductEvent").create(**about)
+    model("Delivery").create(
+        subscription=subscription, event=event, owner=ada, channel=channel, answer=answer,
+        due_at=timezone.now(),
+    )
+"""
+CHANNELS = """
+from notification_service.notifications.models import Delivery, Subscription
+for channel in Subscription.objects.values_list("channel", flat=True):
+    print("subscription", channel)
+for words in Delivery.objects.order_by("id").values_list("channel", "answer"):
+    print("delivery", *words)
+"""
 
 
 Manage = Callable[..., str]
@@ -75,7 +98,7 @@ def empty(
     return make
 
 
-def test_what_everybody_saw_is_in_the_inbox_of_each(empty: Callable[[str], Manage]) -> None:
+def test_what_everybody_saw_is_notified_to_each(empty: Callable[[str], Manage]) -> None:
     manage = empty("notification")
     manage("migrate", "notifications", "0001", "--verbosity=0")
     for app in ("auth", "contenttypes"):
@@ -87,6 +110,25 @@ def test_what_everybody_saw_is_in_the_inbox_of_each(empty: Callable[[str], Manag
     assert [line for line in lines if line.startswith(("admin", "reader", "stranger"))] == [
         f"admin {everything}", f"reader {everything}", "stranger 0 0",
     ]  # fmt: skip
+
+
+def test_the_channel_of_in_app_notifications_is_renamed(empty: Callable[[str], Manage]) -> None:
+    manage = empty("notification")
+    manage("migrate", "notifications", "0005", "--verbosity=0")
+    manage("shell", "--command", SEND)
+    before = ["subscription inbox", "delivery inbox in the inbox", "delivery email accepted"]
+    assert channels(manage) == before
+    manage("migrate", "notifications", "--verbosity=0")
+    assert channels(manage) == [
+        "subscription in_app", "delivery in_app in the application", "delivery email accepted",
+    ]  # fmt: skip
+    manage("migrate", "notifications", "0005", "--verbosity=0")
+    assert channels(manage) == before
+
+
+def channels(manage: Manage) -> list[str]:
+    lines = manage("shell", "--command", CHANNELS).splitlines()
+    return [line for line in lines if line.startswith(("subscription ", "delivery "))]
 
 
 def test_old_entries_are_chained_and_put_into_their_months(

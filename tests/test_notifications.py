@@ -50,7 +50,7 @@ def test_a_mail_and_a_webhook_leave_for_one_change(
     stack: Stack, application: Application, mailboxes: Mailboxes
 ) -> None:
     product = stack.create_product("SENT-1", name="Hooked 1")
-    eventually(lambda: deliveries(stack, product, "inbox"))  # what is followed now, comes later
+    eventually(lambda: deliveries(stack, product, "in_app"))  # what is followed now, comes later
     follow(stack, channel="email", products="list", product_ids=[str(product["id"])])
     stack.change(product, price="9.90")
     [mail] = eventually(lambda: mailboxes.about("Hooked 1"))
@@ -167,5 +167,5 @@ def test_following_by_the_page_and_seeing_it_arrive(
 
     page.set_viewport_size({"width": 1280, "height": 800})
     page.goto(f"{home}/admin/notifications/delivery/")
-    expect(page.get_by_role("img", name="inbox, day by day")).to_be_visible()
+    expect(page.get_by_role("img", name="in the application, day by day")).to_be_visible()
     page.screenshot(path=tmp_path / "deliveries.png", full_page=True)

@@ -75,6 +75,6 @@ def test_a_person_sees_it_and_discards_it(poisoned: Poisoned, page: Page, tmp_pa
     page.screenshot(path=tmp_path / "decided.png", full_page=True)
     page.goto(f"{audit}/admin/eventbus_inbox/parkedkey/")
     page.screenshot(path=tmp_path / "empty.png", full_page=True)
-    page.goto(f"{audit}/admin/eventbus_inbox/worker/")
+    page.goto(f"{audit}/admin/eventbus_inbox/workerstate/")
     expect(page.get_by_text("at work", exact=True)).to_be_visible()
     page.screenshot(path=tmp_path / "workers.png", full_page=True)

@@ -21,7 +21,7 @@ CHUNK = 1000
 
 
 @dataclass(frozen=True)
-class State:
+class SubjectState:
     """What one subject was."""
 
     subject: str
@@ -29,7 +29,7 @@ class State:
     data: dict[str, Any]
 
 
-def catalogue(aggregate: str, at: datetime) -> Iterator[State]:
+def catalogue(aggregate: str, at: datetime) -> Iterator[SubjectState]:
     """What there was at a time, in the order of the subjects, without what was deleted by then.
 
     :param aggregate: what kind of thing it is, such as ``product``: the type up to its first dot.
@@ -42,16 +42,16 @@ def catalogue(aggregate: str, at: datetime) -> Iterator[State]:
     last = AuditEntry.objects.filter(pk__in=ranked.values("pk")).order_by("subject")
     for entry in last.iterator(CHUNK):
         if not is_deletion(entry):
-            yield State(entry.subject, sequence_of(entry), state_of(entry))
+            yield SubjectState(entry.subject, sequence_of(entry), state_of(entry))
 
 
-def as_ndjson(states: Iterable[State]) -> Iterator[bytes]:
+def as_ndjson(states: Iterable[SubjectState]) -> Iterator[bytes]:
     """A line of JSON each."""
     for state in states:
         yield msgspec.json.encode(state) + b"\n"
 
 
-def as_csv(states: Iterable[State]) -> Iterator[str]:
+def as_csv(states: Iterable[SubjectState]) -> Iterator[str]:
     """A row each, with the columns of all of them in the order in which they are first met.
 
     No column is known for sure before the last row. So the rows wait in a file: reading the record

@@ -29,7 +29,7 @@ class Signature(msgspec.Struct):
     sig: str
 
 
-class Envelope(msgspec.Struct, rename="camel"):
+class DsseEnvelope(msgspec.Struct, rename="camel"):
     """What is stored and exported."""
 
     payload_type: str
@@ -73,7 +73,7 @@ def sign(statement: Statement, key: Ed25519PrivateKey) -> bytes:
     """The signed envelope of a statement."""
     payload = msgspec.json.encode(statement)
     signature = Signature(_name(key.public_key()), _text(key.sign(_signed_bytes(payload))))
-    return msgspec.json.encode(Envelope(PAYLOAD_TYPE, _text(payload), [signature]))
+    return msgspec.json.encode(DsseEnvelope(PAYLOAD_TYPE, _text(payload), [signature]))
 
 
 def opened(envelope: bytes, trusted: Iterable[Ed25519PublicKey]) -> Statement:
@@ -82,7 +82,7 @@ def opened(envelope: bytes, trusted: Iterable[Ed25519PublicKey]) -> Statement:
     :raises BadCheckpoint: when none has, when it cannot be read, or when it contradicts itself.
     """
     try:
-        read = msgspec.json.decode(envelope, type=Envelope)
+        read = msgspec.json.decode(envelope, type=DsseEnvelope)
         payload = b64decode(read.payload, validate=True)
         signatures = [b64decode(signature.sig, validate=True) for signature in read.signatures]
     except (msgspec.DecodeError, NotBase64) as error:

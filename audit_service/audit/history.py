@@ -18,7 +18,7 @@ COUNTED = frozenset({"version", "updated_at"})
 LEAST = -(2**63)
 """Of what a column of sequences holds."""
 
-Place = tuple[str, str, int]
+SubjectPlace = tuple[str, str, int]
 """Aggregate, subject and sequence."""
 
 
@@ -157,7 +157,7 @@ def _tells_before(entry: AuditEntry) -> bool:
     return isinstance(entry.data, dict) and isinstance(entry.data.get(PREVIOUS), dict)
 
 
-def _predecessors(entries: Iterable[AuditEntry]) -> dict[Place, AuditEntry]:
+def _predecessors(entries: Iterable[AuditEntry]) -> dict[SubjectPlace, AuditEntry]:
     """The entries just before these, with one query."""
     places = {_place_before(entry) for entry in entries if (entry.sequence or 0) > LEAST}
     found = AuditEntry.objects.filter(
@@ -168,7 +168,7 @@ def _predecessors(entries: Iterable[AuditEntry]) -> dict[Place, AuditEntry]:
     return {place: entry for place, entry in by_place.items() if place in places}
 
 
-def _place_before(entry: AuditEntry) -> Place:
+def _place_before(entry: AuditEntry) -> SubjectPlace:
     return entry.aggregate, entry.subject, (entry.sequence or 0) - 1
 
 

@@ -24,7 +24,7 @@ TOPIC_FROM = 98
 
 Key = tuple[str, int]
 """Topic and partition."""
-Row = tuple[int, Key, int, bytes, bytes]
+SealedValues = tuple[int, Key, int, bytes, bytes]
 """What :class:`Sealed` has; a tuple alone is made in half the time."""
 
 
@@ -47,7 +47,7 @@ def sealed(entries: QuerySet[AuditEntry]) -> Iterator[Sealed]:
     return starmap(Sealed, sealed_rows(entries))
 
 
-def sealed_rows(entries: QuerySet[AuditEntry]) -> Iterator[Row]:
+def sealed_rows(entries: QuerySet[AuditEntry]) -> Iterator[SealedValues]:
     """Entries in the order of their ids, in constant memory.
 
     On PostgreSQL they come by COPY: until the last one, the connection takes no other query.
@@ -63,13 +63,13 @@ def sealed_rows(entries: QuerySet[AuditEntry]) -> Iterator[Row]:
     return _copied(stored.values_list(*first, *names))
 
 
-def _selected(rows: Any) -> Iterator[Row]:
+def _selected(rows: Any) -> Iterator[SealedValues]:
     for id_, link, position, *row, value in rows.iterator(CHUNK):
         key = (row[SEALED.index("topic")], row[SEALED.index("partition")])
         yield id_, key, position, bytes(link), seal([*row, bytes(value)])
 
 
-def _copied(rows: Any) -> Iterator[Row]:
+def _copied(rows: Any) -> Iterator[SealedValues]:
     keys: dict[bytes, Key] = {}
     start = START.unpack_from
     number = int.from_bytes

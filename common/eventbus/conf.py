@@ -125,7 +125,7 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         return f"/{self.service_name}"
 
 
-class Problem(NamedTuple):
+class SettingProblem(NamedTuple):
     """What is wrong with one key, in one line, and what to do about it."""
 
     key: str
@@ -148,10 +148,12 @@ def bus_settings() -> BusSettings:
     return msgspec.convert(dict(configured), BusSettings)
 
 
-def problems(configured: Any) -> Iterator[Problem]:
+def problems(configured: Any) -> Iterator[SettingProblem]:
     """Everything that is wrong with a value of ``EVENTBUS``, key by key."""
     if not isinstance(configured, Mapping):
-        yield Problem(NAME, f"{NAME} must be a dict", 'Write EVENTBUS = {"SERVICE_NAME": "..."}.')
+        yield SettingProblem(
+            NAME, f"{NAME} must be a dict", 'Write EVENTBUS = {"SERVICE_NAME": "..."}.'
+        )
         return
     fields = {field.encode_name: field for field in msgspec.structs.fields(BusSettings)}
     for key in configured:
@@ -161,19 +163,19 @@ def problems(configured: Any) -> Iterator[Problem]:
         if key not in configured:
             if field.default is NODEFAULT and field.default_factory is NODEFAULT:
                 hint = f'Add it to settings.py: EVENTBUS = {{"{key}": ...}}.'
-                yield Problem(key, f"{NAME}[{key!r}] is missing", hint)
+                yield SettingProblem(key, f"{NAME}[{key!r}] is missing", hint)
             continue
         try:
             msgspec.convert(configured[key], field.type)
         except msgspec.ValidationError as error:
             text = f"{NAME}[{key!r}] is wrong: {_plain(error)}"
-            yield Problem(key, text, _meaning(field))
+            yield SettingProblem(key, text, _meaning(field))
 
 
-def _unknown(key: object, known: list[str]) -> Problem:
+def _unknown(key: object, known: list[str]) -> SettingProblem:
     close = get_close_matches(str(key).upper(), known, n=1)
     hint = f"Did you mean {close[0]!r}?" if close else f"The keys are {', '.join(known)}."
-    return Problem(str(key), f"{NAME}[{key!r}] is not a setting", hint)
+    return SettingProblem(str(key), f"{NAME}[{key!r}] is not a setting", hint)
 
 
 def _meaning(field: msgspec.structs.FieldInfo) -> str:

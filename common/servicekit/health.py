@@ -57,8 +57,8 @@ class Readiness(APIView):
 def readyz(permission: str, **details: Callable[[], object]) -> View:
     """The view of ``/readyz``: the status for everybody, details for those who may see them.
 
-    :param permission: who sees the details, such as ``eventbus_inbox.view_worker``. Monitoring can
-        have a user with it, and send that user's token (``Authorization: Token ...``).
+    :param permission: who sees the details, such as ``eventbus_inbox.view_workerstate``. Monitoring
+        can have a user with it, and send that user's token (``Authorization: Token ...``).
     :param details: what else to answer, by its name; none of it makes the service unready.
     """
     view: View = Readiness.as_view(permission=permission, details=details)

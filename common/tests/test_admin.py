@@ -7,7 +7,7 @@ from django.urls import reverse
 from common.contracts.product import ProductCreated
 from common.tests.conftest import hopeless, poison, product
 from eventbus import outbox
-from eventbus.inbox.models import LostMessages, ParkedEvent, Worker
+from eventbus.inbox.models import LostMessages, ParkedEvent, WorkerState
 from eventbus.inbox.parking import decisions
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ def pages(bus):
     bus.run()
     decisions.discard(ParkedEvent.objects.latest("id").pk, by="ann", reason="junk")
     outbox.publish(product(5))
-    Worker.objects.create(consumer="group", host="here", pid=1)
+    WorkerState.objects.create(consumer="group", host="here", pid=1)
     LostMessages.objects.create(consumer="group", topic="t", partition=0, first=1, last=2)
     admin.autodiscover()
     return [

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from eventbus.inbox import insert
-from eventbus.inbox.models import InboxMessage, Worker
+from eventbus.inbox.models import InboxMessage, WorkerState
 from eventbus.inbox.taking.claims import claim
 
 pytestmark = pytest.mark.django_db
@@ -15,18 +15,18 @@ pytestmark = pytest.mark.django_db
 
 def test_values_are_stored_as_the_fields_store_them_and_the_others_get_their_defaults():
     rows = [("group", f'tab\t "quote" \\N {n}', n, [f"topic/{n}", None]) for n in range(3)]
-    insert(Worker, ("consumer", "host", "pid", "partitions"), rows)
-    stored = Worker.objects.order_by("pid")
+    insert(WorkerState, ("consumer", "host", "pid", "partitions"), rows)
+    stored = WorkerState.objects.order_by("pid")
     assert list(stored.values_list("consumer", "host", "pid", "partitions")) == rows
-    insert(Worker, ("consumer", "host", "pid"), [("group", "other", 4)])
-    last = Worker.objects.get(host="other")
+    insert(WorkerState, ("consumer", "host", "pid"), [("group", "other", 4)])
+    last = WorkerState.objects.get(host="other")
     assert last.partitions == []
     assert timezone.now() - last.started_at < timedelta(minutes=1)
 
 
 def test_no_rows_are_no_trouble():
-    insert(Worker, ("consumer", "host", "pid"), [])
-    assert not Worker.objects.exists()
+    insert(WorkerState, ("consumer", "host", "pid"), [])
+    assert not WorkerState.objects.exists()
 
 
 def test_where_one_row_cannot_be_written_none_is():

@@ -14,8 +14,7 @@ from common.tests.conftest import locked, poison, product, written
 from eventbus import outbox
 from eventbus.database.errors import PASSING_SQLSTATES, passes
 from eventbus.inbox import subscribe
-from eventbus.inbox.models import ParkedEvent, ParkedKey
-from eventbus.inbox.models import Worker as HeartbeatRow
+from eventbus.inbox.models import ParkedEvent, ParkedKey, WorkerState
 from eventbus.inbox.running.replay import Replay
 from eventbus.inbox.taking.patience import PATIENCE_SECONDS, Patience
 from eventbus.inbox.taking.subscriptions import subscriptions
@@ -183,7 +182,7 @@ def test_no_event_is_to_blame_while_nothing_can_be_written(bus, hurry, monkeypat
         raise locked()
 
     monkeypatch.setattr(handlers.Written.objects, "create", heal_at_last)
-    monkeypatch.setattr(HeartbeatRow, "save", beat)
+    monkeypatch.setattr(WorkerState, "save", beat)
     outbox.publish(product(1))
     assert bus.run().handled == 1
     assert not ParkedKey.objects.exists()

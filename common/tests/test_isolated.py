@@ -15,7 +15,7 @@ from eventbus import outbox
 from eventbus.inbox import Retry, signals, subscribe
 from eventbus.inbox.models import InboxMessage, ParkedEvent, ParkedKey
 from eventbus.inbox.parking import decisions
-from eventbus.inbox.parking.parking import parked_message
+from eventbus.inbox.parking.holding import parked_message
 from eventbus.inbox.running import health
 from eventbus.inbox.running.replay import Replay
 from eventbus.inbox.taking.subscriptions import subscription_of, subscriptions

@@ -33,7 +33,7 @@ from eventbus import outbox
 from eventbus.inbox import Retry
 from eventbus.inbox.models import ParkedEvent, ParkedKey
 from eventbus.inbox.parking import decisions
-from eventbus.inbox.parking.parking import parked_message
+from eventbus.inbox.parking.holding import parked_message
 from eventbus.inbox.running.stream import Stream
 from eventbus.inbox.running.worker import Worker
 from eventbus.inbox.taking import subscriptions

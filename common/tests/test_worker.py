@@ -10,7 +10,7 @@ from common.contracts.product import TOPIC
 from common.tests.app import handlers
 from common.tests.conftest import product, written
 from eventbus import outbox
-from eventbus.inbox.models import Worker as HeartbeatRow
+from eventbus.inbox.models import WorkerState
 from eventbus.inbox.running.heartbeat import shown_partitions
 from eventbus.inbox.running.stream import Stream
 from eventbus.inbox.running.worker import Limits, Worker
@@ -57,14 +57,14 @@ def test_it_ends_when_kafka_refuses_it_for_good(bus):
     consumer = Failing(bus.kafka, [TopicAuthorizationFailedError(TOPIC)])
     with pytest.raises(TopicAuthorizationFailedError):
         work(consumer)
-    assert not HeartbeatRow.objects.exists()
+    assert not WorkerState.objects.exists()
 
 
 def test_it_shows_its_partitions_while_it_lives(bus, monkeypatch):
     shown = []
 
     def look(**values):
-        shown.append(list(HeartbeatRow.objects.values_list("partitions", flat=True)))
+        shown.append(list(WorkerState.objects.values_list("partitions", flat=True)))
 
     monkeypatch.setattr(handlers.Written.objects, "create", look)
     for version in (1, 2):
@@ -72,7 +72,7 @@ def test_it_shows_its_partitions_while_it_lives(bus, monkeypatch):
     bus.relay()
     bus.consume(batch_size=1)
     assert shown == [[[f"{TOPIC}/{number}" for number in range(3)]]] * 2
-    assert not HeartbeatRow.objects.exists()
+    assert not WorkerState.objects.exists()
 
 
 @pytest.mark.parametrize(

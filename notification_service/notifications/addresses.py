@@ -20,7 +20,7 @@ NO_URL = "This is no valid URL."
 NOT_ASCII = "Its host name has letters that are not understood alike everywhere: write it as xn--…"
 
 
-class Refused(Exception):
+class AddressRefused(Exception):
     """The address is one that nothing is sent to; the text says why."""
 
 
@@ -29,7 +29,7 @@ def checked_url(url: str) -> str:
 
     :returns: the same URL in ASCII: the host in IDNA, the rest percent-encoded (RFC 3987, section
         3.1). That is what is stored, and what is sent to.
-    :raises Refused: where it is no plain HTTPS URL, or names a private address.
+    :raises AddressRefused: where it is no plain HTTPS URL, or names a private address.
     """
     try:
         parts = urlsplit(url)
@@ -38,7 +38,7 @@ def checked_url(url: str) -> str:
         host = _ascii_host(parts.hostname or "")
         path, query = iri_to_uri(parts.path), iri_to_uri(parts.query)
     except ValueError:  # UnicodeError is one, too
-        raise Refused(NO_URL) from None
+        raise AddressRefused(NO_URL) from None
     _check_host(host)
     netloc = f"[{host}]" if ":" in host else host
     if port is not None:
@@ -51,7 +51,7 @@ def resolve(host: str, port: int) -> list[str]:
 
     One private address among them refuses the host: which one answers is not ours to choose.
 
-    :raises Refused: where one is private.
+    :raises AddressRefused: where one is private.
     :raises OSError: where the name cannot be resolved.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -62,13 +62,13 @@ def resolve(host: str, port: int) -> list[str]:
 
 def _check_parts(parts: SplitResult) -> None:
     if parts.scheme != "https" and not (settings.WEBHOOK_ALLOW_PRIVATE and parts.scheme == "http"):
-        raise Refused("It must begin with https://.")
+        raise AddressRefused("It must begin with https://.")
     if not parts.hostname:
-        raise Refused("It names no host.")
+        raise AddressRefused("It names no host.")
     if parts.username is not None or parts.password is not None:
-        raise Refused("It must have no user name and no password.")
+        raise AddressRefused("It must have no user name and no password.")
     if parts.fragment:
-        raise Refused("It must have no fragment.")
+        raise AddressRefused("It must have no fragment.")
 
 
 def _ascii_host(host: str) -> str:
@@ -81,7 +81,7 @@ def _ascii_host(host: str) -> str:
     """
     encoded = host.encode("idna").decode("ascii")
     if not host.isascii() and encoded.encode("ascii").decode("idna") != _composed(host):
-        raise Refused(NOT_ASCII)
+        raise AddressRefused(NOT_ASCII)
     return encoded.lower()
 
 
@@ -91,7 +91,9 @@ def _composed(host: str) -> str:
 
 def _check_host(host: str) -> None:
     if "%" in host:
-        raise Refused("It must have no zone: that is an address of this machine's own links.")
+        raise AddressRefused(
+            "It must have no zone: that is an address of this machine's own links."
+        )
     name = host.rstrip(".")
     literal = "127.0.0.1" if f".{name}".endswith(LOCAL) else name
     if _is_address(literal):
@@ -103,7 +105,7 @@ def _check_addresses(host: str, addresses: list[str]) -> None:
         return
     for text in addresses:
         if not is_public(ip_address(text)):
-            raise Refused(f"{host} is an address of a private network.")
+            raise AddressRefused(f"{host} is an address of a private network.")
 
 
 def _is_address(host: str) -> bool:

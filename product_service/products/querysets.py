@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BATCH = 5_000
 KEPT = ("version", "created_at")
 
-Row = dict[str, Any]
+ProductValues = dict[str, Any]
 """A product as its columns hold it."""
 
 
@@ -116,7 +116,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
 
-    def _lock(self, *further: str) -> list[Row]:
+    def _lock(self, *further: str) -> list[ProductValues]:
         """The rows, locked until the transaction ends.
 
         :param further: columns beside those that can change. Reading a time that is then not
@@ -143,7 +143,9 @@ class ProductQuerySet(models.QuerySet["Product"]):
     def _has_joins(self) -> bool:
         return sum(map(bool, self.query.alias_refcount.values())) > 1
 
-    def _compute(self, rows: Sequence[Row], new: dict[str, Any]) -> list[tuple[Row, Row]]:
+    def _compute(
+        self, rows: Sequence[ProductValues], new: dict[str, Any]
+    ) -> list[tuple[ProductValues, ProductValues]]:
         """Write expressions into the rows, and read what they came to.
 
         An expression such as RANDOM() comes to something else each time, so it is evaluated once,
@@ -159,7 +161,9 @@ class ProductQuerySet(models.QuerySet["Product"]):
         by_id = {row["id"]: row for row in found}
         return [(row, by_id[row["id"]]) for row in rows]
 
-    def _write(self, changes: Sequence[tuple[Row, Row]], values: dict[str, Any]) -> None:
+    def _write(
+        self, changes: Sequence[tuple[ProductValues, ProductValues]], values: dict[str, Any]
+    ) -> None:
         """Write into the rows that changed, by their keys: writing may change what filters find."""
         if changes:
             chosen = self._among(row["id"] for row, _ in changes)
@@ -168,7 +172,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
     def _among(self, keys: Iterable[int]) -> Any:
         return among(list(keys), connections[self.db])
 
-    def _slugs(self, rows: Iterable[Row]) -> dict[int, str]:
+    def _slugs(self, rows: Iterable[ProductValues]) -> dict[int, str]:
         """The slugs of the rows' categories by id."""
         shelf = cast("type[Category]", column(self.model, "category").related_model)
         categories = shelf.objects.using(self.db)
@@ -184,7 +188,9 @@ class ProductQuerySet(models.QuerySet["Product"]):
             raise TypeError(f"{what}() needs a queryset without limit, offset or union")
 
 
-def _updated(before: Row, after: Row, slugs: dict[int, str], now: datetime) -> ProductUpdated:
+def _updated(
+    before: ProductValues, after: ProductValues, slugs: dict[int, str], now: datetime
+) -> ProductUpdated:
     """The event of a row that changed, which has ``after`` except for what counts changes."""
     changed = [name for name, value in after.items() if value != before[name]]
     old = _data(before, slugs)
@@ -192,7 +198,7 @@ def _updated(before: Row, after: Row, slugs: dict[int, str], now: datetime) -> P
     return events.updated(old, new, changed)
 
 
-def _data(row: Row, slugs: dict[int, str]) -> events.Data:
+def _data(row: ProductValues, slugs: dict[int, str]) -> events.Data:
     data = row.copy()
     data["category"] = slugs.get(data.pop("category_id"))
     return data

@@ -22,7 +22,7 @@ OTHERS = ("", "")
 
 log = structlog.get_logger(__name__)
 
-Key = tuple[str, str]
+AlertKey = tuple[str, str]
 """Actor and event type."""
 
 
@@ -39,7 +39,7 @@ class Unjudged:
         return cls(sighting, "".join(c if c.isprintable() else "?" for c in text[:300]))
 
     @property
-    def key(self) -> Key:
+    def key(self) -> AlertKey:
         return self.sighting.actor, self.sighting.event.type
 
     def alert(self, rule: Rule) -> Alert:
@@ -77,7 +77,7 @@ def _tell(rule: Rule, events: Sequence[Unjudged]) -> None:
     Alert.objects.bulk_update(counted[False], ["unjudged"])
 
 
-def _of_the_last_hour(rule: Rule) -> dict[Key, Alert]:
+def _of_the_last_hour(rule: Rule) -> dict[AlertKey, Alert]:
     recent = Alert.objects.filter(rule=rule, unjudged__gt=0, handled_at__isnull=True)
     recent = recent.filter(raised_at__gt=timezone.now() - HOUR).order_by("id")
     return {(alert.actor, alert.event_type): alert for alert in recent}

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from audit_service.audit.catalogue import State, as_csv, catalogue
+from audit_service.audit.catalogue import SubjectState, as_csv, catalogue
 from audit_service.audit.checkpoints import new_keys, trusted_keys
 from audit_service.audit.exporting import write_csv
 from audit_service.audit.models import AuditEntry, ChainHead, ExportRecord
@@ -101,7 +101,7 @@ def test_no_spreadsheet_runs_what_somebody_sent(record, tmp_path, text):
     [row] = csv.DictReader(StringIO(content.decode(), newline=""))
     assert not row["subject"].startswith(FORMULAS)
     assert (unmark(row["subject"]), unmark(row["type"])) == (text, f"{text}.created")
-    states = [State(text, 1, {text: text})]
+    states = [SubjectState(text, 1, {text: text})]
     lines = list(csv.reader(StringIO("".join(as_csv(states)), newline="")))
     assert [[unmark(cell) for cell in line] for line in lines] == [
         ["subject", "sequence", text],
@@ -112,9 +112,9 @@ def test_no_spreadsheet_runs_what_somebody_sent(record, tmp_path, text):
 
 def test_the_columns_of_a_catalogue_are_those_of_all_its_rows():
     states = [
-        State("1", 4, {"name": "Pan", "colour": None}),
-        State("2", 1, {"name": "Wok", "size": {"cm": 30}}),
-        State("3", 1, {}),
+        SubjectState("1", 4, {"name": "Pan", "colour": None}),
+        SubjectState("2", 1, {"name": "Wok", "size": {"cm": 30}}),
+        SubjectState("3", 1, {}),
     ]
     rows = list(csv.DictReader(StringIO("".join(as_csv(states)), newline="")))
     assert list(rows[0]) == ["subject", "sequence", "name", "colour", "size"]

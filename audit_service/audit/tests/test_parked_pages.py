@@ -34,7 +34,12 @@ def decide(client: Client, path: str, pk: int, action: str, **reason: str):
 
 
 def test_pages_show_what_waits(admin_client, parked):
-    for path in (EVENTS, KEYS, f"{EVENTS}{parked.pk}/change/", "/admin/eventbus_inbox/worker/"):
+    for path in (
+        EVENTS,
+        KEYS,
+        f"{EVENTS}{parked.pk}/change/",
+        "/admin/eventbus_inbox/workerstate/",
+    ):
         assert admin_client.get(path).status_code == 200
     page = admin_client.get(f"{EVENTS}{parked.pk}/change/").content.decode()
     assert "&lt;oops&gt;" in page

@@ -2,9 +2,8 @@
 
 from eventbus.events.codec import decode, encode
 from eventbus.events.contract import AnyEvent, Contract, event
-from eventbus.events.envelope import Envelope
+from eventbus.events.envelope import Envelope, Event, Place
 from eventbus.events.errors import ContractViolation, EventError, EventTooLarge, InvalidEvent
-from eventbus.events.received import Event, Place
 
 __all__ = [
     "AnyEvent",

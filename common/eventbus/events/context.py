@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from eventbus.events.received import Event
+from eventbus.events.envelope import Event
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from django.utils.timesince import timesince
 
 from eventbus.admin import ReadOnlyAdmin
 from eventbus.events.codec import headers_from_text
-from eventbus.inbox.models import LostMessages, ParkedDecision, ParkedEvent, ParkedKey, Worker
+from eventbus.inbox.models import LostMessages, ParkedDecision, ParkedEvent, ParkedKey, WorkerState
 from eventbus.inbox.parking import decisions
-from eventbus.inbox.parking.lines import is_abandoned, waiting_keys
+from eventbus.inbox.parking.overview import is_abandoned, waiting_keys
 from eventbus.inbox.parking.payload import pretty
 from eventbus.inbox.running import health
 from eventbus.inbox.running.heartbeat import shown_partitions
@@ -271,7 +271,7 @@ class LostMessagesAdmin(ReadOnlyAdmin):
     list_filter = ["topic"]
 
 
-@admin.register(Worker)
+@admin.register(WorkerState)
 class WorkerAdmin(ReadOnlyAdmin):
     list_display = [
         "__str__",
@@ -291,20 +291,20 @@ class WorkerAdmin(ReadOnlyAdmin):
         css = STYLES
 
     @admin.display(description="state")
-    def alive(self, worker: Worker) -> str:
+    def alive(self, worker: WorkerState) -> str:
         is_alive = timezone.now() - worker.seen_at < health.ALIVE
         return _badge("alive", "at work") if is_alive else _badge("gone", "not seen lately")
 
     @admin.display(description="partitions")
-    def reads(self, worker: Worker) -> str:
+    def reads(self, worker: WorkerState) -> str:
         return shown_partitions(worker.partitions)
 
     @admin.display(description="seen", ordering="seen_at")
-    def seen(self, worker: Worker) -> str:
+    def seen(self, worker: WorkerState) -> str:
         return _when(worker.seen_at)
 
     @admin.display(description="running for", ordering="started_at")
-    def running(self, worker: Worker) -> str:
+    def running(self, worker: WorkerState) -> str:
         return timesince(worker.started_at, worker.seen_at, depth=1)
 
 

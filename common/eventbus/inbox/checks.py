@@ -12,9 +12,9 @@ from eventbus.checks import with_settings
 from eventbus.conf import bus_settings
 from eventbus.database.alias import bus_alias, bus_connection
 from eventbus.events import AnyEvent
-from eventbus.inbox.parking import lines
+from eventbus.inbox.parking import overview
 from eventbus.inbox.running import health
-from eventbus.inbox.taking.subscriptions import Subscription, subscriptions
+from eventbus.inbox.taking.subscriptions import HandlerSubscription, subscriptions
 
 
 @register()
@@ -124,7 +124,7 @@ def nobody_waits_for_a_handler_that_is_gone(**options: Any) -> list[CheckMessage
     if bus_alias() not in (options["databases"] or ()):
         return []
     try:
-        names = sorted(set(lines.abandoned().values_list("handler", flat=True)))
+        names = sorted(set(overview.abandoned().values_list("handler", flat=True)))
     except DatabaseError:  # not migrated yet, or away: other checks say so
         return []
     return [
@@ -148,7 +148,7 @@ def too_many_workers(concurrency: int) -> str:
     return ""
 
 
-def _problem_with(subscription: Subscription) -> str:
+def _problem_with(subscription: HandlerSubscription) -> str:
     handler = subscription.handler
     if inspect.iscoroutinefunction(handler) or inspect.isgeneratorfunction(handler):
         return "would do nothing when it is called: it is asynchronous or a generator"

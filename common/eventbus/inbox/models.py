@@ -207,7 +207,7 @@ class LostMessages(BusModel):
         return cls.objects.filter(topic=topic, partition=partition).order_by("first")
 
 
-class Worker(BusModel):
+class WorkerState(BusModel):
     """The heartbeat of one worker process.
 
     :param lost: messages that Kafka had deleted before this worker came to read them.
@@ -232,6 +232,7 @@ class Worker(BusModel):
     seen_at = models.DateTimeField(auto_now=True, db_index=True)
 
     class Meta:
+        verbose_name = "worker"
         ordering = ["host", "pid"]
 
     def __str__(self) -> str:

@@ -68,7 +68,7 @@ def publish_all(events: Iterable[Contract], *, using: str | None = None) -> list
     if not rows:
         return []
     if len(rows) == 1:  # COPY takes a round trip more than an INSERT
-        OutboxEvent.objects.create(**dict(zip(COLUMNS, rows[0], strict=True)))
+        OutboxEvent.objects.bulk_create([OutboxEvent(**dict(zip(COLUMNS, rows[0], strict=True)))])
     else:
         insert(OutboxEvent, COLUMNS, rows, using=connection.alias)
     remember(event for event in events if event.is_last)
@@ -105,10 +105,10 @@ COLUMNS = (
     "created_at",
 )
 
-Row = tuple[uuid.UUID, str, str, str, int, str, str, datetime]
+OutboxValues = tuple[uuid.UUID, str, str, str, int, str, str, datetime]
 
 
-def _row(event: Contract, origin: dict[str, Any]) -> Row:
+def _row(event: Contract, origin: dict[str, Any]) -> OutboxValues:
     if not is_published(type(event)):
         module = type(event).__module__
         raise NotPublished(

@@ -15,7 +15,7 @@ from eventbus.database.errors import keeps_from_working
 from eventbus.events.codec import structured_headers
 from eventbus.kafka.clients import Future, Producer
 from eventbus.kafka.connecting import KafkaUnavailable, unavailable
-from eventbus.outbox.session import ActiveSession, Row
+from eventbus.outbox.session import ActiveSession, WaitingEvent
 
 log = structlog.get_logger(__name__)
 
@@ -131,7 +131,7 @@ class Relay:
         return self._database.submit(work, *arguments).result()
 
     def _send(
-        self, rows: Sequence[Row], session: ActiveSession
+        self, rows: Sequence[WaitingEvent], session: ActiveSession
     ) -> tuple[list[int], KafkaError | None]:
         """Positions of the rows that Kafka took, up to the first that it did not, and why.
 
@@ -195,7 +195,7 @@ def _close_connection() -> None:
     bus_connection().close()
 
 
-def _send_row(producer: Producer, row: Row) -> Future:
+def _send_row(producer: Producer, row: WaitingEvent) -> Future:
     return producer.send(
         row.topic,
         value=row.payload.encode(),

@@ -20,7 +20,7 @@ POLL_SECONDS = 0.05
 NOTIFY_SECONDS = 1.0
 
 
-class Row(NamedTuple):
+class WaitingEvent(NamedTuple):
     """What is sent of an event, and what tells it from others."""
 
     position: int
@@ -76,7 +76,7 @@ class ActiveSession:
         with self._held(), self._connection.cursor() as cursor:
             cursor.execute("SELECT 1")
 
-    def read(self, in_flight: Collection[int] = ()) -> list[Row]:
+    def read(self, in_flight: Collection[int] = ()) -> list[WaitingEvent]:
         """The first rows that wait, by position.
 
         :param in_flight: positions to leave out, because they are being sent.
@@ -87,7 +87,7 @@ class ActiveSession:
             waiting = waiting.exclude(position__in=in_flight)
         columns = ("position", "topic", "aggregateid", "payload", "id", "type")
         with self._held():
-            return [Row(*values) for values in waiting.values_list(*columns)[:BATCH]]
+            return [WaitingEvent(*values) for values in waiting.values_list(*columns)[:BATCH]]
 
     def mark(self, positions: Collection[int]) -> None:
         """Write down that Kafka has these.
@@ -99,7 +99,9 @@ class ActiveSession:
             with self._held():
                 sent.update(published_at=timezone.now())
 
-    def mark_and_read(self, acknowledged: Collection[int], in_flight: Collection[int]) -> list[Row]:
+    def mark_and_read(
+        self, acknowledged: Collection[int], in_flight: Collection[int]
+    ) -> list[WaitingEvent]:
         """Both, while what is in flight is being sent."""
         self.mark(acknowledged)
         return self.read(in_flight)

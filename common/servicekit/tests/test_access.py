@@ -18,7 +18,7 @@ from common.servicekit.api.filters import FilterBackend, FilterSet, IdFilter
 from common.servicekit.health import healthz, readyz
 from common.servicekit.testing.access import READING, WRITING, open_to_anybody
 from common.servicekit.testing.pages import pages
-from eventbus.inbox.models import ParkedEvent, ParkedKey, Worker
+from eventbus.inbox.models import ParkedEvent, ParkedKey, WorkerState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -52,8 +52,8 @@ urlpatterns = [
     path("api/view/", ApiView.as_view()),
     path("api/keys/", KeysView.as_view()),
     path("healthz", healthz),
-    path("readyz", readyz("eventbus_inbox.view_worker", workers=lambda: ["host-1:17"])),
-    path("readyz-of-nobody", readyz("eventbus_inbox.view_worker", workers=broken)),
+    path("readyz", readyz("eventbus_inbox.view_workerstate", workers=lambda: ["host-1:17"])),
+    path("readyz-of-nobody", readyz("eventbus_inbox.view_workerstate", workers=broken)),
 ]
 VALUES = {"pk": [1]}
 
@@ -88,7 +88,7 @@ def test_details_of_readiness_are_for_those_who_may_see_them(client):
     user = User.objects.create_user("ada")
     headers = {"Authorization": f"Token {Token.objects.create(user=user).key}"}
     assert "workers" not in client.get("/readyz", headers=headers).json()
-    user.user_permissions.add(Permission.objects.get(codename="view_worker"))
+    user.user_permissions.add(Permission.objects.get(codename="view_workerstate"))
     assert client.get("/readyz", headers=headers).json()["workers"] == ["host-1:17"]
     client.force_login(user)
     assert client.get("/readyz").json()["workers"] == ["host-1:17"]
@@ -115,7 +115,7 @@ class Named(FilterSet):
     host = filters.AllValuesFilter(field_name="host")
 
     class Meta:
-        model = Worker
+        model = WorkerState
         fields = []
 
 

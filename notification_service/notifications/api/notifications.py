@@ -1,4 +1,4 @@
-"""The API of the inbox: everybody sees their own."""
+"""The API of in-app notifications: everybody sees their own."""
 
 from typing import Any
 

@@ -10,10 +10,10 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from notification_service.notifications.channels.outcomes import NotSent, Outcome, Refused, Sent
+from notification_service.notifications.channels.outcomes import NotSent, Refused, SendOutcome, Sent
 from notification_service.notifications.channels.unsubscribing import link
-from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Endpoint
+from notification_service.notifications.outgoing import OutgoingMessage
 from notification_service.notifications.words import Words
 
 MOST_LINES = 100
@@ -23,11 +23,13 @@ PERMANENT = range(500, 600)
 
 
 @contextmanager
-def sender(endpoint: Endpoint | None, words: Words) -> Iterator[Callable[[Message], Outcome]]:
+def sender(
+    endpoint: Endpoint | None, words: Words
+) -> Iterator[Callable[[OutgoingMessage], SendOutcome]]:
     """Sends mails, over one connection to the mail server."""
     connection = get_connection()
 
-    def send(message: Message) -> Outcome:
+    def send(message: OutgoingMessage) -> SendOutcome:
         subscription = message.subscription
         if subscription is None or not subscription.owner.email:
             return Refused("the user has no e-mail address")
@@ -51,7 +53,9 @@ def sender(endpoint: Endpoint | None, words: Words) -> Iterator[Callable[[Messag
         _close(connection)
 
 
-def compose(message: Message, words: Words, connection: Any = None) -> EmailMultiAlternatives:
+def compose(
+    message: OutgoingMessage, words: Words, connection: Any = None
+) -> EmailMultiAlternatives:
     """The mail that tells a message: as text and as HTML, with a link that ends such mails."""
     subscription = message.subscription
     if subscription is None:
@@ -65,7 +69,7 @@ def compose(message: Message, words: Words, connection: Any = None) -> EmailMult
         "lines": lines,
         "more": max(0, count - MOST_LINES),
         "unsubscribe": unsubscribe,
-        "inbox": settings.PUBLIC_URL,
+        "notifications": settings.PUBLIC_URL,
         "language": language,
     }
     with translation.override(language):
@@ -94,7 +98,7 @@ def _one_line(text: str) -> str:
     return line if len(line) <= MOST_OF_SUBJECT else f"{line[: MOST_OF_SUBJECT - 1]}…"
 
 
-def _refused(code: int, said: bytes | str) -> Outcome:
+def _refused(code: int, said: bytes | str) -> SendOutcome:
     text = said.decode(errors="replace") if isinstance(said, bytes) else said
     reason = f"{code} {' '.join(text.split())}"
     return Refused(reason) if code in PERMANENT else NotSent(reason)

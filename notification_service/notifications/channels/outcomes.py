@@ -40,4 +40,4 @@ class NotWanted:
     reason: str
 
 
-Outcome = Sent | NotSent | Refused | NotWanted
+SendOutcome = Sent | NotSent | Refused | NotWanted

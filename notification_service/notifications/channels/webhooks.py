@@ -14,13 +14,12 @@ import msgspec
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from notification_service.notifications.addresses import Refused as AddressRefused
-from notification_service.notifications.addresses import checked_url
+from notification_service.notifications.addresses import AddressRefused, checked_url
 from notification_service.notifications.channels.http import GuardedNetwork
-from notification_service.notifications.channels.outcomes import NotSent, Outcome, Refused, Sent
+from notification_service.notifications.channels.outcomes import NotSent, Refused, SendOutcome, Sent
 from notification_service.notifications.facts import from_text
-from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Delivery, Endpoint
+from notification_service.notifications.outgoing import OutgoingMessage
 from notification_service.notifications.words import Words
 
 SECONDS = 10.0
@@ -35,12 +34,14 @@ LONGEST_WAIT_SECONDS = 24 * 3600
 
 
 @contextmanager
-def sender(endpoint: Endpoint | None, words: Words) -> Iterator[Callable[[Message], Outcome]]:
+def sender(
+    endpoint: Endpoint | None, words: Words
+) -> Iterator[Callable[[OutgoingMessage], SendOutcome]]:
     """Sends to one endpoint, over one connection as long as the receiver keeps it open."""
     network = GuardedNetwork(SECONDS)
     with httpcore.ConnectionPool(network_backend=network, max_connections=1) as pool:
 
-        def send(message: Message) -> Outcome:
+        def send(message: OutgoingMessage) -> SendOutcome:
             if endpoint is None:
                 return Refused("the endpoint is gone")
             if not endpoint.is_active:
@@ -88,7 +89,7 @@ def headers(
 
 def _post(
     pool: httpcore.ConnectionPool, network: GuardedNetwork, endpoint: Endpoint, delivery: Delivery
-) -> Outcome:
+) -> SendOutcome:
     url = checked_url(endpoint.url)
     now = timezone.now()
     content = body(delivery)

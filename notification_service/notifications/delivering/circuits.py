@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from notification_service.notifications.channels.outcomes import NotSent, Outcome, Sent
+from notification_service.notifications.channels.outcomes import NotSent, SendOutcome, Sent
 from notification_service.notifications.models import Circuit
 
 MOST_FAILURES = 5
@@ -29,7 +29,7 @@ def is_on_probation(lane: str) -> bool:
     return Circuit.objects.filter(lane=lane, failures__gte=MOST_FAILURES).exists()
 
 
-def note(lane: str, outcome: Outcome) -> bool:
+def note(lane: str, outcome: SendOutcome) -> bool:
     """Count what came of a delivery. What is refused for its own sake says nothing of the lane.
 
     :returns: whether more may be sent there now.

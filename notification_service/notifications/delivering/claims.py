@@ -8,9 +8,9 @@ from django.db import transaction
 from django.db.models import F, OuterRef, QuerySet
 from django.utils import timezone
 
-from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Delivery, Endpoint, Subscription
 from notification_service.notifications.models.subscriptions import Channel
+from notification_service.notifications.outgoing import OutgoingMessage
 
 LEASE = timedelta(minutes=5)
 """How long a claim holds. Whoever has not finished by then leaves it to others."""
@@ -27,7 +27,7 @@ def due(channel: str, endpoint: Endpoint | OuterRef | None = None) -> QuerySet[D
     return pending.filter(channel=channel, endpoint=endpoint)
 
 
-def claim(channel: str, endpoint: Endpoint | None, most: int) -> list[Message]:
+def claim(channel: str, endpoint: Endpoint | None, most: int) -> list[OutgoingMessage]:
     """Take what is due, so that no other process takes it while the lease holds.
 
     :param most: how many messages of each kind, digests and others.
@@ -39,10 +39,10 @@ def claim(channel: str, endpoint: Endpoint | None, most: int) -> list[Message]:
         lease = timezone.now() + LEASE
         mine = Delivery.objects.filter(pk__in=ids)
         mine.update(due_at=lease, attempts=F("attempts") + 1, answer=UNDER_WAY)
-    return [*(Message([delivery]) for delivery in singles), *_by_subscription(together)]
+    return [*(OutgoingMessage([delivery]) for delivery in singles), *_by_subscription(together)]
 
 
-def give_back(messages: Sequence[Message]) -> None:
+def give_back(messages: Sequence[OutgoingMessage]) -> None:
     """Let go of what was claimed and not tried."""
     ids = [delivery.pk for message in messages for delivery in message.deliveries]
     if ids:
@@ -50,7 +50,7 @@ def give_back(messages: Sequence[Message]) -> None:
         mine.update(due_at=timezone.now(), attempts=F("attempts") - 1)
 
 
-def is_mine(message: Message) -> bool:
+def is_mine(message: OutgoingMessage) -> bool:
     """Whether a message is still to be sent; it stays so until the transaction ends.
 
     It is not when this process was paused past its lease, and another one has sent it meanwhile.
@@ -80,7 +80,7 @@ def _locked(deliveries: QuerySet[Delivery]) -> list[Delivery]:
     return list(found)
 
 
-def _by_subscription(deliveries: Sequence[Delivery]) -> list[Message]:
+def _by_subscription(deliveries: Sequence[Delivery]) -> list[OutgoingMessage]:
     ordered = sorted(deliveries, key=lambda d: (d.subscription_id or 0, d.pk))
     groups = groupby(ordered, key=lambda delivery: delivery.subscription_id)
-    return [Message(list(group)) for _, group in groups]
+    return [OutgoingMessage(list(group)) for _, group in groups]

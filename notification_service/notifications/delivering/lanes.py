@@ -12,7 +12,7 @@ from notification_service.notifications.models.subscriptions import Channel
 
 @dataclass(frozen=True)
 class Lane:
-    """The inbox, the mail server, or one endpoint.
+    """In-app notifications, the mail server, or one endpoint.
 
     :param name: as its circuit is called.
     """

@@ -9,12 +9,12 @@ from eventbus.inbox.taking.failures import storable
 from notification_service.notifications.channels.outcomes import (
     NotSent,
     NotWanted,
-    Outcome,
     Refused,
+    SendOutcome,
     Sent,
 )
-from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Delivery
+from notification_service.notifications.outgoing import OutgoingMessage
 
 State = Delivery.State
 MOST_OF_ANSWER = 500
@@ -26,7 +26,7 @@ def retry() -> Retry:
     return Retry(attempts=settings.DELIVERY_ATTEMPTS, backoff=5.0, max_backoff=6 * 3600.0)
 
 
-def record(message: Message, outcome: Outcome) -> None:
+def record(message: OutgoingMessage, outcome: SendOutcome) -> None:
     """Write it to each delivery of a message: done, or due again later."""
     if isinstance(outcome, NotSent):
         _again(message, outcome)
@@ -35,7 +35,7 @@ def record(message: Message, outcome: Outcome) -> None:
     _finish(message, FINAL[type(outcome)], said)
 
 
-def _again(message: Message, outcome: NotSent) -> None:
+def _again(message: OutgoingMessage, outcome: NotSent) -> None:
     attempts = message.first.attempts
     wait = retry().wait(attempts, OSError(outcome.reason))
     if wait is None:
@@ -49,7 +49,7 @@ def _again(message: Message, outcome: NotSent) -> None:
     _pending(message).update(due_at=when, answer=_kept(outcome.reason))
 
 
-def _finish(message: Message, state: State, said: str) -> None:
+def _finish(message: OutgoingMessage, state: State, said: str) -> None:
     _pending(message).update(state=state, answer=_kept(said), finished_at=timezone.now())
 
 
@@ -58,6 +58,6 @@ def _kept(said: str) -> str:
     return storable(said)[:MOST_OF_ANSWER]
 
 
-def _pending(message: Message) -> QuerySet[Delivery]:
+def _pending(message: OutgoingMessage) -> QuerySet[Delivery]:
     """Not what somebody else has finished, after this process was paused past its lease."""
     return message.rows().filter(state=State.PENDING)

@@ -9,27 +9,27 @@ from django.db import Error as DatabaseError
 from django.db import transaction
 
 from eventbus.database.errors import passes
-from notification_service.notifications.channels import inbox, mail, webhooks
+from notification_service.notifications.channels import in_app, mail, webhooks
 from notification_service.notifications.channels.outcomes import (
     NotSent,
     NotWanted,
-    Outcome,
+    SendOutcome,
     Sent,
 )
 from notification_service.notifications.delivering import circuits
 from notification_service.notifications.delivering.claims import LEASE, claim, give_back, is_mine
 from notification_service.notifications.delivering.lanes import Lane
 from notification_service.notifications.delivering.recording import record
-from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Delivery, Notification
 from notification_service.notifications.models.subscriptions import Channel
+from notification_service.notifications.outgoing import OutgoingMessage
 from notification_service.notifications.words import Words
 
 MOST_NOTIFICATIONS = 500
 MOST_MESSAGES = 20
 """To strangers in one step: at ten seconds each they are done before the lease ends."""
 MARGIN_SECONDS = 30.0
-IN_THE_INBOX = Sent("in the inbox")
+SHOWN_IN_APP = Sent("in the application")
 SENDERS = {Channel.EMAIL: mail.sender, Channel.WEBHOOK: webhooks.sender}
 
 log = structlog.get_logger(__name__)
@@ -41,56 +41,56 @@ def step(lane: Lane, stop: threading.Event) -> int:
     :param stop: ends the step after the message that is under way; the others are given back.
     :returns: how many messages were dealt with.
     """
-    if lane.channel == Channel.INBOX:
-        return _put_into_inboxes()
+    if lane.channel == Channel.IN_APP:
+        return _notify_in_app()
     return _send(lane, stop)
 
 
-def _put_into_inboxes() -> int:
+def _notify_in_app() -> int:
     """Exactly once: a notification and the record of it are one transaction.
 
-    One that cannot be written or committed takes its batch with it; then each is put by itself.
+    One that cannot be written or committed takes its batch with it; then each is written by itself.
     """
     words = Words.read()
     try:
-        return _put_together(words)
+        return _notify_together(words)
     except Exception as error:
         if passes(error):
             raise
         log.warning("notifications failed together; taking them one by one", reason=str(error))
-    messages = claim(Channel.INBOX, None, MOST_NOTIFICATIONS)
+    messages = claim(Channel.IN_APP, None, MOST_NOTIFICATIONS)
     for message in messages:
-        _put_alone(message, words)
+        _notify_alone(message, words)
     return len(messages)
 
 
-def _put_together(words: Words) -> int:
+def _notify_together(words: Words) -> int:
     """Claim, write and record in one transaction."""
     with transaction.atomic():
-        messages = claim(Channel.INBOX, None, MOST_NOTIFICATIONS)
+        messages = claim(Channel.IN_APP, None, MOST_NOTIFICATIONS)
         written: list[Notification] = []
         told: list[Delivery] = []
 
-        def write(message: Message) -> Outcome:
-            written.append(inbox.notification(message, words))
+        def write(message: OutgoingMessage) -> SendOutcome:
+            written.append(in_app.notification(message, words))
             told.extend(message.deliveries)
-            return IN_THE_INBOX
+            return SHOWN_IN_APP
 
         for message in messages:
             outcome = _outcome(write, message)
-            if outcome is not IN_THE_INBOX:
+            if outcome is not SHOWN_IN_APP:
                 record(message, outcome)
         Notification.objects.bulk_create(written)
-        record(Message(told), IN_THE_INBOX)
+        record(OutgoingMessage(told), SHOWN_IN_APP)
     return len(messages)
 
 
-def _put_alone(message: Message, words: Words) -> None:
+def _notify_alone(message: OutgoingMessage, words: Words) -> None:
     """One that is claimed already. If it cannot be committed, that counts as a try."""
 
-    def write(message: Message) -> Outcome:
-        inbox.notification(message, words).save()
-        return IN_THE_INBOX
+    def write(message: OutgoingMessage) -> SendOutcome:
+        in_app.notification(message, words).save()
+        return SHOWN_IN_APP
 
     try:
         with transaction.atomic():
@@ -121,7 +121,7 @@ def _send(lane: Lane, stop: threading.Event) -> int:
     return done
 
 
-def _sent(send: Callable[[Message], Outcome], message: Message) -> Outcome:
+def _sent(send: Callable[[OutgoingMessage], SendOutcome], message: OutgoingMessage) -> SendOutcome:
     """What came of sending. Only an error that passes is none of the message's business."""
     try:
         return _outcome(send, message)
@@ -131,7 +131,9 @@ def _sent(send: Callable[[Message], Outcome], message: Message) -> Outcome:
         return _unexpected(error, message)
 
 
-def _outcome(send: Callable[[Message], Outcome], message: Message) -> Outcome:
+def _outcome(
+    send: Callable[[OutgoingMessage], SendOutcome], message: OutgoingMessage
+) -> SendOutcome:
     if reason := message.why_not_wanted():
         return NotWanted(reason)
     try:
@@ -142,7 +144,7 @@ def _outcome(send: Callable[[Message], Outcome], message: Message) -> Outcome:
         return _unexpected(error, message)
 
 
-def _unexpected(error: Exception, message: Message) -> NotSent:
+def _unexpected(error: Exception, message: OutgoingMessage) -> NotSent:
     """What nobody thought of is tried again, too, and its reason kept."""
     log.error("a delivery failed", delivery=str(message.first.pk), exc_info=error)
     return NotSent(f"{type(error).__name__}: {error}")

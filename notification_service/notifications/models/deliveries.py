@@ -60,7 +60,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel}: {self.facts}"
+        return f"{self.get_channel_display()}: {self.facts}"
 
 
 class Circuit(models.Model):

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from notification_service.notifications.addresses import Refused, checked_url
+from notification_service.notifications.addresses import AddressRefused, checked_url
 
 LONGEST_URL = 2000
 SECRET_BYTES = 32  # the specification asks for 24 to 64
@@ -59,7 +59,7 @@ class Endpoint(models.Model):
         """Takes the URL in the form in which it is sent to."""
         try:
             self.url = checked_url(self.url)
-        except Refused as error:
+        except AddressRefused as error:
             raise ValidationError({"url": str(error)}) from None
         if len(self.url) > LONGEST_URL:
             raise ValidationError({"url": f"In ASCII it has over {LONGEST_URL:,} characters."})

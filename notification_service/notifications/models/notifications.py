@@ -1,4 +1,4 @@
-"""The in-app inbox."""
+"""In-app notifications."""
 
 from django.conf import settings
 from django.db import models
@@ -7,7 +7,7 @@ from notification_service.notifications.facts import Fact
 
 
 class Notification(models.Model):
-    """One thing that a person was told, in words, in the inbox of the application."""
+    """One thing that a person was told, in words, inside the application."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False, editable=False

@@ -28,7 +28,7 @@ def folded(text: str) -> str:
 class Channel(models.TextChoices):
     """How a message gets there."""
 
-    INBOX = "inbox", "in the application"
+    IN_APP = "in_app", "in the application"
     EMAIL = "email", "e-mail"
     WEBHOOK = "webhook", "webhook"
 
@@ -68,7 +68,7 @@ class Subscription(models.Model):
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
-    channel = models.CharField(max_length=10, choices=Channel, default=Channel.INBOX)
+    channel = models.CharField(max_length=10, choices=Channel, default=Channel.IN_APP)
     endpoint = models.ForeignKey(
         Endpoint,
         null=True,

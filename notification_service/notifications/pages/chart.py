@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from notification_service.notifications.models.subscriptions import Channel
 from notification_service.notifications.statistics import ChannelStatistics
 
 WIDTH, HEIGHT, GAP = 14, 60, 2
@@ -41,4 +42,5 @@ def chart(statistics: ChannelStatistics) -> Chart:
         label = f"{day.day:%Y-%m-%d}: {day.sent} sent, {day.failed} given up"
         bars.append(Bar(place * WIDTH, HEIGHT - sent, sent, HEIGHT - sent - failed, failed, label))
     total = statistics.total
-    return Chart(statistics.channel, statistics.pending, total, bars, WIDTH * len(bars))
+    channel = Channel(statistics.channel).label
+    return Chart(channel, statistics.pending, total, bars, WIDTH * len(bars))

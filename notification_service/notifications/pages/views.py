@@ -1,4 +1,4 @@
-"""The pages that people look at: their inbox, and what they follow."""
+"""The pages that people look at: their notifications, and what they follow."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ SHOWN = 50
 
 
 @login_required
-def inbox(request: HttpRequest) -> HttpResponse:
+def notifications(request: HttpRequest) -> HttpResponse:
     """The newest notifications of a person; new ones appear by themselves."""
     before = _number(request.GET.get("before"))
     own = owned(Notification.objects.all(), request.user)
@@ -36,7 +36,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "older": shown[-1].pk if len(found) > SHOWN else None,
         "follows": owned(Subscription.objects.filter(is_active=True), request.user).exists(),
     }
-    return render(request, "notifications/inbox.html", context)
+    return render(request, "notifications/notifications.html", context)
 
 
 @login_required
@@ -57,7 +57,7 @@ def mark_read(request: HttpRequest, pk: int) -> HttpResponse:
         notification.read_at = timezone.now()
         notification.save(update_fields=["read_at"])
     if "HX-Request" not in request.headers:
-        return redirect("inbox")
+        return redirect("notifications")
     return render(request, "notifications/marked.html", _rows(request, [notification]))
 
 
@@ -67,7 +67,7 @@ def mark_all_read(request: HttpRequest) -> HttpResponse:
     """Mark all of a person's as read."""
     own = owned(Notification.objects.filter(read_at__isnull=True), request.user)
     own.update(read_at=timezone.now())
-    return redirect("inbox")
+    return redirect("notifications")
 
 
 @login_required

@@ -57,5 +57,5 @@ def deliver() -> int:
 
 
 def texts() -> list[str]:
-    """What is in all inboxes, the oldest first."""
+    """The in-app notifications of everybody, the oldest first."""
     return list(Notification.objects.order_by("id").values_list("text", flat=True))

@@ -72,7 +72,7 @@ def test_addresses_of_the_internet(address):
     "address", [address for _, address in SPECIAL if ":" in address and "%" not in address]
 )
 def test_they_are_refused_in_urls_too(address):
-    with pytest.raises(addresses.Refused, match="private network"):
+    with pytest.raises(addresses.AddressRefused, match="private network"):
         addresses.checked_url(f"https://[{address}]/")
 
 
@@ -89,7 +89,7 @@ def test_they_are_refused_in_urls_too(address):
     ],
 )  # fmt: skip
 def test_urls_that_are_refused_when_they_are_entered(url):
-    with pytest.raises(addresses.Refused):
+    with pytest.raises(addresses.AddressRefused):
         addresses.checked_url(url)
 
 
@@ -118,7 +118,7 @@ def test_what_is_taken_is_ascii_and_stays_as_it_is(host, rest):
     for url in (f"https://{host}.example/{rest}", f"https://example.com/{rest}", rest):
         try:
             taken = addresses.checked_url(url)
-        except addresses.Refused:
+        except addresses.AddressRefused:
             continue
         assert taken.isascii()
         assert addresses.checked_url(taken) == taken
@@ -147,12 +147,12 @@ def test_a_name_that_leads_inside_is_refused_after_dns(found, private):
     found += ["93.184.215.14", private]
     network = http.GuardedNetwork(5)
     network.start_clock()
-    with pytest.raises(addresses.Refused, match="private"):
+    with pytest.raises(addresses.AddressRefused, match="private"):
         network.connect_tcp("innocent.example", 443)
 
 
 def test_numbers_that_mean_this_machine_are_refused_after_dns():
-    with pytest.raises(addresses.Refused):
+    with pytest.raises(addresses.AddressRefused):
         addresses.resolve("2130706433", 80)
 
 

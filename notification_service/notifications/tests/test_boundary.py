@@ -76,7 +76,7 @@ def everybody(follow, user):
     """Subscriptions by every channel, at once and in digests."""
     user.user_permissions.clear()
     endpoint = Endpoint.objects.create(owner=user, name="Shop", url="https://127.0.0.1:1/hook")
-    for channel in ("inbox", "email"):
+    for channel in ("in_app", "email"):
         for schedule in ("at_once", "daily"):
             follow(channel=channel, schedule=schedule, time_zone="Pacific/Auckland")
     follow(channel="webhook", endpoint=endpoint)

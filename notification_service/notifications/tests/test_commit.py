@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError, IntegrityError
 
-from notification_service.notifications.channels import inbox
+from notification_service.notifications.channels import in_app
 from notification_service.notifications.channels import mail as mail_channel
 from notification_service.notifications.models import Delivery, Notification
 from notification_service.notifications.tests.rules import deliver, send, texts
@@ -20,7 +20,7 @@ def follow_products(bus, numbers):
 @pytest.fixture
 def to_nobody(monkeypatch):
     """The notification of product 1 is for a user who is gone, which shows at COMMIT alone."""
-    make = inbox.notification
+    make = in_app.notification
 
     def notification(message, words):
         row = make(message, words)
@@ -28,7 +28,7 @@ def to_nobody(monkeypatch):
             row.user_id = NOBODY
         return row
 
-    monkeypatch.setattr(inbox, "notification", notification)
+    monkeypatch.setattr(in_app, "notification", notification)
 
 
 @pytest.mark.django_db(transaction=True)

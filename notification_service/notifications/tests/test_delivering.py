@@ -148,9 +148,9 @@ def test_a_text_that_fails_for_one_fails_for_no_other(bus, follow, monkeypatch):
 def test_a_claim_whose_process_died_is_due_again_when_the_lease_ends(bus, follow, later):
     follow()
     consume(bus, "product.created")
-    assert len(claim("inbox", None, 10)) == 1
+    assert len(claim("in_app", None, 10)) == 1
     assert not lanes_due()
-    assert not claim("inbox", None, 10)
+    assert not claim("in_app", None, 10)
     later()
     deliver()
     assert Delivery.objects.get().attempts == 2

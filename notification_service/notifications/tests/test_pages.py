@@ -24,13 +24,13 @@ def ada(client, user):
     return client
 
 
-def test_the_inbox_says_what_to_do_when_it_is_empty(bus, ada, follow):
+def test_the_notifications_page_says_what_to_do_when_it_is_empty(bus, ada, follow):
     assert b"You follow nothing" in ada.get("/").content
     follow()
     assert b"Change the price" in ada.get("/").content
 
 
-def test_the_inbox_page_and_its_api(bus, ada, follow):
+def test_the_notifications_page_and_its_api(bus, ada, follow):
     follow()
     consume(bus, "product.created")
     deliver()
@@ -101,7 +101,7 @@ def test_the_api_needs_one_too(client, name):
 
 FORM = {
     "condition": "price_dropped", "percent": "10", "products": "text", "text": "kettle",
-    "channel": "inbox", "schedule": "at_once", "digest_hour": "8", "time_zone": "Europe/Berlin",
+    "channel": "in_app", "schedule": "at_once", "digest_hour": "8", "time_zone": "Europe/Berlin",
     "language": "en",
 }  # fmt: skip
 
@@ -176,11 +176,15 @@ def test_deliveries_are_shown_and_sent_again(bus, ada, user, follow, admin_clien
     event_id = consume(bus, "product.created")
     deliver()
     [shown] = ada.get("/api/deliveries/?state=sent").json()["results"]
-    assert (shown["event_id"], shown["answer"], shown["owner"]) == (event_id, "in the inbox", "ada")
+    assert (shown["event_id"], shown["answer"], shown["owner"]) == (
+        event_id,
+        "in the application",
+        "ada",
+    )
     assert shown["attempts"] == 1
     found = ada.get("/api/deliveries/statistics/").json()
-    [inbox] = [channel for channel in found if channel["channel"] == "inbox"]
-    assert inbox["days"][-1]["sent"] == 1
+    [in_app] = [channel for channel in found if channel["channel"] == "in_app"]
+    assert in_app["days"][-1]["sent"] == 1
     again = ada.post(f"/api/deliveries/{shown['id']}/resend/").json()
     assert (again["state"], again["attempts"]) == ("pending", 0)
     deliver()
@@ -201,7 +205,7 @@ def test_the_admin_shows_and_sends_again(bus, follow, admin_client):
     deliver()
     url = "/admin/notifications/delivery/"
     page = admin_client.get(url).content.decode()
-    assert "<strong>inbox</strong>: 1 sent" in page
+    assert "<strong>in the application</strong>: 1 sent" in page
     chosen = {"action": "send_again", "_selected_action": [Delivery.objects.get().pk]}
     assert "1 will be sent again" in admin_client.post(url, chosen, follow=True).content.decode()
     assert Delivery.objects.get().state == "pending"

@@ -68,7 +68,7 @@ class Cell(str):
         return Cell(raw, self.line, self.column)
 
 
-Line = tuple[int, Sequence[Raw]]
+RawLine = tuple[int, Sequence[Raw]]
 """A line's number in the file, and what it holds."""
 
 
@@ -88,7 +88,7 @@ class Sheet(Dataset):
             self.append(row)
 
 
-def sheet_of(lines: Iterable[Line], letter_of: Any = None) -> Sheet:
+def sheet_of(lines: Iterable[RawLine], letter_of: Any = None) -> Sheet:
     """The rows under their headers. Blank rows are passed over, and counted in the notes.
 
     :param letter_of: gives the letter of a column by its number from 1; None for CSV, where a
@@ -124,14 +124,14 @@ def counted(number: int, one: str, many: str = "") -> str:
 class _Filled:
     """The lines that are not blank; ``blank`` counts the others, but for those at the end."""
 
-    def __init__(self, lines: Iterable[Line]) -> None:
+    def __init__(self, lines: Iterable[RawLine]) -> None:
         self._lines = self._filled(lines)
         self.blank = 0
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[RawLine]:
         return self._lines
 
-    def _filled(self, lines: Iterable[Line]) -> Iterator[Line]:
+    def _filled(self, lines: Iterable[RawLine]) -> Iterator[RawLine]:
         blank = 0
         for line, row in lines:
             if any(raw.text.strip() or raw.refused for raw in row):

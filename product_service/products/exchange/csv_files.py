@@ -10,7 +10,7 @@ from typing import Any
 from tablib import Dataset
 
 from common.servicekit.spreadsheets import defused, unmark
-from product_service.products.exchange.cells import FileError, Line, Raw, Sheet, sheet_of
+from product_service.products.exchange.cells import FileError, Raw, RawLine, Sheet, sheet_of
 
 DELIMITERS = (",", ";", "\t")
 SEP = re.compile(r'"?sep=([,;\t])"?\r?\n', re.IGNORECASE)
@@ -62,7 +62,7 @@ def _decoded(content: bytes) -> str:
     return text
 
 
-def _lines(text: str) -> Iterator[Line]:
+def _lines(text: str) -> Iterator[RawLine]:
     said = SEP.match(text)
     delimiter = said[1] if said else _delimiter(text)
     text = text[said.end() :] if said else text

@@ -23,7 +23,7 @@ SHOWN = 40
 Line = Mapping[str, Cell]
 
 
-class Problem(NamedTuple):
+class LineProblem(NamedTuple):
     """What is wrong with a cell, and where it is."""
 
     cell: Cell
@@ -60,7 +60,7 @@ class LineSerializer(NewItemSerializer):
         }
 
 
-class Lines:
+class LineReader:
     """Reads lines, whose categories are found by what ``categories.get`` knows."""
 
     def __init__(self, categories: Any) -> None:
@@ -68,7 +68,7 @@ class Lines:
         self._new = LineSerializer(context=context)
         self._changed = LineSerializer(partial=True, context=context)
 
-    def read(self, line: Line, is_new: bool) -> tuple[dict[str, Any], list[Problem]]:
+    def read(self, line: Line, is_new: bool) -> tuple[dict[str, Any], list[LineProblem]]:
         """The values of a line, and what is wrong with it."""
         problems = list(_refused(line))
         known = {problem.field for problem in problems}
@@ -82,7 +82,7 @@ class Lines:
         return values, problems
 
 
-def _refused(line: Line) -> Iterator[Problem]:
+def _refused(line: Line) -> Iterator[LineProblem]:
     for name, cell in line.items():
         is_text = name in TEXTS
         reason = cell.refused or (cell.refused_as_text if is_text else "")
@@ -92,7 +92,7 @@ def _refused(line: Line) -> Iterator[Problem]:
             yield _problem(line, name, "is blank: fill it in, or leave out the whole column.")
 
 
-def _invalid(line: Line, detail: Any, known: set[str]) -> Iterator[Problem]:
+def _invalid(line: Line, detail: Any, known: set[str]) -> Iterator[LineProblem]:
     for name, reasons in detail.items():
         if name in known:
             continue
@@ -100,8 +100,8 @@ def _invalid(line: Line, detail: Any, known: set[str]) -> Iterator[Problem]:
             yield _problem(line, name, f"has {_shown(line[name])}: {reason}")
 
 
-def _problem(line: Line, name: str, text: str) -> Problem:
-    return Problem(line[name], line["sku"], name, text)
+def _problem(line: Line, name: str, text: str) -> LineProblem:
+    return LineProblem(line[name], line["sku"], name, text)
 
 
 def _shown(cell: Cell) -> str:

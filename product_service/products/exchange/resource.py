@@ -12,7 +12,7 @@ from import_export.results import Result, RowResult
 from product_service.products.exchange import categories, shopify
 from product_service.products.exchange.cells import Cell, Column, FileError, Raw, Sheet
 from product_service.products.exchange.columns import COLUMNS, take_our_own
-from product_service.products.exchange.lines import Line, Lines, Problem
+from product_service.products.exchange.lines import Line, LineProblem, LineReader
 from product_service.products.exchange.permissions import may
 from product_service.products.fields import normal
 from product_service.products.models import Category, Product
@@ -52,7 +52,7 @@ class ImportResult(Result):
 
     def __init__(self) -> None:
         super().__init__()
-        self.problems: list[Problem] = []
+        self.problems: list[LineProblem] = []
         self.notes: list[str] = []
 
     def append_invalid_row(self, number: int, row: Line, validation_error: ValidationError) -> None:
@@ -92,7 +92,7 @@ class ProductResource(resources.ModelResource):
     def before_import(self, dataset: Sheet, **kwargs: Any) -> None:
         """Take the file's columns for ours, whoever's they are."""
         self._seen: dict[str, Cell] = {}
-        self._problems: list[Problem] = []
+        self._problems: list[LineProblem] = []
         self._named = categories.ByName(kwargs.get("user"))
         try:
             is_shopify = shopify.is_export(dataset.columns)
@@ -102,7 +102,7 @@ class ProductResource(resources.ModelResource):
             dataset.wipe()
             raise
         _normalize_skus(dataset)
-        self._lines = Lines(self._named if is_shopify else categories.by_slug())
+        self._lines = LineReader(self._named if is_shopify else categories.by_slug())
 
     def import_instance(self, instance: Product, row: Line, **kwargs: Any) -> None:
         """Give a product the values of a line.
@@ -121,7 +121,7 @@ class ProductResource(resources.ModelResource):
         verb = "add" if is_create else "change"
         if not may(kwargs.get("user"), verb, Product):
             sku = row["sku"]
-            self._refuse([Problem(sku, sku, "sku", f"You may not {verb} products.")])
+            self._refuse([LineProblem(sku, sku, "sku", f"You may not {verb} products.")])
         super().save_instance(instance, is_create, row, **kwargs)
 
     def do_instance_save(self, instance: Product, is_create: bool) -> None:
@@ -131,7 +131,7 @@ class ProductResource(resources.ModelResource):
         except IntegrityError:
             sku = self._seen[instance.sku]
             text = "was taken by somebody else at this moment. Import the file again."
-            self._refuse([Problem(sku, sku, "sku", text)])
+            self._refuse([LineProblem(sku, sku, "sku", text)])
 
     def after_import_row(self, row: Line, row_result: RowResult, **kwargs: Any) -> None:
         on_row: Callable[[], None] | None = kwargs.get("on_row")
@@ -146,14 +146,14 @@ class ProductResource(resources.ModelResource):
             what = "Category" if len(created) == 1 else "Categories"
             result.notes.append(f"{what} created: {', '.join(created)}.")
 
-    def _named_before(self, row: Line) -> list[Problem]:
+    def _named_before(self, row: Line) -> list[LineProblem]:
         sku = row["sku"]
         first = self._seen.setdefault(str(sku), sku)
         if first is sku:
             return []
-        return [Problem(sku, sku, "sku", f"has {str(sku)!r}: so has {first.place}.")]
+        return [LineProblem(sku, sku, "sku", f"has {str(sku)!r}: so has {first.place}.")]
 
-    def _refuse(self, problems: list[Problem]) -> None:
+    def _refuse(self, problems: list[LineProblem]) -> None:
         self._problems += problems
         texts: dict[str, list[str]] = {}
         for problem in problems:

@@ -15,7 +15,7 @@ from product_service.products.exchange.cells import Cell, Column, FileError, She
 from product_service.products.exchange.columns import find
 from product_service.products.exchange.lines import TRUTHS
 
-Row = Mapping[str, Cell]
+ShopifyRow = Mapping[str, Cell]
 
 MARKS = frozenset({"Handle", "Title", "Variant Price"})
 """Columns that tell this format from ours."""
@@ -69,14 +69,14 @@ def _note_what_is_not_taken(sheet: Sheet, taken: set[int]) -> None:
 class _Export:
     """The rows of an export: a product, then its further variants and images."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[ShopifyRow]) -> None:
         self._rows = rows
         self._counts: Counter[str] = Counter()
 
     def variants(self) -> Iterator[dict[str, Cell]]:
         """A row for each variant, in our columns. Those that the file does not have are left out,
         so that what we know stays as it is."""
-        product: Row = {}
+        product: ShopifyRow = {}
         for row in self._rows:
             handle = row["Handle"]
             if not handle.strip():
@@ -95,7 +95,7 @@ class _Export:
             for what, number in self._counts.items()
         ]
 
-    def _variant(self, product: Row, row: Row) -> dict[str, Cell]:
+    def _variant(self, product: ShopifyRow, row: ShopifyRow) -> dict[str, Cell]:
         options = [row[name] for name in OPTIONS if name in row]
         chosen = [cell for cell in options if cell.strip() and cell != ONLY_ONE]
         variant = {
@@ -125,7 +125,7 @@ class _Export:
         return quantity
 
 
-def _sku(row: Row, chosen: Sequence[Cell]) -> Cell:
+def _sku(row: ShopifyRow, chosen: Sequence[Cell]) -> Cell:
     """The variant's own, or one of handle and options, in letters of ASCII where there are any."""
     if "Variant SKU" in row and (row["Variant SKU"].strip() or row["Variant SKU"].refused):
         return row["Variant SKU"]
@@ -138,7 +138,7 @@ def _first_wrong(*cells: Cell) -> Cell | None:
     return next((cell for cell in cells if cell.refused or cell.refused_as_text), None)
 
 
-def _is_active(product: Row) -> Cell:
+def _is_active(product: ShopifyRow) -> Cell:
     """Whether it is sold: active, and published."""
     cells = {name: product[name] for name in WORDS if name in product}
     said = {name: WORDS[name].get(cell.strip().lower()) for name, cell in cells.items()}

@@ -15,7 +15,7 @@ from openpyxl.utils import get_column_letter
 from tablib import Dataset
 
 from common.servicekit.spreadsheets import mark, unmark
-from product_service.products.exchange.cells import FileError, Line, Raw, Sheet, sheet_of
+from product_service.products.exchange.cells import FileError, Raw, RawLine, Sheet, sheet_of
 from product_service.products.fields import NO_TEXT
 
 MOST_UNPACKED = 512 * 1024 * 1024
@@ -142,7 +142,7 @@ def _has_values(sheet: Any) -> bool:
     return any(value is not None for row in sheet.iter_rows(values_only=True) for value in row)
 
 
-def _lines(sheet: Any) -> Iterator[Line]:
+def _lines(sheet: Any) -> Iterator[RawLine]:
     for number, row in enumerate(sheet.iter_rows(), start=1):
         yield number, [_raw(cell) for cell in row]
 

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Worker',
+            name='WorkerState',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('consumer', models.CharField(max_length=255, verbose_name='group')),
@@ -71,6 +71,7 @@ class Migration(migrations.Migration):
                 ('seen_at', models.DateTimeField(auto_now=True, db_index=True)),
             ],
             options={
+                'verbose_name': 'worker',
                 'ordering': ['host', 'pid'],
             },
         ),

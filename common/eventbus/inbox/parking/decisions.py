@@ -2,7 +2,7 @@
 
 from eventbus.database.alias import bus_atomic
 from eventbus.inbox.models import ParkedDecision, ParkedEvent, ParkedKey
-from eventbus.inbox.parking.lines import is_abandoned
+from eventbus.inbox.parking.overview import is_abandoned
 
 Action = ParkedDecision.Action
 

@@ -12,13 +12,13 @@ from django.utils import timezone
 from eventbus.database.alias import bus_atomic
 from eventbus.inbox import signals
 from eventbus.inbox.models import ParkedEvent, ParkedKey
-from eventbus.inbox.parking.parking import Lines, State, blame, parked_message
-from eventbus.inbox.taking.dispatch import Delivery, run, run_together, wanted
+from eventbus.inbox.parking.holding import KeyLines, State, blame, parked_message
+from eventbus.inbox.taking.dispatch import Handover, run, run_together, wanted
 from eventbus.inbox.taking.failures import Failure
 from eventbus.inbox.taking.message import Message
 from eventbus.inbox.taking.outcome import Outcome
 from eventbus.inbox.taking.patience import Patience
-from eventbus.inbox.taking.subscriptions import Subscription, subscription_of, subscriptions
+from eventbus.inbox.taking.subscriptions import HandlerSubscription, subscription_of, subscriptions
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +144,7 @@ def _run(key: ParkedKey, limit: int, patience: Patience) -> Outcome:
     What this changes in memory is of no account: the transaction may fail at its very end.
     """
     front: Front | None = None
-    lines: Lines | None = None
+    lines: KeyLines | None = None
     messages: list[Message] = []
     try:
         with bus_atomic():
@@ -170,7 +170,7 @@ def _run(key: ParkedKey, limit: int, patience: Patience) -> Outcome:
     return Outcome(handled=messages)
 
 
-def _handle(key: ParkedKey, messages: Sequence[Message]) -> Lines | None:
+def _handle(key: ParkedKey, messages: Sequence[Message]) -> KeyLines | None:
     """Hand the messages to the handlers whose line it is.
 
     :returns: the lines in which handlers wait that have become isolated in the meantime.
@@ -180,21 +180,21 @@ def _handle(key: ParkedKey, messages: Sequence[Message]) -> Lines | None:
             raise message.error
     signals.send(signals.event_received, key.consumer, messages, line=key.handler)
     if subscription := subscription_of(key.handler):
-        run(subscription, [Delivery(message).event for message in messages])
+        run(subscription, [Handover(message).event for message in messages])
         return None
     isolated = _isolated_since(key)
     apart = frozenset(key.apart).union(s.name for s in isolated)
-    deliveries = [Delivery(message, apart) for message in messages]
-    run_together(deliveries)
+    handovers = [Handover(message, apart) for message in messages]
+    run_together(handovers)
     if not isolated:
         return None
-    lines = Lines(key.consumer, messages)
+    lines = KeyLines(key.consumer, messages)
     for subscription in isolated:
-        lines.wait([d.message for d in wanted(subscription, deliveries)], subscription.name)
+        lines.wait([h.message for h in wanted(subscription, handovers)], subscription.name)
     return lines
 
 
-def _isolated_since(key: ParkedKey) -> list[Subscription]:
+def _isolated_since(key: ParkedKey) -> list[HandlerSubscription]:
     """The handlers that wait in a shared line, and have lines of their own by now."""
     others = ParkedKey.objects.filter(consumer=key.consumer, topic=key.topic, key=key.key)
     waiting = others.exclude(state=ParkedKey.State.CLEAR).exclude(handler="")

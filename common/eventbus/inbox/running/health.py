@@ -6,15 +6,15 @@ from typing import Any
 from django.db.models import F, Sum
 from django.utils import timezone
 
-from eventbus.inbox.models import LostMessages, ParkedEvent, Worker
-from eventbus.inbox.parking.lines import waiting_for_a_person
+from eventbus.inbox.models import LostMessages, ParkedEvent, WorkerState
+from eventbus.inbox.parking.overview import waiting_for_a_person
 
 ALIVE = timedelta(seconds=20)
 
 
 def workers() -> list[Any]:
     """The workers that were seen in the last 20 seconds, with their partitions and their lag."""
-    alive = Worker.objects.filter(seen_at__gt=timezone.now() - ALIVE)
+    alive = WorkerState.objects.filter(seen_at__gt=timezone.now() - ALIVE)
     return list(alive.values("consumer", "host", "pid", "partitions", "lag", "rate", "lost"))
 
 

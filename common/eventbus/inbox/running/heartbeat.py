@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from eventbus.database.errors import reconnect
-from eventbus.inbox.models import Worker
+from eventbus.inbox.models import WorkerState
 from eventbus.inbox.running.stream import Stream
 from eventbus.inbox.running.tally import Tally
 
@@ -50,7 +50,7 @@ class Heartbeat:
     """
 
     def __init__(self, group: str) -> None:
-        self._row = Worker(consumer=group, host=socket.gethostname(), pid=os.getpid())
+        self._row = WorkerState(consumer=group, host=socket.gethostname(), pid=os.getpid())
         self._last = time.monotonic()
         self._partitions: list[str] | None = None
 
@@ -75,7 +75,7 @@ class Heartbeat:
         """
         self._fill(stream, tally)
         if self._row.pk is None:
-            Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
+            WorkerState.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
         self._row.save()
 
     def end(self) -> None:

@@ -8,14 +8,14 @@ import structlog
 from eventbus.database.alias import bus_atomic
 from eventbus.database.errors import is_disconnected
 from eventbus.inbox import signals
-from eventbus.inbox.parking.parking import Lines
+from eventbus.inbox.parking.holding import KeyLines
 from eventbus.inbox.taking.claims import claim
-from eventbus.inbox.taking.dispatch import Delivery, run, run_together, wanted
+from eventbus.inbox.taking.dispatch import Handover, run, run_together, wanted
 from eventbus.inbox.taking.failures import Failure, HandlerFailed
 from eventbus.inbox.taking.message import Message
 from eventbus.inbox.taking.outcome import Outcome
 from eventbus.inbox.taking.patience import Patience
-from eventbus.inbox.taking.subscriptions import Subscription, subscriptions
+from eventbus.inbox.taking.subscriptions import HandlerSubscription, subscriptions
 
 log = structlog.get_logger(__name__)
 
@@ -87,20 +87,20 @@ class Processor:
         with bus_atomic():
             fresh = self._claim(_wanted(messages))
             readable = [m for m in fresh if not m.error]
-            lines = Lines(self.consumer, readable)
+            lines = KeyLines(self.consumer, readable)
             for message in fresh:
                 if message.error:
                     lines.park(message, Failure.to_read(message))
-            deliveries = [Delivery(m, lines.apart(m)) for m in readable]
-            runnable = [d for d in deliveries if not lines.holds(d.message)]
-            behind = [d for d in deliveries if lines.holds(d.message) and d.is_shared()]
-            lines.wait([d.message for d in behind])
+            handovers = [Handover(m, lines.apart(m)) for m in readable]
+            runnable = [h for h in handovers if not lines.holds(h.message)]
+            behind = [h for h in handovers if lines.holds(h.message) and h.is_shared()]
+            lines.wait([h.message for h in behind])
             taken = self._run_together(runnable, lines, failure)
             for subscription in subscriptions:
-                theirs = [d for d in deliveries if subscription.name in d.apart]
+                theirs = [h for h in handovers if subscription.name in h.apart]
                 for_it = wanted(subscription, theirs)
                 if put_off:
-                    lines.wait([d.message for d in for_it], subscription.name)
+                    lines.wait([h.message for h in for_it], subscription.name)
                 else:
                     taken += self._run_apart(subscription, for_it, lines)
         handled = _each_once(taken)
@@ -109,46 +109,46 @@ class Processor:
         return Outcome(handled, lines.parked, len(lines.failed))
 
     def _run_together(
-        self, deliveries: Sequence[Delivery], lines: Lines, failure: Failure | None
+        self, handovers: Sequence[Handover], lines: KeyLines, failure: Failure | None
     ) -> list[Message]:
         """Have the handlers that share one fate take these, or park them for all of these.
 
         :returns: what they took.
         """
-        messages = [d.message for d in deliveries]
+        messages = [h.message for h in handovers]
         if failure is not None:
             for message in messages:
                 lines.park(message, failure)
             return []
         signals.send(signals.event_received, self.consumer, messages)
-        run_together(deliveries)
-        return [d.message for d in deliveries if d.is_shared()]
+        run_together(handovers)
+        return [h.message for h in handovers if h.is_shared()]
 
     def _run_apart(
-        self, subscription: Subscription, deliveries: Sequence[Delivery], lines: Lines
+        self, subscription: HandlerSubscription, handovers: Sequence[Handover], lines: KeyLines
     ) -> list[Message]:
         """Have one isolated handler take these, in a savepoint; what fails is parked for it alone.
 
         :returns: what it took.
         """
         name = subscription.name
-        lines.wait([d.message for d in deliveries if lines.holds(d.message, name)], name)
-        free = [d for d in deliveries if not lines.holds(d.message, name)]
+        lines.wait([h.message for h in handovers if lines.holds(h.message, name)], name)
+        free = [h for h in handovers if not lines.holds(h.message, name)]
         if not free or self._succeeds(subscription, free) is None:
-            return [d.message for d in free]
+            return [h.message for h in free]
         taken = []
-        for delivery in free:
-            message = delivery.message
+        for handover in free:
+            message = handover.message
             if lines.holds(message, name):
                 lines.wait([message], name)
-            elif failure := self._succeeds(subscription, [delivery]):
+            elif failure := self._succeeds(subscription, [handover]):
                 lines.park(message, failure, name)
             else:
                 taken.append(message)
         return taken
 
     def _succeeds(
-        self, subscription: Subscription, deliveries: Sequence[Delivery]
+        self, subscription: HandlerSubscription, handovers: Sequence[Handover]
     ) -> Failure | None:
         """Run an isolated handler in a savepoint.
 
@@ -156,7 +156,7 @@ class Processor:
         """
         try:
             with bus_atomic():
-                run(subscription, [d.event for d in deliveries])
+                run(subscription, [h.event for h in handovers])
         except Exception as error:
             self._raise_what_passes(error)
             if is_disconnected():  # the work of all others is lost with it

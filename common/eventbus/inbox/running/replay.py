@@ -15,7 +15,7 @@ from eventbus.inbox.taking.dispatch import run
 from eventbus.inbox.taking.failures import Failure
 from eventbus.inbox.taking.message import Message
 from eventbus.inbox.taking.patience import Patience
-from eventbus.inbox.taking.subscriptions import Subscription
+from eventbus.inbox.taking.subscriptions import HandlerSubscription
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ class Replay:
     :param stop: ends the waiting for a database that is away.
     """
 
-    handlers: Sequence[Subscription]
+    handlers: Sequence[HandlerSubscription]
     types: Collection[str]
     subjects: Collection[str]
     stop: threading.Event
@@ -78,7 +78,7 @@ class Replay:
             self._count([message for message in messages if message.place not in failed])
 
     def _failing(
-        self, messages: Sequence[Message], handlers: Sequence[Subscription]
+        self, messages: Sequence[Message], handlers: Sequence[HandlerSubscription]
     ) -> list[Place]:
         """Hand messages to handlers that share one fate.
 
@@ -93,7 +93,7 @@ class Replay:
             return [at for message in messages for at in self._failing([message], handlers)]
         return []
 
-    def _run(self, messages: Sequence[Message], handlers: Sequence[Subscription]) -> None:
+    def _run(self, messages: Sequence[Message], handlers: Sequence[HandlerSubscription]) -> None:
         """In one transaction; where the database is at fault, again until it works."""
         events = [message.event(replayed=True) for message in messages]
         while not self.stop.is_set():
@@ -119,6 +119,6 @@ class Replay:
         log.error("not replayed", place=place, handler=failure.handler, error=failure.text)
 
 
-def _run_all(handlers: Sequence[Subscription], events: Sequence[Event[Any]]) -> None:
+def _run_all(handlers: Sequence[HandlerSubscription], events: Sequence[Event[Any]]) -> None:
     for handler in handlers:
         run(handler, [event for event in events if handler.wants(event.type)])

@@ -10,11 +10,11 @@ from eventbus.events import Event
 from eventbus.events.context import cause_to_be_said, caused_by
 from eventbus.inbox.taking.failures import HandlerFailed, RolledBack
 from eventbus.inbox.taking.message import Message
-from eventbus.inbox.taking.subscriptions import Subscription, subscriptions
+from eventbus.inbox.taking.subscriptions import HandlerSubscription, subscriptions
 
 
 @dataclass
-class Delivery:
+class Handover:
     """A readable message on its way to the handlers.
 
     :param apart: names of the handlers that do not take it together with the others.
@@ -33,25 +33,25 @@ class Delivery:
         return any(s.wants(self.event.type) for s in subscriptions if s.name not in self.apart)
 
 
-def run_together(deliveries: Sequence[Delivery]) -> None:
+def run_together(handovers: Sequence[Handover]) -> None:
     """Run the handlers that share one fate, in the order of the messages.
 
     :raises HandlerFailed: when a handler raises.
     """
     for subscription in subscriptions:
-        theirs = [d for d in deliveries if subscription.name not in d.apart]
-        run(subscription, [d.event for d in wanted(subscription, theirs)])
+        theirs = [h for h in handovers if subscription.name not in h.apart]
+        run(subscription, [h.event for h in wanted(subscription, theirs)])
 
 
-def wanted(subscription: Subscription, deliveries: Iterable[Delivery]) -> list[Delivery]:
-    """Those of the deliveries that a handler asked for."""
-    found = list(deliveries)
-    types = {d.event.type for d in found}
+def wanted(subscription: HandlerSubscription, handovers: Iterable[Handover]) -> list[Handover]:
+    """Those of the handovers that a handler asked for."""
+    found = list(handovers)
+    types = {h.event.type for h in found}
     its_types = {event_type for event_type in types if subscription.wants(event_type)}
-    return [d for d in found if d.event.type in its_types]
+    return [h for h in found if h.event.type in its_types]
 
 
-def run(subscription: Subscription, events: Sequence[Event[Any]]) -> None:
+def run(subscription: HandlerSubscription, events: Sequence[Event[Any]]) -> None:
     """Run one handler over events that it asked for.
 
     :raises HandlerFailed: when it raises.
@@ -68,7 +68,7 @@ def run(subscription: Subscription, events: Sequence[Event[Any]]) -> None:
                 _call(subscription, event)
 
 
-def _call(subscription: Subscription, argument: Any) -> None:
+def _call(subscription: HandlerSubscription, argument: Any) -> None:
     try:
         subscription.handler(argument)
         if rollback_only():

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from eventbus.inbox.taking.message import Message
 from eventbus.inbox.taking.retry import Retry
-from eventbus.inbox.taking.subscriptions import Subscription
+from eventbus.inbox.taking.subscriptions import HandlerSubscription
 
 
 class HandlerFailed(Exception):
     """A handler raised; its own error is the cause of this one."""
 
-    def __init__(self, subscription: Subscription) -> None:
+    def __init__(self, subscription: HandlerSubscription) -> None:
         super().__init__(subscription.name)
         self.subscription = subscription
 
@@ -35,7 +35,7 @@ class Failure:
     handler: str = ""
 
     @classmethod
-    def of(cls, raised: Exception, alone: Subscription | None = None) -> "Failure":
+    def of(cls, raised: Exception, alone: HandlerSubscription | None = None) -> "Failure":
         """From what came out of :func:`eventbus.inbox.taking.dispatch.run`, or of the commit.
 
         :param alone: the handler to blame for the commit, if no other one was at work.

@@ -14,7 +14,7 @@ Handler = TypeVar("Handler", bound=Callable[..., None])
 
 
 @dataclass(frozen=True)
-class Subscription:
+class HandlerSubscription:
     """A handler, the contracts that it asked for, and what is done when it fails."""
 
     handler: Callable[[Any], None]
@@ -37,7 +37,7 @@ class Subscription:
         return f"{self.name}{f' ({kinds})' if kinds else ''}  <-  {types}"
 
 
-subscriptions: list[Subscription] = []
+subscriptions: list[HandlerSubscription] = []
 
 
 def subscribe(
@@ -65,7 +65,9 @@ def subscribe(
         raise TypeError("subscribe() needs an event class: @subscribe(ProductUpdated)")
 
     def enter(handler: Handler) -> Handler:
-        subscriptions.append(Subscription(handler, contracts, batch, retry or Retry(), isolated))
+        subscriptions.append(
+            HandlerSubscription(handler, contracts, batch, retry or Retry(), isolated)
+        )
         return handler
 
     return enter
@@ -76,7 +78,7 @@ def isolated_names() -> frozenset[str]:
     return frozenset(s.name for s in subscriptions if s.isolated)
 
 
-def subscription_of(name: str) -> Subscription | None:
+def subscription_of(name: str) -> HandlerSubscription | None:
     """The handler of a name, if there is one."""
     return next((s for s in subscriptions if s.name == name), None)
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from eventbus.inbox.models import ParkedEvent, ParkedKey
 from eventbus.inbox.parking import decisions, retrying
-from eventbus.inbox.parking.lines import abandoned, is_abandoned, waiting_keys
+from eventbus.inbox.parking.overview import abandoned, is_abandoned, waiting_keys
 from eventbus.inbox.parking.payload import pretty
 from eventbus.running.command_line import console
 

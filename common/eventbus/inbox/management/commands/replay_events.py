@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.table import Table
 
 from eventbus.inbox.running.replay import Replay
-from eventbus.inbox.taking.subscriptions import Subscription, consumed_topics, subscriptions
+from eventbus.inbox.taking.subscriptions import HandlerSubscription, consumed_topics, subscriptions
 from eventbus.kafka.connecting import KafkaRefused, KafkaUnavailable
 from eventbus.kafka.history import History, history
 from eventbus.running.command_line import console, moment, progress
@@ -107,7 +107,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{total:,} events {done}, {others}.")
 
 
-def chosen(names: list[str]) -> list[Subscription]:
+def chosen(names: list[str]) -> list[HandlerSubscription]:
     """The handlers of these names; all where none is named."""
     known = {subscription.name: subscription for subscription in subscriptions}
     if not known:

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 from rich.table import Table
 
-from eventbus.inbox.models import Worker
+from eventbus.inbox.models import WorkerState
 from eventbus.inbox.running.health import ALIVE
 from eventbus.inbox.running.heartbeat import shown_partitions
 from eventbus.running.command_line import console
@@ -24,7 +24,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, here: bool, **options: Any) -> None:
-        alive = Worker.objects.filter(seen_at__gt=timezone.now() - ALIVE).order_by("host", "pid")
+        alive = WorkerState.objects.filter(seen_at__gt=timezone.now() - ALIVE).order_by(
+            "host", "pid"
+        )
         if here:
             alive = alive.filter(host=socket.gethostname())
         workers = list(alive)
@@ -34,7 +36,7 @@ class Command(BaseCommand):
         console(self.stdout).print(_table(workers))
 
 
-def _table(workers: list[Worker]) -> Table:
+def _table(workers: list[WorkerState]) -> Table:
     now = timezone.now()
     table = Table("worker", "group", "partitions")
     for name in ("lag", "lost", "events/s", "up", "seen"):

@@ -30,7 +30,7 @@ def address(message: Message) -> Address:
     return message.place.topic, message.held_key
 
 
-class Lines:
+class KeyLines:
     """The lines of the keys of some messages, in the transaction that is open.
 
     Lines in which events wait are locked until it ends: a retry that empties one cannot slip in

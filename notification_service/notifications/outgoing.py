@@ -8,7 +8,7 @@ from notification_service.notifications.models import Delivery, Subscription
 
 
 @dataclass
-class Message:
+class OutgoingMessage:
     """What is sent at once: one delivery, or all that a digest tells.
 
     :param deliveries: of one subscription, the oldest first.

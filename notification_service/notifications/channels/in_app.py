@@ -1,14 +1,14 @@
-"""The inbox of the application: no stranger is involved, so all is one transaction."""
+"""In-app notifications: no stranger is involved, so all is one transaction."""
 
 from notification_service.notifications.facts import from_text
-from notification_service.notifications.messages import Message
 from notification_service.notifications.models import Notification
+from notification_service.notifications.outgoing import OutgoingMessage
 from notification_service.notifications.words import Words
 
 MOST_LINES = 50
 
 
-def notification(message: Message, words: Words) -> Notification:
+def notification(message: OutgoingMessage, words: Words) -> Notification:
     """What a person is told by a message; not saved yet."""
     subscription = message.subscription
     if subscription is None:

@@ -1,0 +1,25 @@
+"""The way of one event out of this service is what docs/architecture.md says."""
+
+import pytest
+
+from common.servicekit.testing.following import followed, listed
+from eventbus.outbox.models import OutboxEvent
+from eventbus.outbox.session import WaitingEvent
+from product_service.products.models import Product
+
+LAST = "common/eventbus/outbox/relay.py"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_files_that_an_event_passes_before_kafka_are_those_that_are_listed(bus):
+    product = Product.objects.create(sku="F-1", name="Followed", price=2)
+    bus.relay()
+    product.price = 1
+
+    def publish() -> None:
+        product.save()
+        assert bus.relay() == 1
+
+    files = followed(publish, Product, OutboxEvent, WaitingEvent)
+    wanted = listed()
+    assert files == wanted[: wanted.index(LAST) + 1]
