@@ -23,7 +23,7 @@ from django.urls import reverse
 
 client = Client(headers={"host": "localhost"})
 client.force_login(User.objects.create_superuser("admin"))
-for model in ("outbox_outboxevent", "inbox_parkedkey", "inbox_parkedevent", "inbox_worker"):
+for model in ("outbox_outboxevent", "inbox_parkedkey", "inbox_parkedevent", "inbox_workerstate"):
     page = client.get(reverse(f"admin:eventbus_{model}_changelist"))
     print(page.request["PATH_INFO"], page.status_code)
 """
