@@ -17,7 +17,7 @@ from common.tests.conftest import called, hopeless, poison, product, written
 from common.tests.test_sequences import deleted
 from eventbus import outbox
 from eventbus.inbox import subscribe
-from eventbus.inbox.models import InboxMessage, LostMessages, ParkedEvent, ParkedKey, Worker
+from eventbus.inbox.models import InboxMessage, LostMessages, ParkedEvent, ParkedKey, WorkerState
 from eventbus.inbox.parking import decisions
 from eventbus.inbox.running import health, losses
 from eventbus.inbox.running.replay import Replay
@@ -107,7 +107,7 @@ def test_people_decide_by_command(bus, heal):
 def test_workers_are_seen(bus):
     outbox.publish(product())
     bus.run()
-    Worker.objects.create(consumer="bus_tests", host="here", pid=1)
+    WorkerState.objects.create(consumer="bus_tests", host="here", pid=1)
     assert "here:1" in called("workers")
     assert len(health.workers()) == 1
 
@@ -145,10 +145,10 @@ def test_a_sequence_outlives_its_row():
 
 
 def test_rows_are_deleted_where_they_are():
-    worker = Worker.objects.create(consumer="bus_tests", host="here", pid=1)
+    worker = WorkerState.objects.create(consumer="bus_tests", host="here", pid=1)
     worker.delete()
     LostMessages(consumer="a", topic="t", partition=0, first=1, last=1).save()
-    assert not Worker.objects.exists()
+    assert not WorkerState.objects.exists()
     assert LostMessages.objects.get()._state.db == "bus"
 
 
@@ -194,10 +194,10 @@ def test_the_admin_shows_and_decides(bus, admin_client):
     outbox.publish_all([hopeless(1, 1), product(1, 2), poison(2, 1), product(3)])
     bus.run()
     outbox.publish(product(4))
-    Worker.objects.create(consumer="group", host="here", pid=1)
+    WorkerState.objects.create(consumer="group", host="here", pid=1)
     LostMessages.objects.create(consumer="group", topic="t", partition=0, first=1, last=2)
     admin.autodiscover()
-    for model in (OutboxEvent, ParkedKey, ParkedEvent, Worker, LostMessages):
+    for model in (OutboxEvent, ParkedKey, ParkedEvent, WorkerState, LostMessages):
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         pages = [reverse(f"{name}_changelist")]
         pages += [reverse(f"{name}_change", args=[row.pk]) for row in model.objects.all()]
