@@ -22,7 +22,9 @@ from eventbus.testing.kafka import Record
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs" / "architecture.md"
-TABLE = re.compile(r"^\| to follow one event, open .*\n\|[- |]+\|\n((?:\|.*\n)+)", re.MULTILINE)
+TABLE = re.compile(
+    r"^\| file \| what happens to the event \|\n\|[- |]+\|\n((?:\|.*\n)+)", re.MULTILINE
+)
 FILE = re.compile(r"^\| `([^`]+)`", re.MULTILINE)
 FORMS = (Contract, Envelope, Event, Record)
 NOT_ON_THE_WAY = {"testing", "tests", ".venv"}
