@@ -82,7 +82,7 @@ def test_the_explorer_fits_a_phone_in_the_dark(stack: Stack, page: Page, shots: 
 
 
 RECORD = """
-from django.conf import settings
+from eventbus.conf import bus_settings
 from eventbus.testing.bus import Bus
 from eventbus.testing.kafka import InMemoryKafka
 bus = Bus(InMemoryKafka(), bus_settings().group)
