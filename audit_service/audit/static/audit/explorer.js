@@ -32,16 +32,19 @@ function draw({ times, counts, total, label }) {
 }
 
 async function refresh() {
+  const asked = chosen;
   try {
-    const answer = await fetch(`${place.dataset.url}&window=${chosen}`);
+    const answer = await fetch(`${place.dataset.url}&window=${asked}`);
     if (!answer.ok) throw new Error(answer.statusText);
-    draw(await answer.json());
+    const rate = await answer.json();
+    if (asked === chosen) draw(rate); // a slow answer must not replace that of a later choice
   } catch {
     text.textContent = "The rate cannot be shown now; it is tried again.";
   }
 }
 
 for (const button of buttons) {
+  button.disabled = false;
   button.addEventListener("click", () => {
     chosen = button.dataset.window;
     for (const other of buttons) other.setAttribute("aria-pressed", other === button);
