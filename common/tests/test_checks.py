@@ -78,7 +78,7 @@ def test_an_event_whose_topic_is_not_read(own_subscriptions, settings):
     assert ids() == ["eventbus_inbox.E004"]
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(databases=["default", "bus"])
 def test_sqlite_takes_one_worker(settings):
     from django.db import connection
 
@@ -86,7 +86,7 @@ def test_sqlite_takes_one_worker(settings):
     assert ids() == (["eventbus_inbox.E005"] if connection.vendor == "sqlite" else [])
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(databases=["default", "bus"])
 def test_the_dead_are_reported_when_the_database_is_checked(bus):
     assert ids(databases=["default"]) == []
     outbox.publish(hopeless(1, 1))

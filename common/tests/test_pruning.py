@@ -13,7 +13,7 @@ from eventbus.inbox.running.pruning import inbox_pruner
 from eventbus.outbox.models import OutboxEvent
 from eventbus.outbox.pruning import outbox_pruner
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(databases=["default", "bus"])
 
 
 def remember(number: int, days: float, consumer: str = "bus_tests") -> None:
