@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -90,8 +91,9 @@ def empty(
         url = f"sqlite:///{tmp_path}/{service}.sqlite3"
         if real:
             server: Postgres = request.getfixturevalue("consumer_postgres")
-            server.execute(f"CREATE DATABASE {service}_migrated OWNER {service}")
-            url = server.url(f"{service}_migrated", role=service)
+            name = f"{service}_migrated_{uuid4().hex}"  # the server is shared by all tests
+            server.execute(f"CREATE DATABASE {name} OWNER {service}")
+            url = server.url(name, role=service)
         environment = {**os.environ, "DATABASE_URL": url, "SECRET_KEY": "for-tests-only"}
         return lambda *words: run(service, list(words), environment)
 
