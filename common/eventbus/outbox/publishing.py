@@ -1,7 +1,7 @@
 """Publishing: one row in the caller's transaction, and nothing else."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,10 +50,17 @@ def publish(event: Contract, *, using: str | None = None) -> uuid.UUID:
     return event_id
 
 
-def publish_all(events: Iterable[Contract], *, using: str | None = None) -> list[uuid.UUID]:
+def publish_all(
+    events: Iterable[Contract],
+    *,
+    using: str | None = None,
+    sequences: Sequence[int] | None = None,
+) -> list[uuid.UUID]:
     """Put many events on their way, in their order and with one statement.
 
     :param using: as for :func:`publish`.
+    :param sequences: the place of each event in the life of its subject, where the caller counts
+        and remembers it; left out, what each event says itself.
     :returns: their ids, UUIDv7.
     :raises: as :func:`publish`; then none of them is published.
     """
@@ -64,14 +71,16 @@ def publish_all(events: Iterable[Contract], *, using: str | None = None) -> list
     connection = _connection_of_the_change(using)
     origin = _origin()
     events = list(events)
-    rows = [_row(event, origin) for event in events]
+    places = sequences if sequences is not None else [event.sequence for event in events]
+    rows = [_row(event, place, origin) for event, place in zip(events, places, strict=True)]
     if not rows:
         return []
     if len(rows) == 1:  # COPY takes a round trip more than an INSERT
         OutboxEvent.objects.bulk_create([OutboxEvent(**dict(zip(COLUMNS, rows[0], strict=True)))])
     else:
         insert(OutboxEvent, COLUMNS, rows, using=connection.alias)
-    remember(event for event in events if event.is_last)
+    if sequences is None:
+        remember(event for event in events if event.is_last)
     if connection.vendor == "postgresql":
         _wake_relay_after_commit(connection)
     return [row[0] for row in rows]
@@ -108,7 +117,7 @@ COLUMNS = (
 OutboxValues = tuple[uuid.UUID, str, str, str, int, str, str, datetime]
 
 
-def _row(event: Contract, origin: dict[str, Any]) -> OutboxValues:
+def _row(event: Contract, sequence: int, origin: dict[str, Any]) -> OutboxValues:
     if not is_published(type(event)):
         module = type(event).__module__
         raise NotPublished(
@@ -124,10 +133,10 @@ def _row(event: Contract, origin: dict[str, Any]) -> OutboxValues:
         subject=subject,
         dataschema=_schema_of(event),
         partitionkey=subject,
-        sequence=event.sequence,
+        sequence=sequence,
         data=msgspec.Raw(_checked_json(event)),
     )
-    about = (event.aggregate, subject, event.event_type, event.sequence, event.topic)
+    about = (event.aggregate, subject, event.event_type, sequence, event.topic)
     return (event_id, *about, encode(envelope).decode(), origin["time"])
 
 

@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class CaptureConfig(AppConfig):
+    name = "eventbus.capture"
+    label = "eventbus_capture"
+    verbose_name = "Event bus: capture"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        autodiscover_modules("events")

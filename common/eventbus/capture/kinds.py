@@ -1,0 +1,126 @@
+"""Kinds of values: how each type of column is written in events."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of values, from the column to the contract.
+
+    :param name: what the triggers know it by.
+    :param annotation: its type in a contracts module, as Python source.
+    :param imports: the lines that the annotation needs at the top of that module.
+    :param written: makes the contract's value of the one that the field hands to the database.
+    """
+
+    name: str
+    annotation: str
+    imports: tuple[str, ...] = ()
+    written: Callable[[Any], Any] = lambda value: value
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str | bytes) else getattr(value, "obj", value)
+
+
+MSGSPEC_META = "from msgspec import Meta"
+ANNOTATED = "from typing import Annotated"
+
+INTEGER = Kind("integer", "int", written=int)
+NATURAL = Kind("integer", "Annotated[int, Meta(ge=0)]", (ANNOTATED, MSGSPEC_META), int)
+TEXT = Kind("text", "str", written=str)
+BOOLEAN = Kind("boolean", "bool", written=bool)
+DECIMAL = Kind("decimal", "Decimal", ("from decimal import Decimal",), Decimal)
+FLOAT = Kind("float", "float", written=float)
+DATE = Kind("date", "date", ("from datetime import date",))
+MOMENT = Kind(
+    "moment",
+    "Annotated[datetime, Meta(tz=True)]",
+    ("from datetime import datetime", ANNOTATED, MSGSPEC_META),
+)
+TIME = Kind("time", "time", ("from datetime import time",))
+DURATION = Kind("duration", "timedelta", ("from datetime import timedelta",))
+IDENTIFIER = Kind("uuid", "UUID", ("from uuid import UUID",), lambda value: UUID(str(value)))
+JSON = Kind("json", "Any", ("from typing import Any",), _json)
+BINARY = Kind("binary", "bytes", written=bytes)
+
+PYTHON_TYPES: Mapping[type, Kind] = {
+    int: INTEGER,
+    str: TEXT,
+    bool: BOOLEAN,
+    Decimal: DECIMAL,
+    float: FLOAT,
+    date: DATE,
+    datetime: MOMENT,
+    time: TIME,
+    timedelta: DURATION,
+    UUID: IDENTIFIER,
+    bytes: BINARY,
+}
+"""For ``field(..., write=..., type=...)``."""
+
+KINDS: Mapping[type["models.Field[Any, Any]"], Kind] = {
+    models.PositiveBigIntegerField: NATURAL,
+    models.PositiveIntegerField: NATURAL,
+    models.PositiveSmallIntegerField: NATURAL,
+    models.IntegerField: INTEGER,
+    models.BooleanField: BOOLEAN,
+    models.CharField: TEXT,
+    models.TextField: TEXT,
+    models.FileField: TEXT,
+    models.GenericIPAddressField: TEXT,
+    models.DecimalField: DECIMAL,
+    models.FloatField: FLOAT,
+    models.DateTimeField: MOMENT,
+    models.DateField: DATE,
+    models.TimeField: TIME,
+    models.DurationField: DURATION,
+    models.UUIDField: IDENTIFIER,
+    models.JSONField: JSON,
+    models.BinaryField: BINARY,
+}
+"""By class of the field, the narrower one first; what derives from one is of its kind."""
+
+
+CONTENT_TYPE = Kind("content type", "str")
+"""``app_label.model``: the number of a content type differs from database to database."""
+
+
+class UnknownKind(TypeError):
+    """Nobody said how the values of a field are written in events."""
+
+
+def kind_of(column: "models.Field[Any, Any]") -> Kind:
+    """How the values of a column are written.
+
+    A foreign key is written as the key that it holds; one to ``ContentType`` as its natural name.
+
+    :raises UnknownKind: for a field that derives from none of Django's, or has several columns.
+    """
+    if isinstance(column, models.ForeignKey):
+        if column.target_field.model._meta.label == "contenttypes.ContentType":
+            return CONTENT_TYPE
+        return kind_of(column.target_field)
+    if hasattr(column, "base_field"):
+        return _array(kind_of(column.base_field))
+    for base in type(column).__mro__:
+        if base in KINDS:
+            return KINDS[base]
+    raise UnknownKind(f"{type(column).__name__} is not a kind of field that events can hold")
+
+
+def _array(item: Kind) -> Kind:
+    return Kind(
+        f"array of {item.name}",
+        f"list[{item.annotation}]",
+        item.imports,
+        lambda values: [item.written(value) for value in values],
+    )

@@ -1,0 +1,35 @@
+"""The publications of this project, by model."""
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+
+from eventbus.capture.publication import Publication
+
+_publications: dict[type[models.Model], Publication] = {}
+
+
+def enter(publication: Publication) -> None:
+    """Enter a publication.
+
+    :raises ImproperlyConfigured: when its model or its event is taken by another one.
+    """
+    for other in _publications.values():
+        if other.model is publication.model:
+            raise ImproperlyConfigured(f"{publication.model._meta.label} is published twice")
+        if other.event == publication.event:
+            raise ImproperlyConfigured(
+                f"The event {publication.event!r} is taken by {other.model._meta.label}"
+            )
+    _publications[publication.model] = publication
+
+
+def publications() -> list[Publication]:
+    """All of them, by their events."""
+    return sorted(_publications.values(), key=lambda publication: publication.event)
+
+
+def publications_of(model: type[models.Model]) -> list[Publication]:
+    """Those whose tables a write of a model touches: its own, and those of its parents."""
+    concrete = model._meta.concrete_model
+    tables = [concrete, *model._meta.get_parent_list()]
+    return [_publications[table] for table in tables if table in _publications]
