@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 
 from eventbus.capture.kinds import CONTENT_TYPE, PYTHON_TYPES, Kind, UnknownKind, kind_of
 
-Column = models.Field[Any, Any]
+if TYPE_CHECKING:
+    Column: TypeAlias = models.Field[Any, Any]
+else:
+    Column = models.Field  # which takes no parameters at run time
 
 
 @dataclass(frozen=True)
