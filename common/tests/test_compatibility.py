@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from eventbus.events import Contract
 from eventbus.events.asyncapi import document
-from eventbus.testing.compatibility import breaking_changes
+from eventbus.events.compatibility import breaking_changes
 
 
 class Placed(Contract, frozen=True, kw_only=True):

@@ -9,4 +9,6 @@ class CaptureConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from eventbus.capture import checks  # noqa: F401  registers them
+
         autodiscover_modules("events")
