@@ -24,13 +24,13 @@ def published() -> list[type[Contract]]:
 
 
 def is_published(contract: type[Contract]) -> bool:
-    """Whether this project publishes events of a contract: whether its module is named.
+    """Whether this project publishes events of a contract."""
+    return any(is_within(contract, name) for name in bus_settings().publishes)
 
-    It is also named by the package that it is in.
-    """
-    publishes = bus_settings().publishes
-    module = contract.__module__
-    return module in publishes or module.rpartition(".")[0] in publishes
+
+def is_within(contract: type[Contract], name: str) -> bool:
+    """Whether an entry of ``PUBLISHES`` names a contract's module, or the package around it."""
+    return name in (contract.__module__, contract.__module__.rpartition(".")[0])
 
 
 def published_topics() -> list[str]:

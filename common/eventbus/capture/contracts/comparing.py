@@ -1,4 +1,4 @@
-"""Comparing a published model with its contract classes: what differs would fail when publishing."""
+"""Comparing a published model with its contract classes: what differs fails when publishing."""
 
 from collections.abc import Iterator
 from typing import Any
