@@ -13,6 +13,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "eventbus.outbox",
+    "eventbus.capture",
     "eventbus.inbox",
     "common.tests.app",
 ]
