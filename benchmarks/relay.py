@@ -70,8 +70,8 @@ def ours(count: int, topic: str) -> float:
 
     from eventbus.kafka.clients import producer
     from eventbus.outbox.models import OutboxEvent
-    from eventbus.outbox.relay import Relay
-    from eventbus.outbox.session import ActiveSession
+    from eventbus.outbox.relaying.relay import Relay
+    from eventbus.outbox.relaying.session import ActiveSession
 
     OutboxEvent.objects.all().delete()
     OutboxEvent.objects.bulk_create(

@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from common.tests.conftest import product
 from eventbus import outbox
-from eventbus.outbox.lock import FileLock, LockLost
 from eventbus.outbox.models import OutboxEvent
-from eventbus.outbox.relay import Relay
-from eventbus.outbox.session import ActiveSession
+from eventbus.outbox.relaying.lock import FileLock, LockLost
+from eventbus.outbox.relaying.relay import Relay
+from eventbus.outbox.relaying.session import ActiveSession
 from eventbus.testing.bus import CallersThread, active_session
 from eventbus.testing.kafka import InMemoryKafka, InMemoryProducer
 
@@ -164,7 +164,7 @@ def database(tmp_path) -> Iterator[Any]:
 def test_a_relay_that_lost_its_session_while_sending_sends_no_further_batch(
     database, bus, monkeypatch
 ):
-    monkeypatch.setattr("eventbus.outbox.session.BATCH", 1)
+    monkeypatch.setattr("eventbus.outbox.relaying.session.BATCH", 1)
     publish(1, 2, 3)
     sent: list[str] = []
     relay = Relay(
@@ -312,7 +312,7 @@ class Busy(InMemoryProducer):
 
 def test_pruning_gets_its_turn_while_rows_keep_coming(bus, monkeypatch):
     monkeypatch.setattr("eventbus.database.pruning.PIECE", 1)
-    monkeypatch.setattr("eventbus.outbox.session.BATCH", 1)
+    monkeypatch.setattr("eventbus.outbox.relaying.session.BATCH", 1)
     relayed_long_ago(1, 2, 3)
     publish(98, 99)
     stop = threading.Event()

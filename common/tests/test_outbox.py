@@ -16,7 +16,7 @@ from eventbus.events.context import Context, use
 from eventbus.kafka.connecting import KafkaUnavailable
 from eventbus.outbox.models import OutboxEvent
 from eventbus.outbox.publishing import NoTransaction
-from eventbus.outbox.relay import Relay
+from eventbus.outbox.relaying.relay import Relay
 from eventbus.testing.bus import CallersThread, active_session
 from eventbus.testing.kafka import InMemoryFuture, InMemoryKafka, InMemoryProducer
 

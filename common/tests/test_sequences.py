@@ -12,7 +12,7 @@ from common.contracts.product import ProductDeleted
 from common.tests.conftest import product
 from eventbus import outbox
 from eventbus.outbox.models import LastSequence, OutboxEvent
-from eventbus.outbox.pruning import outbox_pruner
+from eventbus.outbox.relaying.pruning import outbox_pruner
 from eventbus.outbox.sequences import last_sequences
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from eventbus.database.errors import keeps_from_working
 from eventbus.events.codec import structured_headers
 from eventbus.kafka.clients import Future, Producer
 from eventbus.kafka.connecting import KafkaUnavailable, unavailable
-from eventbus.outbox.session import ActiveSession, WaitingEvent
+from eventbus.outbox.relaying.session import ActiveSession, WaitingEvent
 
 log = structlog.get_logger(__name__)
 

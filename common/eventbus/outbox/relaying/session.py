@@ -10,10 +10,10 @@ from django.db import Error
 from django.utils import timezone
 
 from eventbus.database.alias import bus_connection
-from eventbus.outbox.lock import Lock, LockLost, take
 from eventbus.outbox.models import OutboxEvent
-from eventbus.outbox.pruning import outbox_pruner
 from eventbus.outbox.publishing import CHANNEL
+from eventbus.outbox.relaying.lock import Lock, LockLost, take
+from eventbus.outbox.relaying.pruning import outbox_pruner
 
 BATCH = 1_000
 POLL_SECONDS = 0.05
