@@ -55,12 +55,14 @@ def publish_all(
     *,
     using: str | None = None,
     sequences: Sequence[int] | None = None,
+    group: str | None = None,
 ) -> list[uuid.UUID]:
     """Put many events on their way, in their order and with one statement.
 
     :param using: as for :func:`publish`.
     :param sequences: the place of each event in the life of its subject, where the caller counts
         and remembers it; left out, what each event says itself.
+    :param group: the consumer group that they are for; left out, they are for all.
     :returns: their ids, UUIDv7.
     :raises: as :func:`publish`; then none of them is published.
     """
@@ -69,7 +71,7 @@ def publish_all(
     from eventbus.outbox.sequences import remember
 
     connection = _connection_of_the_change(using)
-    origin = _origin()
+    origin = _origin(group)
     events = list(events)
     places = sequences if sequences is not None else [event.sequence for event in events]
     rows = [_row(event, place, origin) for event, place in zip(events, places, strict=True)]
@@ -146,7 +148,7 @@ def _schema_of(event: Contract) -> str | None:
     return f"{base}{event.event_type}/v{event.major_version}/" if base else None
 
 
-def _origin() -> dict[str, Any]:
+def _origin(group: str | None) -> dict[str, Any]:
     """What events that are published together have in common."""
     context = current()
     return {
@@ -158,6 +160,7 @@ def _origin() -> dict[str, Any]:
         "causationid": context.causation_id,
         "actor": context.actor(),
         "traceparent": context.traceparent,
+        "consumergroup": group,
     }
 
 

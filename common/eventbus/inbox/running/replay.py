@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from eventbus.conf import bus_settings
 from eventbus.database.alias import bus_atomic
 from eventbus.database.errors import database_answers
 from eventbus.events import Event, Place
@@ -64,6 +65,7 @@ class Replay:
         envelope = message.envelope
         return (
             envelope is not None
+            and envelope.is_for(bus_settings().group)
             and any(handler.wants(envelope.type) for handler in self.handlers)
             and (not self.types or envelope.type in self.types)
             and (not self.subjects or envelope.subject in self.subjects)
