@@ -54,6 +54,8 @@ INSTALLED_APPS = [
     "django_tables2",
     "eventbus.outbox",
     "eventbus.inbox",
+    "eventbus.capture",
+    "selling",
     "warehouse.apps.WarehouseConfig",
 ]
 MIDDLEWARE = [
@@ -104,6 +106,6 @@ STATIC_URL = "static/"
 USE_TZ = True
 EVENTBUS = {
     "SERVICE_NAME": "oscar_shop",
-    "PUBLISHES": ["warehouse.contracts"],
+    "PUBLISHES": ["warehouse.contracts", "selling.contracts"],
     "KAFKA": {"bootstrap_servers": [os.environ["KAFKA_BOOTSTRAP_SERVERS"]]},
 }
