@@ -6,7 +6,6 @@ asks for, page by page.
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,9 +33,9 @@ def pages(reader: Reader, script: str) -> dict[str, tuple[int, int]]:
 
 
 @pytest.fixture
-def oscar(wheel: Path, tmp_path: Path) -> Iterator[Reader]:
+def oscar(wheel: Path, tmp_path: Path) -> Reader:
     """A shop of django-oscar."""
-    yield monolith(
+    return monolith(
         "oscar_shop", wheel, tmp_path, "django-oscar[sorl-thumbnail]==4.2", "Django==5.2.*"
     )
 
@@ -54,9 +53,9 @@ def test_oscars_dashboard_and_checkout(oscar: Reader) -> None:
 
 
 @pytest.fixture
-def wagtail(wheel: Path, tmp_path: Path) -> Iterator[Reader]:
+def wagtail(wheel: Path, tmp_path: Path) -> Reader:
     """A site of Wagtail."""
-    yield monolith(
+    return monolith(
         "wagtail_site", wheel, tmp_path, "wagtail==8.0.*", "Django==5.2.*", "django-environ"
     )
 
