@@ -131,7 +131,7 @@ def test_a_module_written_by_hand_is_compared_and_never_changed(package: Path) -
     [
         ([], [], "names no package to write into"),
         (["common.tests", "common.contracts"], [], "Say which package to write into: --package"),
-        (["common.contracts"], ["nobody"], "No published model has the event 'nobody'; there are"),
+        (["common.contracts"], ["nobody"], "No published model has the event .nobody.; there are"),
         ([], ["--package=common.contracts.product"], "is no package, and cannot become one"),
     ],
 )

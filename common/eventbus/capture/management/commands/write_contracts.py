@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from eventbus.capture.contracts.comparing import differences
 from eventbus.capture.contracts.files import ContractsFile, NoPackage, contracts_file
 from eventbus.capture.publication import Publication
-from eventbus.capture.registry import publications
+from eventbus.capture.registry import publications, published_event
 from eventbus.checks import TAG
 
 
@@ -61,16 +61,14 @@ class Command(BaseCommand):
 
 
 def _chosen(events: list[str]) -> list[Publication]:
-    declared = {publication.event: publication for publication in publications()}
-    if not declared:
-        raise CommandError(
-            "No model is published. Declare one in an app's events.py: publish_model(...)"
-        )
-    if unknown := sorted(set(events).difference(declared)):
-        raise CommandError(
-            f"No published model has the event {unknown[0]!r}; there are {', '.join(declared)}"
-        )
-    return [declared[event] for event in events or declared]
+    try:
+        return [published_event(event) for event in events] if events else _all()
+    except LookupError as error:
+        raise CommandError(str(error)) from None
+
+
+def _all() -> list[Publication]:
+    return publications() or [published_event("")]
 
 
 def _file(publication: Publication, package: str | None) -> ContractsFile:
