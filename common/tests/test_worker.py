@@ -42,7 +42,7 @@ def work(consumer):
 
 
 def test_it_outlives_an_outage_and_says_so_once(bus, monkeypatch):
-    monkeypatch.setattr("eventbus.inbox.running.stream.RETRY_SECONDS", 0)
+    monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
     outbox.publish(product())
     bus.relay()
     consumer = Failing(bus.kafka, [KafkaConnectionError("refused")] * 5)
