@@ -148,7 +148,7 @@ def test_a_handler_that_goes_on_after_an_error_is_not_taken_for_done(
 
 
 def test_what_was_done_before_the_database_went_away_is_counted(bus, monkeypatch):
-    monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("eventbus.running.daemon.FIRST_PAUSE_SECONDS", 0)
     publish(poison(1, 1), product(2, 1))
     failures = [locked()]
     create = Written.objects.create

@@ -140,7 +140,7 @@ def test_an_error_that_passes_does_not_count_against_the_event(bus, monkeypatch)
             raise failures.pop()
         return create(**values)
 
-    monkeypatch.setattr("eventbus.inbox.running.worker.LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(handlers.Written.objects, "create", fail_at_first)
     outbox.publish(product())
     assert bus.run().handled == 1

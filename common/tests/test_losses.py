@@ -169,7 +169,7 @@ def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(bu
         return real(self, messages)
 
     monkeypatch.setattr(Processor, "process", sometimes)
-    monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("eventbus.running.daemon.FIRST_PAUSE_SECONDS", 0)
     assert bus.consume().lost == 1
     assert written() == ["1.2"]
 
@@ -190,14 +190,14 @@ def test_a_database_that_is_away_delays_the_telling_and_no_event_overtakes_it(bu
         real(consumer, loss)
 
     monkeypatch.setattr(losses, "tell", tell)
-    monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("eventbus.running.daemon.FIRST_PAUSE_SECONDS", 0)
     assert bus.consume().lost == 1
     assert seen == [["1.1"]]
     assert written() == ["1.1", "1.3"]
 
 
 def test_kafka_that_is_away_when_the_first_offset_is_asked_for_is_waited_for(bus, monkeypatch):
-    monkeypatch.setattr("eventbus.inbox.running.stream.RETRY_SECONDS", 0)
+    monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3)

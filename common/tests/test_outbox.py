@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import structlog
 from django.db import transaction
+from django.db.utils import OperationalError
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from common.contracts.product import TOPIC
@@ -152,6 +153,32 @@ def test_an_outage_is_said_once_however_long_it_lasts(bus):
         relay_waiting(relay)
     assert [line["event"] for line in logs] == ["waiting for Kafka"]
     assert waiting() == 1
+
+
+def test_a_running_relay_logs_when_an_outage_begins_and_when_it_ends(bus, monkeypatch):
+    monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
+    outbox.publish(product())
+    stop = threading.Event()
+    failures = [OperationalError("away")] * 3 + [KafkaUnavailable("away")] * 3
+
+    def connect() -> Scripted:
+        if failures:
+            raise failures.pop(0)
+        return Scripted(bus.kafka, stop.set)
+
+    with structlog.testing.capture_logs() as logs:
+        Relay(connect, CallersThread(), stop).run()
+    said = [(line["event"], line.get("waited_for")) for line in logs]
+    assert said == [
+        ("waiting for the database", None),
+        ("waiting for Kafka", None),
+        ("going on", "the database"),
+        ("relayed", None),
+        ("going on", "Kafka"),
+    ]
+    assert (sent(bus.kafka), waiting()) == (["1"], 0)
+    with active_session():  # the lock is free again
+        pass
 
 
 def test_what_was_sent_before_an_unsendable_event_is_marked(bus):

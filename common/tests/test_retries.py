@@ -129,7 +129,7 @@ def test_trouble_of_the_database_counts_against_no_parked_event(bus, heal, monke
             raise failures.pop()
         return create(**values)
 
-    monkeypatch.setattr("eventbus.inbox.running.worker.LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(handlers.Written.objects, "create", fail_at_first)
     assert bus.travel(seconds=10).handled == 1
     assert ParkedEvent.objects.get().attempts == 2

@@ -8,7 +8,7 @@ from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from common.contracts.product import TOPIC
 from common.tests.app import handlers
-from common.tests.conftest import product, written
+from common.tests.conftest import locked, product, written
 from eventbus import outbox
 from eventbus.inbox.models import WorkerState
 from eventbus.inbox.running.heartbeat import shown_partitions
@@ -17,6 +17,9 @@ from eventbus.inbox.running.worker import Limits, Worker
 from eventbus.testing.kafka import InMemoryConsumer
 
 pytestmark = pytest.mark.django_db
+
+
+AWAY = "waiting for the database"
 
 
 class Failing(InMemoryConsumer):
@@ -42,7 +45,7 @@ def work(consumer):
 
 
 def test_it_outlives_an_outage_and_says_so_once(bus, monkeypatch):
-    monkeypatch.setattr("eventbus.inbox.running.stream.RETRY_SECONDS", 0)
+    monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
     outbox.publish(product())
     bus.relay()
     consumer = Failing(bus.kafka, [KafkaConnectionError("refused")] * 5)
@@ -51,6 +54,25 @@ def test_it_outlives_an_outage_and_says_so_once(bus, monkeypatch):
     assert written() == ["1.1"]
     warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
     assert warnings == ["waiting for Kafka", "could not leave the group"]
+
+
+def test_it_outlives_a_database_that_is_away_and_says_so_once(bus, monkeypatch):
+    monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
+    failures = [locked() for _ in range(5)]
+    create = handlers.Written.objects.create
+
+    def fail_at_first(**values):
+        if failures:
+            raise failures.pop()
+        return create(**values)
+
+    monkeypatch.setattr(handlers.Written.objects, "create", fail_at_first)
+    outbox.publish(product())
+    with structlog.testing.capture_logs() as logs:
+        bus.run()
+    assert written() == ["1.1"]
+    said = [line["event"] for line in logs if line["event"] in (AWAY, "going on")]
+    assert said == [AWAY, "going on"]
 
 
 def test_it_ends_when_kafka_refuses_it_for_good(bus):

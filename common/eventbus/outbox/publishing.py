@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import uuid_utils.compat
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventbus.conf import bus_settings
 from eventbus.database.alias import bus_connection
 from eventbus.database.bulk import insert
+from eventbus.database.waking import wake_after_commit
 from eventbus.events import Contract, ContractViolation, Envelope, encode
 from eventbus.events.context import current
 from eventbus.outbox.published import is_published
@@ -83,8 +83,7 @@ def publish_all(
         insert(OutboxEvent, COLUMNS, rows, using=connection.alias)
     if sequences is None:
         remember(event for event in events if event.is_last)
-    if connection.vendor == "postgresql":
-        _wake_relay_after_commit(connection)
+    wake_after_commit(connection, CHANNEL)
     return [row[0] for row in rows]
 
 
@@ -172,18 +171,3 @@ def _checked_json(event: Contract) -> bytes:
     except msgspec.ValidationError as error:
         raise ContractViolation(f"{event.event_type}: {error}") from error
     return data
-
-
-def _wake_relay_after_commit(connection: Any) -> None:
-    """NOTIFY once a transaction, after it.
-
-    Inside, it would hold PostgreSQL's one notification lock through the commit's fsync.
-    """
-    if not any(getattr(hook, "wakes_outbox", False) for _, hook, _ in connection.run_on_commit):
-
-        def wake() -> None:
-            with connection.cursor() as cursor:
-                cursor.execute(f"NOTIFY {CHANNEL}")
-
-        wake.wakes_outbox = True  # type: ignore[attr-defined]
-        transaction.on_commit(wake, using=connection.alias, robust=True)

@@ -17,10 +17,9 @@ from eventbus.inbox.taking.failures import Failure
 from eventbus.inbox.taking.message import Message
 from eventbus.inbox.taking.patience import Patience
 from eventbus.inbox.taking.subscriptions import HandlerSubscription
+from eventbus.running.daemon import Outage
 
 log = structlog.get_logger(__name__)
-
-DATABASE_RETRY_SECONDS = 1.0
 
 
 @dataclass
@@ -51,6 +50,7 @@ class Replay:
         if together:
             self._groups.insert(0, together)
         self._patience = Patience()
+        self._database = Outage("the database", self.stop)
 
     def take(self, records: Sequence[Any], *, dry_run: bool = False) -> None:
         """Hand over those of these Kafka records that count; in a dry run, only count them."""
@@ -106,11 +106,11 @@ class Replay:
                 cause = Failure.of(error).error
                 if not self._patience.waits_for(cause):
                     raise
-                log.warning("waiting for the database", reason=" ".join(str(cause).split()))
-                self.stop.wait(DATABASE_RETRY_SECONDS)
+                self._database.wait(cause)
                 self._patience.note_failure(database_answers=database_answers())
             else:
                 self._patience.note_success()
+                self._database.end()
                 return
 
     def _count(self, messages: Sequence[Message]) -> None:

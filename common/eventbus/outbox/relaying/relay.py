@@ -1,26 +1,21 @@
 """The relay: outbox rows to Kafka, in order, each at least once."""
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
-import structlog
-from django.db import Error as DatabaseError
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from eventbus.database.alias import bus_connection
-from eventbus.database.errors import keeps_from_working
+from eventbus.database.errors import reconnect
 from eventbus.events.codec import structured_headers
 from eventbus.kafka.clients import Future, Producer
 from eventbus.kafka.connecting import KafkaUnavailable, unavailable
 from eventbus.outbox.relaying.session import ActiveSession, WaitingEvent
+from eventbus.running.daemon import Daemon, Outage, Report
 
-log = structlog.get_logger(__name__)
-
-RETRY_SECONDS = 1.0
-REPORT_SECONDS = 1.0
+PATIENCE_SECONDS = 1.0
+"""How long Kafka may take, until the relay makes sure that it is still active."""
 
 Result = TypeVar("Result")
 
@@ -44,30 +39,38 @@ class Relay:
         self._database = database
         self._stop = stop
         self._producer: Producer | None = None
-        self._waiting_for = ""
-        self._unreported = 0
-        self._next_report = 0.0
+        self._session: ActiveSession | None = None
+        self._daemon = Daemon(stop, self._step, recover=self._recover)
+        self._lock = Outage("the relay's lock", stop)
+        self._kafka = Outage("Kafka", stop)
+        self._report = Report("relayed", "events")
 
     def run(self) -> None:
         """Relay until told to stop, while this is the active relay; until then, stand by.
 
         :raises KafkaRefused: when log-in or certificate are refused.
         """
-        while not self._stop.is_set():
-            try:
-                session = self._in_database(ActiveSession.begin)
-                if session is None:
-                    self._wait("the relay's lock", "another relay is active; this one stands by")
-                else:
-                    self._waiting_for = ""
-                    self._relay(session)
-            except DatabaseError as error:
-                if not keeps_from_working(error):
-                    raise
-                self.close()  # what it has not sent yet is for the relay that is active now
-                self._in_database(_close_connection)
-                self._wait("the database", " ".join(str(error).split()))
-        self.close()
+        try:
+            self._daemon.run()
+        finally:
+            self._let_go()
+            self._report.flush()
+
+    def _step(self) -> None:
+        self._session = self._session or self._in_database(ActiveSession.begin)
+        if self._session is None:
+            self._lock.wait("another relay is active; this one stands by")
+            return
+        self._lock.end()
+        try:
+            self.relay_waiting(self._session)
+        except KafkaUnavailable as error:
+            self.close()
+            self._kafka.wait(error)
+        else:
+            self._report.add()
+            self._in_database(self._session.prune)
+            self._in_database(self._session.wait_for_more, self._stop)
 
     def relay_waiting(self, session: ActiveSession) -> int:
         """Send rows batch by batch until none waits, or told to stop.
@@ -92,13 +95,15 @@ class Relay:
             acknowledged, failure = self._send(rows, session)
             following = ahead.result()
             pruned.result()
+            if total:  # rows were marked, so the database takes what is written
+                self._daemon.database.end()
             total += len(acknowledged)
-            self._report(len(acknowledged))
+            self._report.add(len(acknowledged))
             if failure is not None:
                 self._in_database(session.mark, acknowledged)
                 first = rows[len(acknowledged)]
                 raise unavailable(f"{failure}, at event {first}") from failure
-            self._waiting_for = ""
+            self._kafka.end()
             rows = following
         self._in_database(session.mark, acknowledged)
         return total
@@ -106,26 +111,19 @@ class Relay:
     def close(self) -> None:
         """Let the producer go; what it did not get acknowledged is sent again next time."""
         if self._producer is not None:
-            self._producer.close(timeout=RETRY_SECONDS)
+            self._producer.close(timeout=PATIENCE_SECONDS)
             self._producer = None
 
-    def _relay(self, session: ActiveSession) -> None:
-        try:
-            self._relay_while_active(session)
-        finally:
-            self._in_database(session.end)
+    def _let_go(self) -> None:
+        """Leave the rest to the relay that is active next."""
+        self.close()
+        if self._session is not None:
+            self._in_database(self._session.end)
+            self._session = None
 
-    def _relay_while_active(self, session: ActiveSession) -> None:
-        while not self._stop.is_set():
-            try:
-                self.relay_waiting(session)
-            except KafkaUnavailable as error:
-                self.close()
-                self._wait("Kafka", str(error))
-            else:
-                self._report(0)
-                self._in_database(session.prune)
-                self._in_database(session.wait_for_more, self._stop)
+    def _recover(self) -> None:
+        self._let_go()
+        self._in_database(reconnect)
 
     def _in_database(self, work: Callable[..., Result], *arguments: Any) -> Result:
         return self._database.submit(work, *arguments).result()
@@ -163,36 +161,13 @@ class Relay:
         """
         while True:
             try:
-                producer.flush(timeout=RETRY_SECONDS)
+                producer.flush(timeout=PATIENCE_SECONDS)
                 return
             except KafkaTimeoutError:
                 if self._stop.is_set():
                     raise
                 self._in_database(session.confirm)
-                self._say_once("Kafka", "it does not acknowledge what was sent")
-
-    def _report(self, sent: int) -> None:
-        """One line a second at the most, however small the batches are."""
-        self._unreported += sent
-        if self._unreported and time.monotonic() >= self._next_report:
-            log.info("relayed", events=self._unreported)
-            self._unreported = 0
-            self._next_report = time.monotonic() + REPORT_SECONDS
-
-    def _wait(self, for_what: str, reason: str) -> None:
-        self._say_once(for_what, reason)
-        self._stop.wait(RETRY_SECONDS)
-
-    def _say_once(self, for_what: str, reason: str) -> None:
-        """One line an outage, though the reason may change while it lasts."""
-        if for_what != self._waiting_for:
-            self._waiting_for = for_what
-            log.warning(f"waiting for {for_what}", reason=reason)
-
-
-def _close_connection() -> None:
-    """That of the thread which runs this: its caller has another."""
-    bus_connection().close()
+                self._kafka.note("it does not acknowledge what was sent")
 
 
 def _send_row(producer: Producer, row: WaitingEvent) -> Future:

@@ -10,14 +10,13 @@ from django.db import Error
 from django.utils import timezone
 
 from eventbus.database.alias import bus_connection
+from eventbus.database.waking import wait_for_rows
 from eventbus.outbox.models import OutboxEvent
 from eventbus.outbox.publishing import CHANNEL
 from eventbus.outbox.relaying.lock import Lock, LockLost, take
 from eventbus.outbox.relaying.pruning import outbox_pruner
 
 BATCH = 1_000
-POLL_SECONDS = 0.05
-NOTIFY_SECONDS = 1.0
 
 
 class WaitingEvent(NamedTuple):
@@ -119,17 +118,9 @@ class ActiveSession:
 
         :raises LockLost: when this is no longer the active relay.
         """
+        waiting = OutboxEvent.objects.filter(published_at__isnull=True)
         with self._held():
-            if self._connection.vendor != "postgresql":
-                stop.wait(POLL_SECONDS)
-                return
-            with self._connection.cursor() as cursor:
-                cursor.execute(f"LISTEN {CHANNEL}")
-            if OutboxEvent.objects.filter(published_at__isnull=True).exists():
-                return
-            with self._connection.wrap_database_errors:
-                for _ in self._session.notifies(timeout=NOTIFY_SECONDS, stop_after=1):
-                    pass
+            wait_for_rows(self._connection, CHANNEL, waiting.exists, stop)
 
     @contextmanager
     def _held(self) -> Iterator[None]:
