@@ -21,7 +21,7 @@ def test_no_module_is_longer_than_400_lines() -> None:
 
 
 def test_no_folder_has_more_than_a_dozen_modules() -> None:
-    """Group its modules by what they are about, with a contract for each group in pyproject.toml."""
+    """Group its modules by what they are about; pyproject.toml holds a contract for each group."""
     sizes = Counter(path.parent for path in modules() if GROW.isdisjoint(path.parts))
     assert {str(folder): size for folder, size in sizes.items() if size > MODULES} == {}
 
