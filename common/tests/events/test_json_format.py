@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from common.tests.conftest import product
-from common.tests.modes import SMALLEST, STRUCTURED, binary, structured, value_of
+from common.tests.events.modes import SMALLEST, STRUCTURED, binary, structured, value_of
 from eventbus.events import ContractViolation, Event, InvalidEvent, Place, decode
 from eventbus.events.codec import is_json
 from eventbus.events.data import MAX_DEPTH

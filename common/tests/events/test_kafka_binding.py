@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from common.contracts.product import TOPIC
 from common.tests.conftest import product
-from common.tests.modes import SMALLEST, STRUCTURED, binary, headers_of, structured, value_of
+from common.tests.events.modes import SMALLEST, STRUCTURED, binary, headers_of, structured, value_of
 from eventbus import outbox
 from eventbus.events import InvalidEvent, Place, decode
 from eventbus.inbox.models import InboxMessage

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.tests.modes import SMALLEST
+from common.tests.events.modes import SMALLEST
 from eventbus.events import InvalidEvent, decode
 from eventbus.events.times import EARLIEST, LATEST, is_rfc3339
 

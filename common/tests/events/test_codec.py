@@ -16,7 +16,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from common.contracts.product import TOPIC
 from common.tests.conftest import product
-from common.tests.modes import SMALLEST
+from common.tests.events.modes import SMALLEST
 from eventbus import outbox
 from eventbus.events import Envelope, InvalidEvent, decode
 from eventbus.events.codec import headers_from_text, headers_to_text
