@@ -14,9 +14,9 @@ import msgspec
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from notification_service.notifications.addresses.checking import AddressRefused, checked_url
 from notification_service.notifications.channels.http import GuardedNetwork
 from notification_service.notifications.channels.outcomes import NotSent, Refused, SendOutcome, Sent
+from notification_service.notifications.destinations.addresses import AddressRefused, checked_url
 from notification_service.notifications.facts import from_text
 from notification_service.notifications.messages.outgoing import OutgoingMessage
 from notification_service.notifications.messages.words import Words

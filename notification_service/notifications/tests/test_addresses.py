@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notification_service.notifications.addresses import checking
-from notification_service.notifications.addresses.public import is_public
 from notification_service.notifications.channels import http
+from notification_service.notifications.destinations import addresses
+from notification_service.notifications.destinations.public_addresses import is_public
 
 SPECIAL = [
     ("RFC 791", "0.0.0.0"), ("RFC 791", "0.1.2.3"),
@@ -72,8 +72,8 @@ def test_addresses_of_the_internet(address):
     "address", [address for _, address in SPECIAL if ":" in address and "%" not in address]
 )
 def test_they_are_refused_in_urls_too(address):
-    with pytest.raises(checking.AddressRefused, match="private network"):
-        checking.checked_url(f"https://[{address}]/")
+    with pytest.raises(addresses.AddressRefused, match="private network"):
+        addresses.checked_url(f"https://[{address}]/")
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_they_are_refused_in_urls_too(address):
     ],
 )  # fmt: skip
 def test_urls_that_are_refused_when_they_are_entered(url):
-    with pytest.raises(checking.AddressRefused):
-        checking.checked_url(url)
+    with pytest.raises(addresses.AddressRefused):
+        addresses.checked_url(url)
 
 
 @pytest.mark.parametrize(
@@ -110,18 +110,18 @@ def test_urls_that_are_refused_when_they_are_entered(url):
     ],
 )  # fmt: skip
 def test_urls_are_taken_in_ascii(url, form):
-    assert checking.checked_url(url) == (form or url)
+    assert addresses.checked_url(url) == (form or url)
 
 
 @given(st.text(), st.text())
 def test_what_is_taken_is_ascii_and_stays_as_it_is(host, rest):
     for url in (f"https://{host}.example/{rest}", f"https://example.com/{rest}", rest):
         try:
-            taken = checking.checked_url(url)
-        except checking.AddressRefused:
+            taken = addresses.checked_url(url)
+        except addresses.AddressRefused:
             continue
         assert taken.isascii()
-        assert checking.checked_url(taken) == taken
+        assert addresses.checked_url(taken) == taken
         httpcore.URL(taken)
 
 
@@ -136,7 +136,7 @@ def found(monkeypatch):
             return ask(host, port, *words, **options)
         return [(0, 0, 0, "", (address, port)) for address in known]
 
-    monkeypatch.setattr(checking.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", getaddrinfo)
     return known
 
 
@@ -147,13 +147,13 @@ def test_a_name_that_leads_inside_is_refused_after_dns(found, private):
     found += ["93.184.215.14", private]
     network = http.GuardedNetwork(5)
     network.start_clock()
-    with pytest.raises(checking.AddressRefused, match="private"):
+    with pytest.raises(addresses.AddressRefused, match="private"):
         network.connect_tcp("innocent.example", 443)
 
 
 def test_numbers_that_mean_this_machine_are_refused_after_dns():
-    with pytest.raises(checking.AddressRefused):
-        checking.resolve("2130706433", 80)
+    with pytest.raises(addresses.AddressRefused):
+        addresses.resolve("2130706433", 80)
 
 
 @contextmanager

@@ -1,1 +1,0 @@
-"""Addresses that webhooks may go to: checks of URLs and hosts, and networks that are refused."""
