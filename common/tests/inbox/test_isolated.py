@@ -24,6 +24,14 @@ from eventbus.outbox.models import OutboxEvent
 pytestmark = pytest.mark.django_db
 
 NAME = "common.tests.inbox.test_isolated.note"
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables that show ``NAME`` without a line break in it."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 policy = Retry(attempts=2, backoff=10, jitter=False)
 bad: set[str] = set()
 """What :func:`note` cannot stand, as ``product.version``."""
@@ -279,10 +287,7 @@ def renamed(bus, own_handlers):
     return ParkedEvent.objects.get().pk
 
 
-def test_what_waits_for_a_handler_that_is_gone_stays_and_says_so(
-    bus, renamed, own_handlers, monkeypatch
-):
-    monkeypatch.setenv("COLUMNS", "120")  # no line breaks inside of what is looked for
+def test_what_waits_for_a_handler_that_is_gone_stays_and_says_so(bus, renamed, own_handlers):
     assert bus.travel(days=1).handled == 0
     publish(product(1, 2))
     bus.run()
