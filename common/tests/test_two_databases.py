@@ -14,7 +14,7 @@ from kafka import TopicPartition
 
 from common.contracts.product import ProductCreated
 from common.tests.conftest import called, hopeless, poison, product, written
-from common.tests.test_sequences import deleted
+from common.tests.outbox.test_sequences import deleted
 from eventbus import outbox
 from eventbus.inbox import subscribe
 from eventbus.inbox.models import InboxMessage, LostMessages, ParkedEvent, ParkedKey, WorkerState

@@ -9,7 +9,6 @@ from django.core import mail
 from django.db.utils import OperationalError
 from django.utils import timezone
 
-from notification_service.notifications import words
 from notification_service.notifications.channels import mail as mail_channel
 from notification_service.notifications.channels.outcomes import NotSent, Refused, Sent
 from notification_service.notifications.delivering import deliverer, sending
@@ -17,6 +16,7 @@ from notification_service.notifications.delivering.claims import claim
 from notification_service.notifications.delivering.lanes import lanes_due
 from notification_service.notifications.delivering.pruning import notification_pruner
 from notification_service.notifications.delivering.resending import resend
+from notification_service.notifications.messages import words
 from notification_service.notifications.models import Circuit, Delivery, Notification, ProductEvent
 from notification_service.notifications.tests.rules import consume, deliver, send, texts
 

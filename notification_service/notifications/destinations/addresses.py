@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from django.conf import settings
 from django.utils.encoding import iri_to_uri
 
-from notification_service.notifications.public_addresses import is_public
+from notification_service.notifications.destinations.public_addresses import is_public
 
 LOCAL = ".localhost"
 """And all names under it (RFC 6761, section 6.3)."""

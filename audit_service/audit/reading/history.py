@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from django.db.models import Q, QuerySet
 
-from audit_service.audit.gaps import Losses
 from audit_service.audit.models import AuditEntry
+from audit_service.audit.reading.gaps import Losses
 
 PREVIOUS = "previous"
 COUNTED = frozenset({"version", "updated_at"})

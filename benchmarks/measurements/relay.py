@@ -32,7 +32,7 @@ def measure(rig: Rig) -> Report:
     for _ in range(rounds):
         for name, way in WAYS.items():
             count = many if name in (RAW, OURS) else few
-            output = rig.python("benchmarks.relay", [way, str(count)], environment)
+            output = rig.python("benchmarks.measurements.relay", [way, str(count)], environment)
             rates[name].append(float(output.split()[-1]))
     report = Report("relay", "events/s", rates)
     report.goals = [

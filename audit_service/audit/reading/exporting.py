@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from audit_service.audit.models import AuditEntry
-from audit_service.audit.sealing import SEALED
+from audit_service.audit.record.sealing import SEALED
 from common.servicekit.spreadsheets import defused
 
 Write = Callable[[Iterable[AuditEntry], BinaryIO], None]

@@ -13,8 +13,8 @@ import msgspec
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
-from audit_service.audit.history import about, by, is_deletion, sequence_of, state_of
 from audit_service.audit.models import AuditEntry
+from audit_service.audit.reading.history import about, by, is_deletion, sequence_of, state_of
 from common.servicekit.spreadsheets import defused
 
 CHUNK = 1000

@@ -47,10 +47,10 @@ def fill(entries: int) -> None:
     """Record the entries as the handler does, in the last 30 days."""
     from django.db import transaction
 
-    from audit_service.audit.chains import Chains
     from audit_service.audit.models import AuditEntry
-    from audit_service.audit.months import make_room
-    from audit_service.audit.sealing import SEALED
+    from audit_service.audit.record.chains import Chains
+    from audit_service.audit.record.months import make_room
+    from audit_service.audit.record.sealing import SEALED
     from eventbus.inbox import insert
 
     started = datetime.now(UTC) - timedelta(days=30)
@@ -112,8 +112,8 @@ def analyze() -> None:
 def verify(entries: int) -> dict[str, list[float]]:
     """Milliseconds of each way in each round."""
     from audit_service.audit.models import AuditEntry
-    from audit_service.audit.sealed import sealed
-    from audit_service.audit.verification import Verification
+    from audit_service.audit.proof.verification import Verification
+    from audit_service.audit.record.sealed import sealed
 
     kept = [bytes(32) + entry.bytes for entry in sealed(AuditEntry.objects.all())]
 
@@ -141,7 +141,7 @@ def change_one_byte(entries: int) -> str:
     from django.db import connection
 
     from audit_service.audit.models import AuditEntry
-    from audit_service.audit.verification import Verification
+    from audit_service.audit.proof.verification import Verification
 
     entry = AuditEntry.objects.order_by("id")[entries * 2 // 3]
     with connection.cursor() as cursor:

@@ -1,8 +1,7 @@
-"""The Kafka protocol binding and the JSON event format of CloudEvents 1.0.2, sentence by sentence.
+"""The Kafka protocol binding of CloudEvents 1.0.2, sentence by sentence.
 
 Each test quotes or names the section that it checks: "Kafka" is
-https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md,
-"JSON" is https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md, and
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md, and
 "Core" is https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md.
 """
 
@@ -16,37 +15,11 @@ from hypothesis import strategies as st
 
 from common.contracts.product import TOPIC
 from common.tests.conftest import product
+from common.tests.events.modes import SMALLEST, STRUCTURED, binary, headers_of, structured, value_of
 from eventbus import outbox
-from eventbus.events import ContractViolation, Event, InvalidEvent, Place, decode
-from eventbus.events.codec import is_json
-from eventbus.events.data import MAX_DEPTH
+from eventbus.events import InvalidEvent, Place, decode
 from eventbus.inbox.models import InboxMessage
 from eventbus.inbox.taking.message import Message
-
-SMALLEST = {"specversion": "1.0", "id": "1", "source": "/x", "type": "y"}
-STRUCTURED = ("content-type", b"application/cloudevents+json; charset=UTF-8")
-
-
-def structured(attributes=None, *, headers=(STRUCTURED,), **members):
-    value = json.dumps({**SMALLEST, **(attributes or {}), **members}).encode()
-    return decode(value, list(headers))
-
-
-def binary(value=b"", attributes=None, content_type=None, further=()):
-    return decode(value, headers_of(attributes, content_type) + list(further))
-
-
-def headers_of(attributes=None, content_type=None):
-    pairs = [
-        (f"ce_{name}", text.encode()) for name, text in {**SMALLEST, **(attributes or {})}.items()
-    ]
-    return pairs + ([("content-type", content_type.encode())] if content_type else [])
-
-
-def value_of(envelope):
-    """The data as a handler of any event has it."""
-    return Event(envelope, Place("t", 0, 0), b"").data
-
 
 # Kafka 3: "If the header is present and its value is prefixed with the CloudEvents media type
 # application/cloudevents [...] the receiver uses structured mode, otherwise it defaults to binary."
@@ -99,11 +72,6 @@ def test_kafka_3_without_a_content_type_it_is_binary_mode_where_headers_say_so()
 def test_kafka_3_a_format_that_we_cannot_read_is_refused_by_name(content_type, said, headers):
     with pytest.raises(InvalidEvent, match=said):
         structured(headers=[*headers, ("content-type", content_type.encode())])
-
-
-def test_json_4_a_batch_is_refused_with_what_to_do():
-    with pytest.raises(InvalidEvent, match=r"batch of events.*send one"):
-        decode(b"[]", [("content-type", b"application/cloudevents-batch+json")])
 
 
 def test_kafka_3_neither_mode_is_said_what_binary_mode_lacks():
@@ -242,88 +210,6 @@ def test_core_a_required_attribute_that_is_missing_or_empty_is_named_in_both_mod
             call()
 
 
-# JSON 2.2 and 3: attributes and data.
-
-
-@pytest.mark.parametrize("name", ["subject", "time", "datacontenttype", "sequence", "data_base64"])
-def test_json_2_2_null_is_the_same_as_left_out(name):
-    assert structured({name: None}) == structured()
-
-
-@pytest.mark.parametrize(
-    ("media_type", "expected"),
-    [
-        (None, True),
-        ("application/json", True),
-        ("APPLICATION/JSON; charset=utf-8", True),
-        ("text/json", True),
-        ("application/vnd.shop.order+json", True),
-        ("application/cloudevents+json;a=b", True),
-        ("application/notjson", False),
-        ("text/x-json", False),
-        ("application/geo+json-seq", False),
-        ("application/json-seq", False),
-        ("application/xml; profile=a/json", False),
-        ("json", False),
-    ],
-)
-def test_json_3_1_1_what_declares_json(media_type, expected):
-    """A media subtype equal to json, or ending with a +json format extension."""
-    assert is_json(media_type) is expected
-
-
-def test_json_3_1_2_base64_that_holds_json_is_data():
-    """The deserializer MAY interpret it according to the datacontenttype."""
-    data = b64encode(b'{"a": [1]}').decode()
-    for media_type in ("application/json", "application/vnd.shop+json", None):
-        envelope = structured(data_base64=data, datacontenttype=media_type)
-        assert value_of(envelope) == {"a": [1]}
-        assert envelope.data_base64 is None
-
-
-def test_json_3_1_2_base64_of_other_types_is_bytes():
-    data = b64encode(b"\xff\xd8").decode()
-    assert value_of(structured(data_base64=data, datacontenttype="image/jpeg")) == b"\xff\xd8"
-
-
-@pytest.mark.parametrize(
-    ("members", "said"),
-    [
-        ({"data_base64": "not base64!"}, "Base64"),
-        ({"data_base64": b64encode(b"{").decode()}, "data"),
-        ({"data_base64": b64encode(b'"\xff"').decode()}, "data"),
-        ({"data_base64": "MQ==", "data": 1}, "not both"),
-        ({"data": {"a": 1}, "datacontenttype": "application/xml"}, "must be a string"),
-    ],
-)
-def test_json_3_1_what_contradicts_itself_is_refused(members, said):
-    with pytest.raises(InvalidEvent, match=said):
-        structured(members)
-
-
-def test_json_3_1_2_a_string_is_no_document():
-    """ "it MUST NOT further deserialize the string as a JSON document"."""
-    assert value_of(structured(data='{"a": 1}')) == '{"a": 1}'
-
-
-def test_json_3_1_1_data_may_be_null():
-    assert structured(data=None).data == msgspec.Raw(b"null")
-    assert structured() != structured(data=None)
-
-
-def test_json_3_1_2_without_a_datacontenttype_the_data_is_json():
-    assert structured(data=1) == structured(data=1, datacontenttype="application/json")
-    assert structured().datacontenttype is None
-
-
-def test_data_of_another_type_does_not_fit_a_contract():
-    envelope = binary(b"<a/>", content_type="application/xml")
-    for found, said in ((envelope, "application/xml, and not JSON"), (binary(), "there is none")):
-        event = Event(found, Place("t", 0, 0), b"", contract=type(product()))
-        with pytest.raises(ContractViolation, match=said):
-            event.data  # noqa: B018
-
-
 # The same event in both modes.
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
@@ -371,42 +257,3 @@ def test_data_that_is_no_json_gives_the_same_envelope_in_both_modes(attributes, 
     if text:  # an empty value says that there is no data
         assert in_base64 == in_binary
         assert value_of(in_binary) == text.encode()
-
-
-# What JSON allows and no page could show.
-
-
-def around(data):
-    """A structured event with this as its data."""
-    return json.dumps(SMALLEST).encode()[:-1] + b',"data":' + data + b"}"
-
-
-def nested(depth):
-    return b"[" * depth + b"]" * depth
-
-
-def test_data_nests_as_deep_as_every_page_can_show():
-    flat = b"[" + b",".join([b'[{"a[":"]["}]'] * 200) + b"]"
-    for data in (nested(MAX_DEPTH), flat, b'"' + b"[" * 500 + b'"'):
-        assert binary(data).data == msgspec.Raw(data)
-        assert decode(around(data)).data == msgspec.Raw(data)
-    for data in (nested(MAX_DEPTH + 1), nested(900), nested(200_000), b'{"a":' * 500):
-        with pytest.raises(InvalidEvent):
-            binary(data)
-        with pytest.raises(InvalidEvent):
-            decode(around(data))
-
-
-@pytest.mark.parametrize("data", [b'"\xff"', b'{"a": "\xed\xa0\x80"}', rb'"\ud800"', rb'"\udc00"'])
-def test_text_that_is_no_unicode_is_refused_in_both_modes(data):
-    with pytest.raises(InvalidEvent):
-        binary(data, content_type="application/json")
-    with pytest.raises(InvalidEvent):
-        decode(around(data), [STRUCTURED])
-
-
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "-" + "1" * 5000])
-def test_a_number_that_python_cannot_hold_stays_text(number):
-    data = b'{"n": [%s, 1]}' % number.encode()
-    assert value_of(binary(data)) == {"n": [number, 1]}
-    json.dumps(value_of(binary(data)), allow_nan=False)

@@ -68,7 +68,7 @@ def test_an_isolated_handler_that_fails_at_commit_fails_alone(bus, own_handlers)
     assert sorted(written()) == ["1.1", "1.2", "2.2"]
     assert noted() == ["2.2"]
     [line] = ParkedKey.objects.exclude(state="clear")
-    assert (line.key, line.handler) == ("1", "common.tests.test_commit.note")
+    assert (line.key, line.handler) == ("1", "common.tests.inbox.test_commit.note")
     assert [(row.state, row.attempts) for row in line.line()] == [("failed", 1), ("behind", 0)]
     for _ in range(2):
         bus.travel(days=1)
@@ -87,7 +87,7 @@ def test_what_fails_at_commit_for_both_kinds_is_in_both_lines(bus, own_handlers)
     publish(product(1, 1))
     bus.run()
     handlers_of_lines = ParkedKey.objects.filter(state="retrying").values_list("handler", flat=True)
-    assert sorted(handlers_of_lines) == ["", "common.tests.test_commit.note"]
+    assert sorted(handlers_of_lines) == ["", "common.tests.inbox.test_commit.note"]
     assert written() == noted() == []
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from rich.progress import track
 
-from benchmarks.consume import DISORDERED, DOUBLED, TABLES
+from benchmarks.measurements.consume import DISORDERED, DOUBLED, TABLES
 from benchmarks.report import Goal, Report
 from benchmarks.rig import Rig
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Q
 
 from audit_service.audit.models import ChainHead
-from audit_service.audit.sealed import Key
-from audit_service.audit.sealing import SEALED, link, seal
+from audit_service.audit.record.sealed import Key
+from audit_service.audit.record.sealing import SEALED, link, seal
 from eventbus.events import Place
 
 RECORDED_AT = SEALED.index("recorded_at")

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from django.conf import settings
 from msgspec import Meta
 
-from audit_service.audit.sealed import Key
+from audit_service.audit.record.sealed import Key
 
 PAYLOAD_TYPE = "application/vnd.audit.checkpoint+json"
 

@@ -23,7 +23,15 @@ from eventbus.outbox.models import OutboxEvent
 
 pytestmark = pytest.mark.django_db
 
-NAME = "common.tests.test_isolated.note"
+NAME = "common.tests.inbox.test_isolated.note"
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables that show ``NAME`` without a line break in it."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 policy = Retry(attempts=2, backoff=10, jitter=False)
 bad: set[str] = set()
 """What :func:`note` cannot stand, as ``product.version``."""

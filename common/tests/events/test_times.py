@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.tests.events.modes import SMALLEST
 from eventbus.events import InvalidEvent, decode
 from eventbus.events.times import EARLIEST, LATEST, is_rfc3339
-
-SMALLEST = {"specversion": "1.0", "id": "1", "source": "/x", "type": "y"}
 
 UNHOLDABLE = [
     "0001-01-01T00:00:00+01:00",

@@ -11,7 +11,7 @@ from psycopg import ClientCursor
 from psycopg.pq import ExecStatus
 
 from audit_service.audit.models import AuditEntry
-from audit_service.audit.sealing import SEALED, seal
+from audit_service.audit.record.sealing import SEALED, seal
 
 CHUNK = 2000
 # What COPY sends before the first row, then of each row, and behind the last.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from audit_service.audit.checkpoints import BadCheckpoint, opened
 from audit_service.audit.models import Checkpoint
-from audit_service.audit.sealed import Key
+from audit_service.audit.proof.checkpoints import BadCheckpoint, opened
+from audit_service.audit.record.sealed import Key
 
 Links = dict[int, bytes]
 """By position."""

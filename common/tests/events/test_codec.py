@@ -16,11 +16,10 @@ from cloudevents.core.v1.event import CloudEvent
 
 from common.contracts.product import TOPIC
 from common.tests.conftest import product
+from common.tests.events.modes import SMALLEST
 from eventbus import outbox
 from eventbus.events import Envelope, InvalidEvent, decode
 from eventbus.events.codec import headers_from_text, headers_to_text
-
-SMALLEST = {"specversion": "1.0", "id": "1", "source": "/x", "type": "y"}
 
 
 def as_json(envelope: Envelope) -> object:

@@ -10,9 +10,9 @@ from hashlib import sha256
 from django.db.models import Q, QuerySet
 
 from audit_service.audit.models import NOTHING, AuditEntry, ChainHead
-from audit_service.audit.sealed import Key, Sealed, sealed, sealed_rows
-from audit_service.audit.sealing import link
-from audit_service.audit.statements import Links, Signed
+from audit_service.audit.proof.statements import Links, Signed
+from audit_service.audit.record.sealed import Key, Sealed, sealed, sealed_rows
+from audit_service.audit.record.sealing import link
 
 REPORT_EVERY = 10_000
 AT_ONCE = 500
