@@ -14,7 +14,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "eventbus.outbox",
     "eventbus.inbox",
+    "eventbus.capture",
     "common.tests.app",
+    "common.tests.capture.triggered",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

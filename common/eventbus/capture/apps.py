@@ -9,4 +9,7 @@ class CaptureConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from eventbus.capture.trigger import origin  # needs the models
+
         autodiscover_modules("events")
+        origin.watch_connections()

@@ -37,6 +37,7 @@ ANNOTATED = "from typing import Annotated"
 INTEGER = Kind("integer", "int", written=int)
 NATURAL = Kind("integer", "Annotated[int, Meta(ge=0)]", (ANNOTATED, MSGSPEC_META), int)
 TEXT = Kind("text", "str", written=str)
+ADDRESS = Kind("address", "str", written=str)
 BOOLEAN = Kind("boolean", "bool", written=bool)
 DECIMAL = Kind("decimal", "Decimal", ("from decimal import Decimal",), Decimal)
 FLOAT = Kind("float", "float", written=float)
@@ -76,7 +77,7 @@ KINDS: Mapping[type["models.Field[Any, Any]"], Kind] = {
     models.CharField: TEXT,
     models.TextField: TEXT,
     models.FileField: TEXT,
-    models.GenericIPAddressField: TEXT,
+    models.GenericIPAddressField: ADDRESS,
     models.DecimalField: DECIMAL,
     models.FloatField: FLOAT,
     models.DateTimeField: MOMENT,

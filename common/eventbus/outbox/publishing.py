@@ -82,7 +82,7 @@ def publish_all(
     if sequences is None:
         remember(event for event in events if event.is_last)
     if connection.vendor == "postgresql":
-        _wake_relay_after_commit(connection)
+        wake_relay_after_commit(connection)
     return [row[0] for row in rows]
 
 
@@ -171,7 +171,7 @@ def _checked_json(event: Contract) -> bytes:
     return data
 
 
-def _wake_relay_after_commit(connection: Any) -> None:
+def wake_relay_after_commit(connection: Any) -> None:
     """NOTIFY once a transaction, after it.
 
     Inside, it would hold PostgreSQL's one notification lock through the commit's fsync.
