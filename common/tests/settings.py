@@ -15,7 +15,9 @@ INSTALLED_APPS = [
     "eventbus.outbox",
     "eventbus.capture",
     "eventbus.inbox",
+    "eventbus.capture",
     "common.tests.app",
+    "common.tests.capture.triggered",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -10,5 +10,7 @@ class CaptureConfig(AppConfig):
 
     def ready(self) -> None:
         from eventbus.capture import checks  # noqa: F401  registers them
+        from eventbus.capture.trigger import origin  # needs the models
 
         autodiscover_modules("events")
+        origin.watch_connections()

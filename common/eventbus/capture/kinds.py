@@ -46,6 +46,7 @@ NATURAL = Kind(
     int,
 )
 TEXT = Kind("text", "str", str, written=str)
+ADDRESS = Kind("address", "str", str, written=str)
 BOOLEAN = Kind("boolean", "bool", bool, written=bool)
 DECIMAL = Kind("decimal", "Decimal", Decimal, ("from decimal import Decimal",), Decimal)
 FLOAT = Kind("float", "float", float, written=float)
@@ -86,7 +87,7 @@ KINDS: Mapping[type["models.Field[Any, Any]"], Kind] = {
     models.CharField: TEXT,
     models.TextField: TEXT,
     models.FileField: TEXT,
-    models.GenericIPAddressField: TEXT,
+    models.GenericIPAddressField: ADDRESS,
     models.DecimalField: DECIMAL,
     models.FloatField: FLOAT,
     models.DateTimeField: MOMENT,
