@@ -9,4 +9,7 @@ class CaptureConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from eventbus.capture.orm.attaching import attach_all  # they need the models
+
         autodiscover_modules("events")
+        attach_all()

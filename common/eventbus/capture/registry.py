@@ -33,3 +33,8 @@ def publications_of(model: type[models.Model]) -> list[Publication]:
     concrete = model._meta.concrete_model
     tables = [concrete, *model._meta.get_parent_list()]
     return [_publications[table] for table in tables if table in _publications]
+
+
+def publication_of(model: type[models.Model]) -> Publication | None:
+    """That of the table of a model or proxy, without those of its parents."""
+    return _publications.get(model._meta.concrete_model)
