@@ -12,6 +12,7 @@ INSTALLED_APPS = [
     *SHARED_APPS,
     "import_export",
     "eventbus.outbox",
+    "eventbus.capture",
     "common.servicekit.idempotency",
     "product_service.products",
 ]

@@ -96,6 +96,11 @@ class PriceField(LikeDjangos, models.DecimalField):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"max_digits": 12, "decimal_places": 2, **options})
 
+    def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
+        """Round what SQLite computes, which keeps every digit of it; PostgreSQL rounds by itself."""
+        is_computed = hasattr(value, "as_sql") and connection.vendor == "sqlite"
+        return f"ROUND(CAST(%s AS NUMERIC), {self.decimal_places})" if is_computed else "%s"
+
     def to_python(self, value: Any) -> Any:
         """As Django's. What two decimals cannot hold stays as it is, to be refused or rounded."""
         price = super().to_python(value)

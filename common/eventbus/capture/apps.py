@@ -10,7 +10,9 @@ class CaptureConfig(AppConfig):
 
     def ready(self) -> None:
         from eventbus.capture import checks  # noqa: F401  registers them
-        from eventbus.capture.trigger import origin  # needs the models
+        from eventbus.capture.orm.attaching import attach_all  # they need the models
+        from eventbus.capture.trigger import origin
 
         autodiscover_modules("events")
+        attach_all()
         origin.watch_connections()

@@ -35,6 +35,11 @@ def publications_of(model: type[models.Model]) -> list[Publication]:
     return [_publications[table] for table in tables if table in _publications]
 
 
+def publication_of(model: type[models.Model]) -> Publication | None:
+    """That of the table of a model or proxy, without those of its parents."""
+    return _publications.get(model._meta.concrete_model)
+
+
 def published_event(event: str) -> Publication:
     """The publication of an event; where there is only one, the event need not be named.
 

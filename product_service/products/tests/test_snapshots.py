@@ -8,8 +8,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from eventbus.capture.snapshots import publish_snapshots
 from eventbus.outbox.models import OutboxEvent
-from product_service.products import snapshots
+from product_service.products.events import ProductEvents
 from product_service.products.models import Product
 from product_service.products.tests.test_many import new, stored
 
@@ -102,7 +103,7 @@ def test_what_raw_sql_inserted_is_published_from_the_first(products):
 def test_the_number_of_queries_does_not_grow(products):
     def queries(batch: int) -> int:
         with CaptureQueriesContext(connection) as captured:
-            next(snapshots.publish_snapshots(Product.objects.all(), 0, batch))
+            next(publish_snapshots(ProductEvents, Product.objects.all(), batch_size=batch))
         return len(captured)
 
     assert queries(2) == queries(5) <= 8
@@ -118,7 +119,7 @@ def test_some_can_be_chosen(products):
 
 
 def test_it_goes_on_where_it_stopped(products):
-    steps = snapshots.publish_snapshots(Product.objects.all(), after=0, batch_size=2)
+    steps = publish_snapshots(ProductEvents, Product.objects.all(), batch_size=2)
     number, last = next(steps)
     assert (number, last) == (2, products[1].pk)
     assert "3 snapshots" in publish(f"--after={last}")

@@ -18,10 +18,10 @@ from eventbus.capture import registry
 from eventbus.capture.suppressing import suppression
 from eventbus.capture.trigger.postgres_bodies import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
 from eventbus.database.alias import bus_alias
+from eventbus.database.waking import wake_after_commit
 from eventbus.events import ContractViolation
 from eventbus.events.context import CauseUnknown, current
 from eventbus.events.errors import EventTooLarge
-from eventbus.database.waking import wake_after_commit
 from eventbus.outbox.publishing import CHANNEL
 
 Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]

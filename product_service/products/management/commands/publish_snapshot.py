@@ -2,10 +2,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from eventbus.capture.snapshots import publish_snapshots
 from eventbus.running.command_line import moment, numbers, positive, progress
 from eventbus.running.lifecycle import stop_on_signals
+from product_service.products.events import ProductEvents
 from product_service.products.models import Product
-from product_service.products.snapshots import publish_snapshots
 
 
 class Command(BaseCommand):
@@ -34,7 +35,9 @@ class Command(BaseCommand):
         published = 0
         with progress() as bars:
             bar = bars.add_task("", total=products.filter(pk__gt=after).count())
-            for number, last in publish_snapshots(products, after, batch):
+            for number, last in publish_snapshots(
+                ProductEvents, products, after=after, batch_size=batch
+            ):
                 published += number
                 bars.advance(bar, number)
                 if stop.is_set():
