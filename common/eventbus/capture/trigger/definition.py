@@ -144,7 +144,7 @@ def definition_of(publication: Publication) -> Definition:
 
     :raises ImproperlyConfigured: when a trigger cannot publish it; the text says why.
     """
-    versions = {verb: publication.contract(verb).major_version for verb in PUBLISHED_VERBS}
+    versions = {verb: publication.contracts[verb].major_version for verb in PUBLISHED_VERBS}
     options = publication.model._meta
     if publication.key.kind.name not in KEY_KINDS:
         raise ImproperlyConfigured(
