@@ -28,7 +28,7 @@ def publish_model(
     touched: str | None = None,
     capture: Capture = "orm",
     connect: bool = True,
-    snapshot_version: int = 1,
+    snapshot_version: int = 0,
 ) -> Publication:
     """Declare that each change of a model is an event. The model is not touched.
 
@@ -47,7 +47,8 @@ def publish_model(
     :param capture: ``orm`` notices what goes through Django's models, on every database;
         ``trigger`` also notices raw SQL and other programs, on PostgreSQL and SQLite.
     :param connect: False where the project connects the receivers of ``orm`` itself, to show them.
-    :param snapshot_version: raise it to have every row published again, once, after a deploy.
+    :param snapshot_version: raise it to have the relay publish every row once after a deploy, as
+        ``publish_snapshot`` does.
     :raises ImproperlyConfigured: for what cannot be published; the text says why.
     """
     if not EVENT.fullmatch(event):

@@ -70,7 +70,8 @@ class Relay:
         else:
             self._report.add()
             self._in_database(self._session.prune)
-            self._in_database(self._session.wait_for_more, self._stop)
+            if not self._in_database(self._session.do_a_chore):
+                self._in_database(self._session.wait_for_more, self._stop)
 
     def relay_waiting(self, session: ActiveSession) -> int:
         """Send rows batch by batch until none waits, or told to stop.

@@ -13,6 +13,7 @@ from eventbus.database.alias import bus_connection
 from eventbus.database.waking import wait_for_rows
 from eventbus.outbox.models import OutboxEvent
 from eventbus.outbox.publishing import CHANNEL
+from eventbus.outbox.relaying.chores import Chores
 from eventbus.outbox.relaying.lock import Lock, LockLost, take
 from eventbus.outbox.relaying.pruning import outbox_pruner
 
@@ -50,6 +51,7 @@ class ActiveSession:
         self._session = connection.connection
         self._process = os.getpid()
         self._pruner = outbox_pruner()
+        self._chores = Chores()
 
     @classmethod
     def begin(cls) -> Self | None:
@@ -112,6 +114,14 @@ class ActiveSession:
         """
         with self._held():
             self._pruner.prune()
+
+    def do_a_chore(self) -> bool:
+        """Do one piece of the work beside relaying, if there is any.
+
+        :returns: whether there was.
+        """
+        with self._held():
+            return self._chores.do_one()
 
     def wait_for_more(self, stop: threading.Event) -> None:
         """Until something may wait; on PostgreSQL the publishing transaction says so.
