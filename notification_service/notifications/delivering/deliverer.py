@@ -1,4 +1,4 @@
-"""The life of ``deliver``: it looks for lanes in which something is due, and works in several."""
+"""The main loop of ``deliver``: finds lanes with due deliveries, and works on several at once."""
 
 import threading
 import time
@@ -23,13 +23,13 @@ log = structlog.get_logger(__name__)
 
 
 class Deliverer:
-    """Sends what is due until told to stop. Several processes may run.
+    """Sends due deliveries until stopped. Several processes may run.
 
-    A slow receiver keeps one thread of each process, and no more.
+    A slow receiver occupies at most one thread of each process.
 
-    :param stop: set it, and :meth:`run` ends after the messages that are under way.
-    :param concurrency: how many lanes are worked in at once.
-    :param drain: end once nothing is due.
+    :param stop: set it to end :meth:`run` after the messages in progress.
+    :param concurrency: how many lanes are processed at once.
+    :param drain: return once nothing is due.
     """
 
     def __init__(self, stop: threading.Event, concurrency: int, drain: bool = False) -> None:
@@ -44,7 +44,7 @@ class Deliverer:
         self._next_report = 0.0
 
     def run(self) -> None:
-        """Deliver until told to stop, or all is done."""
+        """Deliver until stopped or, when draining, until nothing is due."""
         with ThreadPoolExecutor(self._concurrency, "deliver") as pool:
             while not self._stop.is_set():
                 try:
@@ -61,7 +61,7 @@ class Deliverer:
         self._report(at_once=True)
 
     def _start(self, pool: ThreadPoolExecutor) -> int:
-        """Begin a step in each lane that has something due, as far as threads are free."""
+        """Start a step in each lane that has due deliveries, as long as threads are free."""
         working = {lane.name for lane in self._busy.values()}
         waiting = [lane for lane in lanes_due() if lane.name not in working]
         waiting.sort(key=lambda lane: self._served.get(lane.name, 0.0))
@@ -72,7 +72,7 @@ class Deliverer:
         return len(started)
 
     def _wait(self, is_idle: bool) -> None:
-        """Until a step has ended, or something may be due."""
+        """Wait until a step has ended, or something may be due."""
         if self._busy:
             ended, _ = wait(self._busy, POLL_SECONDS, FIRST_COMPLETED)
             for future in ended:
@@ -102,7 +102,7 @@ class Deliverer:
         self._stop.wait(RETRY_SECONDS)
 
     def _report(self, done: int = 0, at_once: bool = False) -> None:
-        """One line a second at the most, however small the steps are."""
+        """Log at most one line a second, however short the steps are."""
         self._unreported += done
         if self._unreported and (at_once or time.monotonic() >= self._next_report):
             log.info("delivered", messages=self._unreported)
@@ -111,13 +111,13 @@ class Deliverer:
 
 
 def _step(lane: Lane, stop: threading.Event) -> int:
-    """A step in a thread of the pool, which keeps its connection while that works."""
+    """Run a step in a thread of the pool. The thread keeps its connection unless it fails."""
     try:
         return step(lane, stop)
-    except Exception as error:  # what one lane fails of ends no other; it is tried again in a while
+    except Exception as error:  # other lanes continue; this one is retried
         if passes(error):
             connection.close()
             raise
-        log.exception("a step failed", lane=lane.name)
+        log.exception("delivering in a lane failed; retrying", lane=lane.name)
         stop.wait(RETRY_SECONDS)
         return 0
