@@ -130,7 +130,7 @@ class Part(Change):
 
 def transaction_of(entries: Sequence[AuditEntry]) -> Iterator[Part]:
     """Yield the changes of one correlation id, with the states before and after each."""
-    earlier = _predecessors(entry for entry in entries if not _tells_before(entry))
+    earlier = _predecessors(entry for entry in entries if not _has_previous(entry))
     for entry in entries:
         before = _state_before(entry, earlier.get(_place_before(entry)))
         yield Part(entry, _changed(entry, before or {}), None, before, _left_by(entry))
@@ -140,7 +140,7 @@ def _state_before(entry: AuditEntry, predecessor: AuditEntry | None) -> dict[str
     """Return the state before an entry, from the entry itself or else from its predecessor."""
     if is_deletion(entry):
         return state_of(entry)
-    if _tells_before(entry):
+    if _has_previous(entry):
         return {**state_of(entry), **entry.data[PREVIOUS]}
     return _left_by(predecessor)
 
@@ -153,7 +153,7 @@ def _left_by(entry: AuditEntry | None) -> dict[str, Any] | None:
     return None if entry is None or is_deletion(entry) else state_of(entry)
 
 
-def _tells_before(entry: AuditEntry) -> bool:
+def _has_previous(entry: AuditEntry) -> bool:
     return isinstance(entry.data, dict) and isinstance(entry.data.get(PREVIOUS), dict)
 
 
@@ -179,9 +179,9 @@ def is_deletion(entry: AuditEntry) -> bool:
 def _changed(entry: AuditEntry, before: dict[str, Any]) -> list[FieldChange]:
     """Return the changes that an entry reports, or else its differences from the state before."""
     state = state_of(entry)
-    told = entry.data.get(PREVIOUS) if isinstance(entry.data, dict) else None
-    if isinstance(told, dict):
-        return [FieldChange(name, old, state.get(name)) for name, old in told.items()]
+    previous = entry.data.get(PREVIOUS) if isinstance(entry.data, dict) else None
+    if isinstance(previous, dict):
+        return [FieldChange(name, old, state.get(name)) for name, old in previous.items()]
     return [
         FieldChange(name, before.get(name), value)
         for name, value in state.items()

@@ -49,10 +49,10 @@ def _changes(product: ProductUpdated) -> list[Fact]:
             found.append(Fact.BACK_IN_STOCK)
     if previous.category is not UNSET and product.category:
         found.append(Fact.NEW_IN_CATEGORY)
-    told_otherwise = {"price", "stock"} if previous.currency is UNSET else {"stock"}
+    covered = {"price", "stock"} if previous.currency is UNSET else {"stock"}
     if Fact.NEW_IN_CATEGORY in found:
-        told_otherwise |= {"category"}
-    if set(changed_fields(product)) - told_otherwise:
+        covered |= {"category"}
+    if set(changed_fields(product)) - covered:
         found.append(Fact.CHANGED)
     return found
 

@@ -182,8 +182,8 @@ class ProductAdmin(ProductExchange, admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show Django's history, and the events of the product with their state."""
-        told = OutboxEvent.objects.filter(aggregatetype="product", aggregateid=object_id)
-        events = told.order_by("-position")[:EVENTS_SHOWN]
+        published = OutboxEvent.objects.filter(aggregatetype="product", aggregateid=object_id)
+        events = published.order_by("-position")[:EVENTS_SHOWN]
         return super().history_view(request, object_id, {**(extra_context or {}), "events": events})
 
     def _ask(

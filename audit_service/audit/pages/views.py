@@ -106,11 +106,11 @@ def subject_page(request: HttpRequest, aggregate: str, subject: str) -> HttpResp
         raise Http404(f"No entries for {aggregate} {subject}")
     oldest_first = newest[MOST_CHANGES - 1 :: -1] if len(newest) > MOST_CHANGES else newest[::-1]
     before = newest[MOST_CHANGES] if len(newest) > MOST_CHANGES else None
-    told = list(changes(oldest_first, before))
+    found = list(changes(oldest_first, before))
     context = {
         "aggregate": aggregate,
         "subject": subject,
-        "changes": told[::-1],
+        "changes": found[::-1],
         "is_cut": before is not None,
     }
     return render(request, "audit/subject.html", context)

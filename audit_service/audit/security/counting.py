@@ -88,18 +88,18 @@ class _QuietTime:
 
     def __init__(self, rule: Rule, actor: str, first: datetime, last: datetime) -> None:
         self._window = _window(rule)
-        told = Alert.objects.filter(rule=rule, actor=actor, unjudged=0)
-        near = told.filter(at__gt=first - self._window, at__lt=last + self._window)
-        self._told = list(near.values_list("at", flat=True))
+        alerts = Alert.objects.filter(rule=rule, actor=actor, unjudged=0)
+        near = alerts.filter(at__gt=first - self._window, at__lt=last + self._window)
+        self._alerted = list(near.values_list("at", flat=True))
 
     def covers(self, at: datetime) -> bool:
-        return any(abs(at - told) < self._window for told in self._told)
+        return any(abs(at - other) < self._window for other in self._alerted)
 
     def is_over(self, at: datetime) -> bool:
         """Whether an alert may be raised at a time. If so, its quiet time starts."""
         if self.covers(at):
             return False
-        self._told.append(at)
+        self._alerted.append(at)
         return True
 
 

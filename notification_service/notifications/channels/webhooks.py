@@ -61,7 +61,7 @@ def sender(
 def body(delivery: Delivery) -> bytes:
     """Return the payload: ``type``, ``timestamp`` and ``data``; the same bytes on each attempt."""
     event = delivery.event
-    told = {
+    payload = {
         "type": event.type,
         "timestamp": event.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "data": {
@@ -70,7 +70,7 @@ def body(delivery: Delivery) -> bytes:
             "product": msgspec.Raw(event.data.encode()),
         },
     }
-    return msgspec.json.encode(told)
+    return msgspec.json.encode(payload)
 
 
 def headers(
@@ -103,8 +103,8 @@ def _post(
         if status == HTTPStatus.GONE:
             endpoint.disable(f"it responded with {said}")
             return Refused(f"{said}: the endpoint was disabled")
-        told = f"{said} {beginning}".strip()
-        return NotSent(told, _retry_after(response, now))
+        reason = f"{said} {beginning}".strip()
+        return NotSent(reason, _retry_after(response, now))
 
 
 @contextmanager

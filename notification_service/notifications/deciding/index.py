@@ -55,15 +55,15 @@ class Index:
         facts = facts_of(event.data)
         if not facts:
             return
-        told = [f for f in facts if f != Fact.NEW_IN_CATEGORY or Fact.CREATED not in facts]
+        reported = [f for f in facts if f != Fact.NEW_IN_CATEGORY or Fact.CREATED not in facts]
         for condition in (Condition.ANYTHING, *facts):
             selection = self._selections.get(condition)
             if selection is None:
                 continue
-            to_tell = told if condition == Condition.ANYTHING else [Fact(condition)]
+            to_report = reported if condition == Condition.ANYTHING else [Fact(condition)]
             for subscription in selection.of(event.data):
                 if not subscription.event_types or event.type in subscription.event_types:
-                    yield Match(subscription, to_tell)
+                    yield Match(subscription, to_report)
 
 
 class _Thresholds:

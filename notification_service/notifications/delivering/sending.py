@@ -69,11 +69,11 @@ def _notify_together(words: Words) -> int:
     with transaction.atomic():
         messages = claim(Channel.IN_APP, None, MOST_NOTIFICATIONS)
         written: list[Notification] = []
-        told: list[Delivery] = []
+        notified: list[Delivery] = []
 
         def write(message: OutgoingMessage) -> SendOutcome:
             written.append(in_app.notification(message, words))
-            told.extend(message.deliveries)
+            notified.extend(message.deliveries)
             return SHOWN_IN_APP
 
         for message in messages:
@@ -81,7 +81,7 @@ def _notify_together(words: Words) -> int:
             if outcome is not SHOWN_IN_APP:
                 record(message, outcome)
         Notification.objects.bulk_create(written)
-        record(OutgoingMessage(told), SHOWN_IN_APP)
+        record(OutgoingMessage(notified), SHOWN_IN_APP)
     return len(messages)
 
 

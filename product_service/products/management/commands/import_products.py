@@ -62,14 +62,14 @@ class Command(BaseCommand):
             )
             bars.update(bar, completed=len(sheet), total=len(sheet))
         if problems := problems_of(result):
-            self._tell_problems(problems)
+            self._show_problems(problems)
             sys.exit(1)
         counts = ", ".join(f"{result.totals[kind]:,} {word}" for kind, word in OUTCOMES.items())
         self.stdout.write(f"{'Would be imported' if dry_run else 'Imported'}: {counts}.")
         for note in result.notes:
             self.stdout.write(note)
 
-    def _tell_problems(self, problems: list[tuple[str, str]]) -> None:
+    def _show_problems(self, problems: list[tuple[str, str]]) -> None:
         table = Table("SKU", "problem")
         for problem in problems[:ERRORS_SHOWN]:
             table.add_row(*problem)
