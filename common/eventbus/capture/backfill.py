@@ -1,6 +1,7 @@
 """Publishing all rows of a model once, because its ``snapshot_version`` was raised."""
 
 import json
+
 import structlog
 from django.utils import timezone
 

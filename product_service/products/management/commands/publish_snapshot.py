@@ -11,12 +11,14 @@ from product_service.products.models import Product
 
 class Command(BaseCommand):
     help = (
-        "Publish the products as product.snapshot events, for consumers that start late, or "
-        "after changes by raw SQL. Writes may continue meanwhile."
+        "Publish all products as product.snapshot events, for new consumers or after changes by "
+        "raw SQL. Products can be changed while it runs."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--since", type=moment, help="only products changed since (ISO 8601)")
+        parser.add_argument(
+            "--since", type=moment, help="only products changed at or after this time (ISO 8601)"
+        )
         parser.add_argument("--ids", type=numbers, metavar="1,2", help="only these products")
         parser.add_argument(
             "--after", type=int, default=0, metavar="ID", help="continue after this product"
@@ -42,6 +44,6 @@ class Command(BaseCommand):
                 bars.advance(bar, number)
                 if stop.is_set():
                     raise CommandError(
-                        f"Stopped after {published:,} snapshots; go on with --after {last}"
+                        f"Stopped after {published:,} snapshots; continue with --after {last}"
                     )
         self.stdout.write(f"{published:,} snapshots published.")
