@@ -9,7 +9,9 @@ class CaptureConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from eventbus.capture.orm.attaching import attach_all  # they need the models
+        # They need the models.
+        from eventbus.capture.orm import checks  # noqa: F401
+        from eventbus.capture.orm.attaching import attach_all
 
         autodiscover_modules("events")
         attach_all()

@@ -37,4 +37,5 @@ def publications_of(model: type[models.Model]) -> list[Publication]:
 
 def publication_of(model: type[models.Model]) -> Publication | None:
     """That of the table of a model or proxy, without those of its parents."""
-    return _publications.get(model._meta.concrete_model)
+    concrete = model._meta.concrete_model
+    return None if concrete is None else _publications.get(concrete)

@@ -1,7 +1,6 @@
 """``bulk_create()`` of published models, with and without conflicts."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from django.db import models, transaction
@@ -23,7 +22,7 @@ def bulk_create(
     publication: Publication, instances: list[Any], using: str, insert: Insert
 ) -> list[Any]:
     """Insert instances whose rows are new, and publish them."""
-    with transaction.atomic(using=using, savepoint=False):
+    with transaction.atomic(using=using):
         refuse_apart(using)
         publish_waiting()
         given = prepare(publication, instances)
@@ -70,9 +69,7 @@ def _columns(publication: Publication) -> list[Column]:
     """Those of events, without those that count and the primary key."""
     meta: Any = publication.model._meta
     own = {meta.pk, publication.counter, publication.touched}
-    return [
-        column for name in publication.columns if (column := meta.get_field(name)) not in own
-    ]
+    return [column for name in publication.columns if (column := meta.get_field(name)) not in own]
 
 
 def _stored(publication: Publication, instances: Sequence[Any], using: str) -> list[Stored]:

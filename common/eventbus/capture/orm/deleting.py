@@ -57,15 +57,18 @@ def publish_deleted(publication: Publication, instance: models.Model) -> None:
     nothing for a signal that was sent by hand, without a deletion.
     """
     for watch in watches():
-        if watch.publication is publication and isinstance(watch, Deletion):
-            if instance.pk in watch.rows:
-                watch.publish()
+        if (
+            isinstance(watch, Deletion)
+            and watch.publication is publication
+            and instance.pk in watch.rows
+        ):
+            watch.publish()
 
 
 def capture_deletions() -> None:
     """Wrap the class that deletes for Django, once."""
     if not hasattr(Collector.delete, "publishes"):
-        Collector.delete = _publishing(Collector.delete)  # type: ignore[method-assign]
+        Collector.delete = _publishing(Collector.delete)  # type: ignore[method-assign,assignment]
 
 
 def _publishing(delete: Callable[[Collector], Deleted]) -> Callable[[Collector], Deleted]:
@@ -76,7 +79,7 @@ def _publishing(delete: Callable[[Collector], Deleted]) -> Callable[[Collector],
         if not going or suppression() is not None:
             return delete(self)
         using: Any = self.using
-        with transaction.atomic(using=using, savepoint=False):
+        with transaction.atomic(using=using):
             refuse_apart(using)
             publish_waiting()
             deletions = [
@@ -107,7 +110,8 @@ def _update_by_querysets(collector: Collector) -> None:
 
     Django does so for ``SET_NULL`` and its like, but not for rows that are in memory.
     """
-    for (field, _), updated in collector.field_updates.items():
+    updates: Any = collector.field_updates
+    for (field, _), updated in updates.items():
         if registry.publication_of(field.model) is not None:
             manager = field.model._base_manager.using(collector.using)
             updated[:] = [
@@ -139,7 +143,7 @@ def delete_rows(
 
     :param delete: deletes the rows of the queryset that it gets.
     """
-    with transaction.atomic(using=using, savepoint=False):
+    with transaction.atomic(using=using):
         refuse_apart(using)
         publish_waiting()
         deletion = Deletion(publication, rows.lock(publication, chosen, using), using)

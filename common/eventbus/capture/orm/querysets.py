@@ -1,7 +1,7 @@
 """Querysets of published models: Django's, or a project's own, with a layer above."""
 
 from collections.abc import Callable, Collection, Iterable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from django.db import models
@@ -19,7 +19,8 @@ class PublishingQuerySet(models.QuerySet[Any]):
         """As in Django. Each row that really changes is published."""
 
         def write(chosen: "models.QuerySet[Any]", setting: updating.Values) -> int:
-            return super(PublishingQuerySet, chosen).update(**setting)  # type: ignore[misc]
+            written: int = super(PublishingQuerySet, chosen).update(**setting)  # type: ignore[misc]  # noqa: UP008
+            return written
 
         own = super().update.__func__ is models.QuerySet.update  # type: ignore[attr-defined]
         return updating.update(self, values, write, is_djangos=own)
@@ -66,15 +67,15 @@ class PublishingQuerySet(models.QuerySet[Any]):
             return inserting(objs, fields, **options)
         return conflicts.insert_and_note(self, objs, fields, options, noted)
 
-    def _raw_delete(self, using: str) -> int:
+    def _raw_delete(self, using: str | None) -> int:
         publication = _publication(self)
 
         def delete(chosen: "models.QuerySet[Any]") -> int:
-            return chosen._raw_delete(using)  # type: ignore[attr-defined,no-any-return]
+            return chosen._raw_delete(using)
 
         if publication is None:
-            return super()._raw_delete(using)  # type: ignore[misc,no-any-return]
-        return deleting.delete_rows(publication, self, using, delete)
+            return super()._raw_delete(using)
+        return deleting.delete_rows(publication, self, using or self.db, delete)
 
     _raw_delete.alters_data = True  # type: ignore[attr-defined]
 
@@ -87,7 +88,7 @@ def _publication(rows: "models.QuerySet[Any]") -> Publication | None:
     return publication
 
 
-@lru_cache(maxsize=None)
+@cache
 def publishing_class(kind: type["models.QuerySet[Any]"]) -> type["models.QuerySet[Any]"]:
     """The publishing class above a class of querysets."""
     if issubclass(kind, PublishingQuerySet):

@@ -53,9 +53,7 @@ def read(publication: Publication, keys: Iterable[Any], using: str) -> Rows:
     return by_key(publication, chosen.values(*publication.columns))
 
 
-def of_keys(
-    model: type[models.Model], keys: Iterable[Any], using: str
-) -> "models.QuerySet[Any]":
+def of_keys(model: type[models.Model], keys: Iterable[Any], using: str) -> "models.QuerySet[Any]":
     """A queryset of Django's own of the rows with these primary keys."""
     return plain(model, using).filter(pk__in=among_keys(model, keys, using))
 
