@@ -4,10 +4,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from audit_service.audit.chains import Chains
 from audit_service.audit.models import AuditEntry
-from audit_service.audit.months import make_room
-from audit_service.audit.sealing import SEALED
+from audit_service.audit.record.chains import Chains
+from audit_service.audit.record.months import make_room
+from audit_service.audit.record.sealing import SEALED
 from audit_service.audit.security import raise_alerts
 from eventbus.database.texts import fitting
 from eventbus.events import AnyEvent, Event

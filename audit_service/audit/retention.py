@@ -6,11 +6,11 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Max, Min
 
-from audit_service.audit.checkpoints import trusted_keys
 from audit_service.audit.models import AuditEntry, ChainHead
-from audit_service.audit.months import forget, month_of, next_month
-from audit_service.audit.statements import Signed, Statements, stored
-from audit_service.audit.verification import Verification, of_chain
+from audit_service.audit.proof.checkpoints import trusted_keys
+from audit_service.audit.proof.statements import Signed, Statements, stored
+from audit_service.audit.proof.verification import Verification, of_chain
+from audit_service.audit.record.months import forget, month_of, next_month
 
 
 class NotCovered(Exception):

@@ -13,8 +13,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "eventbus.outbox",
+    "eventbus.capture",
     "eventbus.inbox",
     "common.tests.app",
+    "common.tests.capture.triggered",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

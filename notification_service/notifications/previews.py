@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from common.contracts.product import Product
 from notification_service.notifications.deciding.index import Index
+from notification_service.notifications.messages.words import Words
 from notification_service.notifications.models import ProductEvent, Subscription
 from notification_service.notifications.rendering import product_of
-from notification_service.notifications.words import Words
 
 EVENTS = 100
 

@@ -13,8 +13,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit_service.audit.catalogue import as_csv, as_ndjson, catalogue
-from audit_service.audit.history import (
+from audit_service.audit.models import AuditEntry, ExportRecord
+from audit_service.audit.reading.catalogue import as_csv, as_ndjson, catalogue
+from audit_service.audit.reading.history import (
     Change,
     FieldChange,
     Gap,
@@ -26,7 +27,6 @@ from audit_service.audit.history import (
     state_of,
     transaction_of,
 )
-from audit_service.audit.models import AuditEntry, ExportRecord
 from common.servicekit.api.pagination import KeysetPagination
 from common.servicekit.api.permissions import ModelPermissions
 

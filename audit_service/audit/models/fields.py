@@ -25,7 +25,7 @@ class EventTimeField(models.DateTimeField):  # type: ignore[type-arg]
 
     Nothing like that comes in any more (:mod:`eventbus.events.times`), but PostgreSQL has stored
     it, entries are sealed with it, and psycopg fails on the whole result. The row stays as it is;
-    :mod:`audit_service.audit.sealed` reads what is stored.
+    :mod:`audit_service.audit.record.sealed` reads what is stored.
     """
 
     def deconstruct(self) -> Any:

@@ -9,18 +9,18 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from audit_service.audit.history import (
+from audit_service.audit.models import NOTHING, Alert, AuditEntry
+from audit_service.audit.pages.filters import EntryFilters, recent_types
+from audit_service.audit.pages.rate import WINDOWS, rate
+from audit_service.audit.reading.history import (
     Change,
     changes,
     entries_of,
     entry_before,
     transaction_of,
 )
-from audit_service.audit.models import NOTHING, Alert, AuditEntry
-from audit_service.audit.pages.filters import EntryFilters, recent_types
-from audit_service.audit.pages.rate import WINDOWS, rate
-from audit_service.audit.sealed import sealed
-from audit_service.audit.sealing import link
+from audit_service.audit.record.sealed import sealed
+from audit_service.audit.record.sealing import link
 from eventbus.inbox.parking.payload import pretty
 
 View = Callable[..., HttpResponse]

@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
-from audit_service.audit.history import PREVIOUS
 from audit_service.audit.models import Rule
+from audit_service.audit.reading.history import PREVIOUS
 from audit_service.audit.security.sightings import Sighting
 from eventbus.events import Event
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.db import connection
 
 from audit_service.audit.models import NOTHING, AuditEntry, ChainHead
-from audit_service.audit.sealing import SEALED, link, seal
+from audit_service.audit.record.sealing import SEALED, link, seal
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from eventbus.events import Envelope, encode
 from eventbus.inbox.taking.dispatch import Handover
 from eventbus.inbox.taking.message import Message
 
-BEFORE_KAFKA = "common/eventbus/outbox/relay.py"
+BEFORE_KAFKA = "common/eventbus/outbox/relaying/relay.py"
 
 
 @pytest.mark.django_db(transaction=True)

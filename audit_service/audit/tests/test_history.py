@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit_service.audit.catalogue import catalogue
-from audit_service.audit.history import last_entry, state_of
+from audit_service.audit.reading.catalogue import catalogue
+from audit_service.audit.reading.history import last_entry, state_of
 
 pytestmark = pytest.mark.django_db
 

@@ -16,15 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from audit_service.audit.catalogue import SubjectState, as_csv, catalogue
-from audit_service.audit.checkpoints import new_keys, trusted_keys
-from audit_service.audit.exporting import write_csv
 from audit_service.audit.models import AuditEntry, ChainHead, ExportRecord
-from audit_service.audit.sealing import SEALED, link, seal
-from audit_service.audit.statements import Statements, stored
+from audit_service.audit.proof.checkpoints import new_keys, trusted_keys
+from audit_service.audit.proof.statements import Statements, stored
+from audit_service.audit.proof.verification import Verification
+from audit_service.audit.reading.catalogue import SubjectState, as_csv, catalogue
+from audit_service.audit.reading.exporting import write_csv
+from audit_service.audit.record.sealing import SEALED, link, seal
 from audit_service.audit.tests.tampering import change
 from audit_service.audit.tests.test_history import at, event
-from audit_service.audit.verification import Verification
 from common.servicekit.spreadsheets import unmark
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\uff1d")  # OWASP, CSV Injection

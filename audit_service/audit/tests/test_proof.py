@@ -9,10 +9,11 @@ from django.db import DatabaseError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit_service.audit.checkpoints import new_keys
 from audit_service.audit.models import AuditEntry, ChainHead, Checkpoint
-from audit_service.audit.sealed import sealed
-from audit_service.audit.sealing import SEALED, link, seal
+from audit_service.audit.proof.checkpoints import new_keys
+from audit_service.audit.proof.verification import How, Verification
+from audit_service.audit.record.sealed import sealed
+from audit_service.audit.record.sealing import SEALED, link, seal
 from audit_service.audit.tests.tampering import (
     at,
     change,
@@ -22,7 +23,6 @@ from audit_service.audit.tests.tampering import (
     shift,
     swap_positions,
 )
-from audit_service.audit.verification import How, Verification
 
 pytestmark = pytest.mark.django_db
 COUNT = 9

@@ -10,7 +10,8 @@ from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit_service.audit.checkpoints import (
+from audit_service.audit.models import AuditEntry, ChainHead, Checkpoint
+from audit_service.audit.proof.checkpoints import (
     BadCheckpoint,
     End,
     Statement,
@@ -19,7 +20,6 @@ from audit_service.audit.checkpoints import (
     sign,
     signing_key,
 )
-from audit_service.audit.models import AuditEntry, ChainHead, Checkpoint
 from audit_service.audit.tests.tampering import at, change, relink, remove
 from audit_service.audit.tests.test_keeping import undone
 

@@ -10,8 +10,11 @@ class CaptureConfig(AppConfig):
 
     def ready(self) -> None:
         # They need the models.
-        from eventbus.capture.orm import checks  # noqa: F401
+        from eventbus.capture import checks  # noqa: F401
+        from eventbus.capture.orm import checks as orm_checks  # noqa: F401
         from eventbus.capture.orm.attaching import attach_all
+        from eventbus.capture.trigger import origin
 
         autodiscover_modules("events")
         attach_all()
+        origin.watch_connections()

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpcore
 
-from notification_service.notifications.addresses import resolve
+from notification_service.notifications.destinations.addresses import resolve
 
 LEAST_SECONDS = 2.0
 """For connecting to one of several addresses: the first SYN may be lost, and comes again after one

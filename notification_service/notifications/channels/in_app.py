@@ -1,9 +1,9 @@
 """In-app notifications: no stranger is involved, so all is one transaction."""
 
 from notification_service.notifications.facts import from_text
+from notification_service.notifications.messages.outgoing import OutgoingMessage
+from notification_service.notifications.messages.words import Words
 from notification_service.notifications.models import Notification
-from notification_service.notifications.outgoing import OutgoingMessage
-from notification_service.notifications.words import Words
 
 MOST_LINES = 50
 

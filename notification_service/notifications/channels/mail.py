@@ -12,9 +12,9 @@ from django.utils import translation
 
 from notification_service.notifications.channels.outcomes import NotSent, Refused, SendOutcome, Sent
 from notification_service.notifications.channels.unsubscribing import link
+from notification_service.notifications.messages.outgoing import OutgoingMessage
+from notification_service.notifications.messages.words import Words
 from notification_service.notifications.models import Endpoint
-from notification_service.notifications.outgoing import OutgoingMessage
-from notification_service.notifications.words import Words
 
 MOST_LINES = 100
 MOST_OF_SUBJECT = 150

@@ -14,13 +14,13 @@ import msgspec
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from notification_service.notifications.addresses import AddressRefused, checked_url
 from notification_service.notifications.channels.http import GuardedNetwork
 from notification_service.notifications.channels.outcomes import NotSent, Refused, SendOutcome, Sent
+from notification_service.notifications.destinations.addresses import AddressRefused, checked_url
 from notification_service.notifications.facts import from_text
+from notification_service.notifications.messages.outgoing import OutgoingMessage
+from notification_service.notifications.messages.words import Words
 from notification_service.notifications.models import Delivery, Endpoint
-from notification_service.notifications.outgoing import OutgoingMessage
-from notification_service.notifications.words import Words
 
 SECONDS = 10.0
 """For one delivery; the specification asks for 15 to 30 at the most."""

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from common.contracts.product import Product
 from eventbus.database.bulk import insert
+from eventbus.database.waking import wake_after_commit
 from eventbus.events import Event
 from notification_service.notifications.deciding.index import Index
 from notification_service.notifications.facts import facts_of, to_text
@@ -122,10 +123,8 @@ def _chain(first: tuple[Any, ...], others: Iterator[tuple[Any, ...]]) -> Iterato
 
 
 def wake() -> None:
-    """Tell those that deliver, once this transaction is committed."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"NOTIFY {CHANNEL}")
+    """Wake those that deliver, once this transaction has committed."""
+    wake_after_commit(connection, CHANNEL)
 
 
 decider = Decider()

@@ -8,9 +8,9 @@ from django.db import transaction
 from django.db.models import F, OuterRef, QuerySet
 from django.utils import timezone
 
+from notification_service.notifications.messages.outgoing import OutgoingMessage
 from notification_service.notifications.models import Delivery, Endpoint, Subscription
 from notification_service.notifications.models.subscriptions import Channel
-from notification_service.notifications.outgoing import OutgoingMessage
 
 LEASE = timedelta(minutes=5)
 """How long a claim holds. Whoever has not finished by then leaves it to others."""

@@ -5,19 +5,18 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import structlog
-from django.db import Error as DatabaseError
 from django.db import connection
 
-from eventbus.database.errors import keeps_from_working, passes
+from eventbus.database.errors import passes
+from eventbus.database.waking import wait_for_rows
+from eventbus.running.daemon import Daemon, Report
 from notification_service.notifications.deciding.decisions import CHANNEL
 from notification_service.notifications.delivering.lanes import Lane, lanes_due
 from notification_service.notifications.delivering.pruning import notification_pruner
 from notification_service.notifications.delivering.sending import step
 
 POLL_SECONDS = 0.2
-NOTIFY_SECONDS = 1.0
 RETRY_SECONDS = 1.0
-REPORT_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -39,26 +38,21 @@ class Deliverer:
         self._busy: dict[Future[int], Lane] = {}
         self._served: dict[str, float] = {}
         self._pruner = notification_pruner()
-        self._away = False
-        self._unreported = 0
-        self._next_report = 0.0
+        self._report = Report("delivered", "messages")
+        self._is_done = False
 
     def run(self) -> None:
         """Deliver until told to stop, or all is done."""
         with ThreadPoolExecutor(self._concurrency, "deliver") as pool:
-            while not self._stop.is_set():
-                try:
-                    self._pruner.prune()
-                    is_idle = not self._start(pool) and not self._busy
-                    if is_idle and self._drain:
-                        break
-                    self._wait(is_idle)
-                    self._away = False
-                except DatabaseError as error:
-                    if not keeps_from_working(error):
-                        raise
-                    self._wait_for_database(error)
-        self._report(at_once=True)
+            Daemon(self._stop, lambda: self._work(pool), until=lambda: self._is_done).run()
+        self._report.flush()
+
+    def _work(self, pool: ThreadPoolExecutor) -> None:
+        self._pruner.prune()
+        is_idle = not self._start(pool) and not self._busy
+        self._is_done = is_idle and self._drain
+        if not self._is_done:
+            self._wait(is_idle)
 
     def _start(self, pool: ThreadPoolExecutor) -> int:
         """Begin a step in each lane that has something due, as far as threads are free."""
@@ -77,37 +71,10 @@ class Deliverer:
             ended, _ = wait(self._busy, POLL_SECONDS, FIRST_COMPLETED)
             for future in ended:
                 del self._busy[future]
-                self._report(future.result())
+                self._report.add(future.result())
         elif is_idle:
-            self._report()
-            self._wait_for_deliveries()
-
-    def _wait_for_deliveries(self) -> None:
-        if connection.vendor != "postgresql":
-            self._stop.wait(POLL_SECONDS)
-            return
-        with connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {CHANNEL}")
-        if lanes_due():
-            return
-        with connection.wrap_database_errors:
-            for _ in connection.connection.notifies(timeout=NOTIFY_SECONDS, stop_after=1):
-                pass
-
-    def _wait_for_database(self, error: Exception) -> None:
-        connection.close()
-        if not self._away:
-            self._away = True
-            log.warning("waiting for the database", reason=" ".join(str(error).split()))
-        self._stop.wait(RETRY_SECONDS)
-
-    def _report(self, done: int = 0, at_once: bool = False) -> None:
-        """One line a second at the most, however small the steps are."""
-        self._unreported += done
-        if self._unreported and (at_once or time.monotonic() >= self._next_report):
-            log.info("delivered", messages=self._unreported)
-            self._unreported = 0
-            self._next_report = time.monotonic() + REPORT_SECONDS
+            self._report.add()
+            wait_for_rows(connection, CHANNEL, lanes_due, self._stop)
 
 
 def _step(lane: Lane, stop: threading.Event) -> int:
@@ -117,6 +84,7 @@ def _step(lane: Lane, stop: threading.Event) -> int:
     except Exception as error:  # what one lane fails of ends no other; it is tried again in a while
         if passes(error):
             connection.close()
+            stop.wait(RETRY_SECONDS)
             raise
         log.exception("a step failed", lane=lane.name)
         stop.wait(RETRY_SECONDS)

@@ -13,8 +13,8 @@ from notification_service.notifications.channels.outcomes import (
     SendOutcome,
     Sent,
 )
+from notification_service.notifications.messages.outgoing import OutgoingMessage
 from notification_service.notifications.models import Delivery
-from notification_service.notifications.outgoing import OutgoingMessage
 
 State = Delivery.State
 MOST_OF_ANSWER = 500

@@ -20,10 +20,10 @@ from notification_service.notifications.delivering import circuits
 from notification_service.notifications.delivering.claims import LEASE, claim, give_back, is_mine
 from notification_service.notifications.delivering.lanes import Lane
 from notification_service.notifications.delivering.recording import record
+from notification_service.notifications.messages.outgoing import OutgoingMessage
+from notification_service.notifications.messages.words import Words
 from notification_service.notifications.models import Delivery, Notification
 from notification_service.notifications.models.subscriptions import Channel
-from notification_service.notifications.outgoing import OutgoingMessage
-from notification_service.notifications.words import Words
 
 MOST_NOTIFICATIONS = 500
 MOST_MESSAGES = 20

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from notification_service.notifications.addresses import AddressRefused, checked_url
+from notification_service.notifications.destinations.addresses import AddressRefused, checked_url
 
 LONGEST_URL = 2000
 SECRET_BYTES = 32  # the specification asks for 24 to 64

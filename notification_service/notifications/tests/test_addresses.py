@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notification_service.notifications import addresses
 from notification_service.notifications.channels import http
-from notification_service.notifications.public_addresses import is_public
+from notification_service.notifications.destinations import addresses
+from notification_service.notifications.destinations.public_addresses import is_public
 
 SPECIAL = [
     ("RFC 791", "0.0.0.0"), ("RFC 791", "0.1.2.3"),

@@ -4,17 +4,19 @@ import threading
 from datetime import timedelta
 
 import pytest
+import structlog
 from django.core import mail
+from django.db.utils import OperationalError
 from django.utils import timezone
 
-from notification_service.notifications import words
 from notification_service.notifications.channels import mail as mail_channel
 from notification_service.notifications.channels.outcomes import NotSent, Refused, Sent
-from notification_service.notifications.delivering import sending
+from notification_service.notifications.delivering import deliverer, sending
 from notification_service.notifications.delivering.claims import claim
 from notification_service.notifications.delivering.lanes import lanes_due
 from notification_service.notifications.delivering.pruning import notification_pruner
 from notification_service.notifications.delivering.resending import resend
+from notification_service.notifications.messages import words
 from notification_service.notifications.models import Circuit, Delivery, Notification, ProductEvent
 from notification_service.notifications.tests.rules import consume, deliver, send, texts
 
@@ -247,3 +249,21 @@ def test_what_is_old_is_forgotten_but_not_what_waits(bus, follow, settings):
     assert Delivery.objects.filter(state="pending").exists()
     assert ProductEvent.objects.get().type == "product.deleted"
     assert not Notification.objects.exists()
+
+
+def test_a_database_that_is_away_is_waited_for_and_said_so_once(monkeypatch):
+    monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
+    failures = [OperationalError("away") for _ in range(4)]
+    asked = []
+
+    def lanes():
+        asked.append(1)
+        if failures:
+            raise failures.pop()
+        return lanes_due()
+
+    monkeypatch.setattr(deliverer, "lanes_due", lanes)
+    with structlog.testing.capture_logs() as logs:
+        deliverer.Deliverer(threading.Event(), concurrency=2, drain=True).run()
+    assert [line["event"] for line in logs] == ["waiting for the database", "going on"]
+    assert len(asked) == 5

@@ -10,8 +10,8 @@ from django.core.management import call_command
 
 from common.contracts import product
 from common.contracts.released import PRODUCT
+from eventbus.events.compatibility import breaking_changes
 from eventbus.events.contract import contracts
-from eventbus.testing.compatibility import breaking_changes
 
 
 def asyncapi() -> dict:

@@ -4,10 +4,10 @@ import pytest
 
 from common.servicekit.testing.following import followed, listed
 from eventbus.outbox.models import OutboxEvent
-from eventbus.outbox.session import WaitingEvent
+from eventbus.outbox.relaying.session import WaitingEvent
 from product_service.products.models import Product
 
-LAST = "common/eventbus/outbox/relay.py"
+LAST = "common/eventbus/outbox/relaying/relay.py"
 
 
 @pytest.mark.django_db(transaction=True)

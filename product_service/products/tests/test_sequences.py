@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from eventbus.outbox.models import LastSequence, OutboxEvent
-from eventbus.outbox.pruning import outbox_pruner
+from eventbus.outbox.relaying.pruning import outbox_pruner
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_many import check, new
 

@@ -103,7 +103,7 @@ def test_what_raw_sql_inserted_is_published_from_the_first(products):
 def test_the_number_of_queries_does_not_grow(products):
     def queries(batch: int) -> int:
         with CaptureQueriesContext(connection) as captured:
-            next(publish_snapshots(ProductEvents, Product.objects.all(), batch_size=batch))
+            next(publish_snapshots(ProductEvents, Product.objects.all(), None, batch))
         return len(captured)
 
     assert queries(2) == queries(5) <= 8
@@ -119,7 +119,7 @@ def test_some_can_be_chosen(products):
 
 
 def test_it_goes_on_where_it_stopped(products):
-    steps = publish_snapshots(ProductEvents, Product.objects.all(), batch_size=2)
+    steps = publish_snapshots(ProductEvents, Product.objects.all(), None, batch_size=2)
     number, last = next(steps)
     assert (number, last) == (2, products[1].pk)
     assert "3 snapshots" in publish(f"--after={last}")

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rich.table import Table
 
-from audit_service.audit.checkpoints import (
+from audit_service.audit.proof.checkpoints import (
     BadCheckpoint,
     NoKey,
     Statement,
@@ -13,7 +13,7 @@ from audit_service.audit.checkpoints import (
     public_key,
     trusted_keys,
 )
-from audit_service.audit.statements import Named, Statements
+from audit_service.audit.proof.statements import Named, Statements
 from eventbus.running.command_line import console
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from audit_service.audit.checkpoints import (
+from audit_service.audit.models import Checkpoint
+from audit_service.audit.proof.checkpoints import (
     End,
     NoKey,
     Statement,
@@ -13,9 +14,8 @@ from audit_service.audit.checkpoints import (
     signing_key,
     trusted_keys,
 )
-from audit_service.audit.models import Checkpoint
-from audit_service.audit.statements import Statements, stored
-from audit_service.audit.verification import Chain, Verification
+from audit_service.audit.proof.statements import Statements, stored
+from audit_service.audit.proof.verification import Chain, Verification
 from eventbus.running.command_line import progress
 
 

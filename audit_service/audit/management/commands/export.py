@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
-from audit_service.audit.exporting import FORMATS, MissingLibrary
 from audit_service.audit.models import AuditEntry, ExportRecord
+from audit_service.audit.reading.exporting import FORMATS, MissingLibrary
 from eventbus.running.command_line import moment, progress
 
 CHUNK = 2000

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from audit_service.audit.checkpoints import NoKey
-from audit_service.audit.months import month_of
+from audit_service.audit.proof.checkpoints import NoKey
+from audit_service.audit.record.months import month_of
 from audit_service.audit.retention import NotCovered, prune
 
 

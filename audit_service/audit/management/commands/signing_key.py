@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from audit_service.audit.checkpoints import new_keys
+from audit_service.audit.proof.checkpoints import new_keys
 
 
 class Command(BaseCommand):

@@ -7,11 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rich.table import Table
 
-from audit_service.audit.checkpoints import NoKey, trusted_keys
-from audit_service.audit.gaps import told
-from audit_service.audit.sealed import Key
-from audit_service.audit.statements import Statements, stored
-from audit_service.audit.verification import Chain, Verification
+from audit_service.audit.proof.checkpoints import NoKey, trusted_keys
+from audit_service.audit.proof.statements import Statements, stored
+from audit_service.audit.proof.verification import Chain, Verification
+from audit_service.audit.reading.gaps import told
+from audit_service.audit.record.sealed import Key
 from eventbus.running.command_line import console, moment, progress
 
 

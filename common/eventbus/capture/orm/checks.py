@@ -49,7 +49,7 @@ def _managers(model: type[models.Model]) -> Iterator[CheckMessage]:
                 f"get_queryset() gives {queryset!r}.",
                 hint="Return a QuerySet, or publish the model with capture='trigger'.",
                 obj=model,
-                id="eventbus_capture.E001",
+                id="eventbus_capture.E011",
             )
 
 
@@ -66,7 +66,7 @@ def _related_managers(publication: Publication) -> Iterator[CheckMessage]:
                     f"{publication.model._meta.label} is not captured.",
                     hint="Publish the model with capture='trigger'.",
                     obj=model,
-                    id="eventbus_capture.E002",
+                    id="eventbus_capture.E012",
                 )
 
 
@@ -89,7 +89,7 @@ def _receivers(publication: Publication) -> Iterator[CheckMessage]:
                     f"no receiver of {name}.",
                     hint=f"Connect one that calls eventbus.capture.orm.{function}().",
                     obj=model,
-                    id="eventbus_capture.E003",
+                    id="eventbus_capture.E013",
                 )
 
 
@@ -103,5 +103,5 @@ def _left_to_the_database(publication: Publication) -> Iterator[CheckMessage]:
                 "of which no event of it would be published.",
                 hint="Use Django's CASCADE, SET_NULL or SET_DEFAULT, or capture='trigger'.",
                 obj=publication.model,
-                id="eventbus_capture.E004",
+                id="eventbus_capture.E014",
             )

@@ -23,7 +23,7 @@ from eventbus.capture.orm.changes import (
 )
 from eventbus.capture.orm.saving import NotPublishedYet, publish_waiting
 from eventbus.capture.publication import Beyond, Publication
-from eventbus.capture.suppressing import suppression
+from eventbus.capture.suppressing import record, suppression
 
 Deleted = tuple[int, dict[str, int]]
 
@@ -77,6 +77,8 @@ def _publishing(delete: Callable[[Collector], Deleted]) -> Callable[[Collector],
         going = _instances_by_publication(self)
         _update_by_querysets(self)
         if not going or suppression() is not None:
+            for publication, keys in going.items():
+                record(publication.event, len(keys))
             return delete(self)
         using: Any = self.using
         with transaction.atomic(using=using):
@@ -99,8 +101,8 @@ def _instances_by_publication(collector: Collector) -> dict[Publication, list[An
     """The keys of published rows that are deleted one by one, not by a queryset."""
     going: dict[Publication, list[Any]] = {}
     for model, instances in collector.data.items():
-        publication = registry.publication_of(model)
-        if publication is not None and publication.capture == "orm":
+        publication = registry.captured_by_orm(model)
+        if publication is not None:
             going.setdefault(publication, []).extend(instance.pk for instance in instances)
     return going
 
@@ -112,7 +114,7 @@ def _update_by_querysets(collector: Collector) -> None:
     """
     updates: Any = collector.field_updates
     for (field, _), updated in updates.items():
-        if registry.publication_of(field.model) is not None:
+        if registry.captured_by_orm(field.model) is not None:
             manager = field.model._base_manager.using(collector.using)
             updated[:] = [
                 manager.filter(pk__in=[row.pk for row in some])

@@ -8,8 +8,7 @@ from django.db import models
 
 from eventbus.capture import registry
 from eventbus.capture.orm import conflicts, creating, deleting, updating
-from eventbus.capture.publication import Publication
-from eventbus.capture.suppressing import suppression
+from eventbus.capture.suppressing import record, suppression
 
 
 class PublishingQuerySet(models.QuerySet[Any]):
@@ -47,9 +46,12 @@ class PublishingQuerySet(models.QuerySet[Any]):
         def insert(instances: list[Any], **how: Any) -> list[Any]:
             return super(PublishingQuerySet, self).bulk_create(instances, batch_size, **how)
 
-        publication = _publication(self)
+        publication = registry.captured_by_orm(self.model)
         instances = list(objs)
         if publication is None or not instances:
+            return insert(instances, **ways)
+        if suppression() is not None:
+            record(publication.event, len(instances))
             return insert(instances, **ways)
         self._for_write = True
         if ignore_conflicts or update_conflicts:
@@ -68,24 +70,19 @@ class PublishingQuerySet(models.QuerySet[Any]):
         return conflicts.insert_and_note(self, objs, fields, options, noted)
 
     def _raw_delete(self, using: str | None) -> int:
-        publication = _publication(self)
+        publication = registry.captured_by_orm(self.model)
 
         def delete(chosen: "models.QuerySet[Any]") -> int:
             return chosen._raw_delete(using)
 
-        if publication is None:
-            return super()._raw_delete(using)
+        if publication is None or suppression() is not None:
+            deleted = super()._raw_delete(using)
+            if publication is not None:
+                record(publication.event, deleted)
+            return deleted
         return deleting.delete_rows(publication, self, using or self.db, delete)
 
     _raw_delete.alters_data = True  # type: ignore[attr-defined]
-
-
-def _publication(rows: "models.QuerySet[Any]") -> Publication | None:
-    """What is published of a queryset's own table, unless nothing is to be."""
-    publication = registry.publication_of(rows.model)
-    if publication is None or publication.capture != "orm" or suppression() is not None:
-        return None
-    return publication
 
 
 @cache

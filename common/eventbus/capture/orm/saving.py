@@ -22,7 +22,7 @@ from eventbus.capture.orm.changes import RowChange, publish_changes, refuse_apar
 from eventbus.capture.orm.counting import continue_sequences, counted
 from eventbus.capture.orm.values import UNKNOWN, stored_form
 from eventbus.capture.publication import Publication, Stored
-from eventbus.capture.suppressing import suppression
+from eventbus.capture.suppressing import record, suppression
 
 
 class NotPublishedYet(RuntimeError):
@@ -247,8 +247,10 @@ def _publishing(save_table: Callable[..., bool]) -> Callable[..., bool]:
         using: str = "",
         update_fields: Collection[str] | None = None,
     ) -> bool:
-        publication = registry.publication_of(cls or type(self))
-        if publication is None or publication.capture != "orm" or suppression() is not None:
+        publication = registry.captured_by_orm(cls or type(self))
+        if publication is None or suppression() is not None:
+            if publication is not None:
+                record(publication.event, 1)
             return save_table(self, raw, cls, force_insert, force_update, using, update_fields)
         refuse_apart(using)
         publish_waiting()

@@ -21,7 +21,7 @@ from eventbus.capture.orm.counting import count_changes, counted, counting
 from eventbus.capture.orm.saving import publish_waiting
 from eventbus.capture.orm.values import UNKNOWN, is_expression, stored_form
 from eventbus.capture.publication import Publication
-from eventbus.capture.suppressing import suppression
+from eventbus.capture.suppressing import record, suppression
 
 Values = Mapping[str, Any]
 Write: TypeAlias = Callable[["models.QuerySet[Any]", Values], int]
@@ -41,7 +41,10 @@ def update(
     guarding.refuse_update(chosen.model, columns.values())
     publications = _written(columns.values())
     if not publications or suppression() is not None:
-        return write(chosen, values)
+        written = write(chosen, values)
+        for publication in publications:
+            record(publication.event, written)
+        return written
     refuse_what_nobody_sets(publications, columns.values())
     if chosen.query.is_sliced or chosen.query.combinator:
         raise TypeError("update() needs a queryset without limit, offset or union")
@@ -176,8 +179,8 @@ def _columns(model: type[models.Model], values: Values) -> dict[str, Column]:
 def _written(columns: Iterable[Column]) -> list[Publication]:
     """What is captured by ``orm`` of the tables that the columns are in."""
     models_written = dict.fromkeys(column.model for column in columns)
-    found = map(registry.publication_of, models_written)
-    return [one for one in found if one is not None and one.capture == "orm"]
+    found = map(registry.captured_by_orm, models_written)
+    return [one for one in found if one is not None]
 
 
 def refuse_what_nobody_sets(publications: Iterable[Publication], columns: Iterable[Column]) -> None:

@@ -1,0 +1,1 @@
+"""``capture="trigger"``: the database notices changes, and writes their events itself."""

@@ -1,0 +1,127 @@
+"""What a trigger writes of a value is what ``eventbus.outbox.publish`` would write of it."""
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common.tests.capture import conftest
+from common.tests.capture.triggered import events
+from common.tests.capture.triggered.models import IS_POSTGRESQL, Item, Shelf, Thing
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("triggers")]
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
+moments = st.datetimes(
+    dt.datetime(1, 1, 2),
+    dt.datetime(9999, 12, 30),
+    timezones=st.just(dt.UTC),
+)
+jsons = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def maybe(strategy):
+    return st.none() | strategy
+
+
+things = st.fixed_dictionaries(
+    {
+        "text": texts,
+        "count": maybe(st.integers(0, 2**31 - 1)),
+        "flag": st.booleans(),
+        "price": maybe(st.decimals(-(10**8), 10**8, places=3)),
+        "ratio": maybe(st.floats(allow_nan=False, allow_infinity=False, width=64)),
+        "day": maybe(st.dates()),
+        "moment": maybe(moments),
+        "hour": maybe(st.times()),
+        "length": maybe(st.timedeltas(dt.timedelta(-(10**6)), dt.timedelta(10**6))),
+        "other": maybe(st.uuids()),
+        "extra": maybe(jsons),
+        "raw": maybe(st.binary(max_size=200)),
+        "address": maybe(st.ip_addresses().map(str)),
+        "picture": st.sampled_from(["", "a/b.png", "ü'\"\\.png"]),
+        "about": st.booleans(),
+        "shelf": st.integers(0, 2),
+    }
+)
+
+
+def stored(fields):
+    """The fields with rows in place of numbers."""
+    shelves = [None, *Shelf.objects.order_by("id")]
+    about = ContentType.objects.get_for_model(Item) if fields["about"] else None
+    return {**fields, "about": about, "shelf": shelves[fields["shelf"]]}
+
+
+@given(first=things, second=things)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_each_kind(first, second):
+    Shelf.objects.all().delete()
+    Shelf.objects.bulk_create([Shelf(slug="one"), Shelf(slug="two")])
+    Thing.objects.all().delete()
+    conftest.clear()
+    states = [{}]
+    thing = Thing.objects.create(code=uuid.uuid4(), **stored(first))
+    states.append(conftest.rows(events.Things))
+    Thing.objects.filter(pk=thing.pk).update(**stored(second))
+    states.append(conftest.rows(events.Things))
+    Thing.objects.filter(pk=thing.pk).delete()
+    states.append({})
+    expected = {}
+    for before, after in zip(states, states[1:], strict=False):
+        expected |= conftest.as_orm_tells(events.Things, before, after)
+    assert conftest.as_triggers_told("thing") == expected
+
+
+@pytest.mark.skipif(not IS_POSTGRESQL, reason="arrays are PostgreSQL's")
+@pytest.mark.parametrize(
+    ("numbers", "names", "prices"),
+    [
+        ([], None, []),
+        (
+            [1, -2],
+            ["a", 'b"\\'],
+            [[Decimal("1.00"), Decimal("2.50")], [Decimal("0.10"), Decimal(3)]],
+        ),
+    ],
+)
+def test_arrays(numbers, names, prices):
+    from common.tests.capture.triggered.models import Grid
+
+    before = {}
+    grid = Grid.objects.create(numbers=numbers, names=names, prices=prices)
+    after = conftest.rows(events.Grids)
+    assert conftest.as_triggers_told("grid") == conftest.as_orm_tells(events.Grids, before, after)
+    conftest.clear()
+    Grid.objects.filter(pk=grid.pk).update(numbers=[7], names=["x"], prices=[])
+    changed = conftest.as_orm_tells(events.Grids, after, conftest.rows(events.Grids))
+    assert conftest.as_triggers_told("grid") == changed
+
+
+@pytest.mark.parametrize("session", ["SET datestyle = 'SQL, DMY'", "SET extra_float_digits = -5"])
+def test_settings_of_the_session_do_not_matter(session):
+    if connection.vendor != "postgresql":
+        pytest.skip("settings of PostgreSQL's sessions")
+    with connection.cursor() as cursor:
+        cursor.execute("SET timezone = 'Asia/Tokyo'; SET intervalstyle = 'sql_standard'")
+        cursor.execute(session)
+        moment = dt.datetime(2026, 1, 2, 3, 4, tzinfo=dt.UTC)
+        Thing.objects.create(
+            day=dt.date(2026, 1, 2), moment=moment, length=dt.timedelta(days=-3), ratio=0.1 + 0.2
+        )
+        cursor.execute("RESET ALL; SET timezone = 'UTC'")
+    expected = conftest.as_orm_tells(events.Things, {}, conftest.rows(events.Things))
+    assert conftest.as_triggers_told("thing") == expected
