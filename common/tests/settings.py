@@ -15,7 +15,6 @@ INSTALLED_APPS = [
     "eventbus.outbox",
     "eventbus.capture",
     "eventbus.inbox",
-    "eventbus.capture",
     "common.tests.app",
     "common.tests.capture.triggered",
 ]

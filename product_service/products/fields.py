@@ -97,7 +97,7 @@ class PriceField(LikeDjangos, models.DecimalField):  # type: ignore[type-arg]
         super().__init__(*args, **{"max_digits": 12, "decimal_places": 2, **options})
 
     def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
-        """Round what SQLite computes, which keeps every digit of it; PostgreSQL rounds by itself."""
+        """Round what SQLite computes and keeps every digit of; PostgreSQL rounds by itself."""
         is_computed = hasattr(value, "as_sql") and connection.vendor == "sqlite"
         return f"ROUND(CAST(%s AS NUMERIC), {self.decimal_places})" if is_computed else "%s"
 

@@ -1,10 +1,11 @@
 """Products and their categories."""
 
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
-from django.db import models
+from django.db import NotSupportedError, models
 from iso4217 import Currency
 
 from product_service.products.fields import (
@@ -12,7 +13,6 @@ from product_service.products.fields import (
     NormalTextField,
     PriceField,
 )
-from product_service.products.querysets import ProductQuerySet
 
 CURRENCIES = frozenset(currency.value for currency in Currency)
 
@@ -35,6 +35,31 @@ class Category(models.Model):
 
     def __str__(self) -> str:
         return str(self.name)
+
+
+class ProductQuerySet(models.QuerySet["Product"]):
+    """Products, none of which is overwritten by accident."""
+
+    def bulk_create(  # noqa: PLR0917  as in Django
+        self,
+        objs: Iterable["Product"],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
+    ) -> list["Product"]:
+        """As in Django, but for conflicts: a SKU that is taken is an error, never an overwrite.
+
+        :raises NotSupportedError: for ``ignore_conflicts`` and ``update_conflicts``.
+        """
+        if ignore_conflicts or update_conflicts or update_fields or unique_fields:
+            raise NotSupportedError(
+                "bulk_create() of products takes no conflicts: use update_or_create()"
+            )
+        return super().bulk_create(objs, batch_size)
+
+    bulk_create.alters_data = True  # type: ignore[attr-defined]
 
 
 class Product(models.Model):

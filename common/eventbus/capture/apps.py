@@ -9,8 +9,10 @@ class CaptureConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from eventbus.capture import checks  # noqa: F401  registers them
-        from eventbus.capture.orm.attaching import attach_all  # they need the models
+        # They need the models.
+        from eventbus.capture import checks  # noqa: F401
+        from eventbus.capture.orm import checks as orm_checks  # noqa: F401
+        from eventbus.capture.orm.attaching import attach_all
         from eventbus.capture.trigger import origin
 
         autodiscover_modules("events")

@@ -49,9 +49,9 @@ def pending() -> list[Publication]:
 def _publish_one_batch(publication: Publication) -> bool:
     with bus_atomic():
         run = _run(publication)
-        after = publication.key.column.to_python(json.loads(run.after)) if run.after else None
+        after = publication.model._meta.pk.to_python(json.loads(run.after)) if run.after else None
         rows = publication.model._base_manager.using(bus_alias()).all()
-        number, last = publish_batch(publication, rows, after=after, size=BATCH)
+        number, last = publish_batch(publication, rows, after, BATCH)
         if number:
             run.published += number
             run.after = json.dumps(last, default=str)

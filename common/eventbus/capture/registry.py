@@ -37,7 +37,14 @@ def publications_of(model: type[models.Model]) -> list[Publication]:
 
 def publication_of(model: type[models.Model]) -> Publication | None:
     """That of the table of a model or proxy, without those of its parents."""
-    return _publications.get(model._meta.concrete_model)
+    concrete = model._meta.concrete_model
+    return None if concrete is None else _publications.get(concrete)
+
+
+def captured_by_orm(model: type[models.Model]) -> Publication | None:
+    """That of the table of a model or proxy, if Django's ORM notices its changes."""
+    publication = publication_of(model)
+    return publication if publication is not None and publication.capture == "orm" else None
 
 
 def published_event(event: str) -> Publication:

@@ -105,7 +105,7 @@ def test_rows_inserted_by_raw_sql_start_at_one(products):
 def test_the_number_of_queries_is_constant(products):
     def queries(batch: int) -> int:
         with CaptureQueriesContext(connection) as captured:
-            next(publish_snapshots(ProductEvents, Product.objects.all(), batch_size=batch))
+            next(publish_snapshots(ProductEvents, Product.objects.all(), None, batch))
         return len(captured)
 
     assert queries(2) == queries(5) <= 8
@@ -121,7 +121,7 @@ def test_products_can_be_selected(products):
 
 
 def test_a_snapshot_can_be_resumed(products):
-    steps = publish_snapshots(ProductEvents, Product.objects.all(), batch_size=2)
+    steps = publish_snapshots(ProductEvents, Product.objects.all(), None, batch_size=2)
     number, last = next(steps)
     assert (number, last) == (2, products[1].pk)
     assert "3 snapshots" in publish(f"--after={last}")

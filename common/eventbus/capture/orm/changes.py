@@ -19,6 +19,7 @@ from eventbus.capture.publication import Beyond, Publication, Stored
 from eventbus.capture.sequences import grow
 from eventbus.database.alias import bus_alias
 from eventbus.events import Contract
+from eventbus.outbox.publishing import NoTransaction, WrongDatabase
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,7 @@ class RowChange:
     @property
     def row(self) -> Stored:
         """The row, as it is or as it was last."""
-        row = self.after if self.after is not None else self.before
-        assert row is not None
-        return row
+        return self.after or self.before or {}
 
 
 @dataclass(eq=False)
@@ -69,12 +68,12 @@ def refuse_apart(using: str) -> None:
     :raises NoTransaction: when no transaction is open.
     """
     if using != bus_alias():
-        raise outbox.WrongDatabase(
+        raise WrongDatabase(
             f"The change goes to the database {using!r} and the outbox is in {bus_alias()!r} "
             "(EVENTBUS['DATABASE_ALIAS']), so one could commit without the other"
         )
     if not connections[using].in_atomic_block:
-        raise outbox.NoTransaction(
+        raise NoTransaction(
             f"A published model is written outside a transaction: transaction.atomic({using!r})"
         )
 

@@ -41,7 +41,7 @@ def bulk_create(
 
     :param ways: the options of ``bulk_create()`` that say what to do with rows that exist.
     """
-    with transaction.atomic(using=queryset.db, savepoint=False):
+    with transaction.atomic(using=queryset.db):
         refuse_apart(queryset.db)
         publish_waiting()
         if ways["update_conflicts"]:
@@ -169,7 +169,7 @@ def insert_and_note(
     pk: Any = queryset.model._meta.pk
     connection = connections[options["using"]]
     query = sql.InsertQuery(queryset.model, on_conflict=options["on_conflict"])
-    query.insert_values(fields, instances)
+    query.insert_values(fields, list(instances))
     compiler: Any = query.get_compiler(connection=connection)
     compiler.returning_fields = [pk]
     with connection.cursor() as cursor:

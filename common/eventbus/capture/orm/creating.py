@@ -22,7 +22,7 @@ def bulk_create(
     publication: Publication, instances: list[Any], using: str, insert: Insert
 ) -> list[Any]:
     """Insert instances whose rows are new, and publish them."""
-    with transaction.atomic(using=using, savepoint=False):
+    with transaction.atomic(using=using):
         refuse_apart(using)
         publish_waiting()
         given = prepare(publication, instances)

@@ -23,7 +23,7 @@ from eventbus.capture.orm.changes import (
 )
 from eventbus.capture.orm.saving import NotPublishedYet, publish_waiting
 from eventbus.capture.publication import Beyond, Publication
-from eventbus.capture.suppressing import suppression
+from eventbus.capture.suppressing import record, suppression
 
 Deleted = tuple[int, dict[str, int]]
 
@@ -57,15 +57,18 @@ def publish_deleted(publication: Publication, instance: models.Model) -> None:
     nothing for a signal that was sent by hand, without a deletion.
     """
     for watch in watches():
-        if watch.publication is publication and isinstance(watch, Deletion):
-            if instance.pk in watch.rows:
-                watch.publish()
+        if (
+            isinstance(watch, Deletion)
+            and watch.publication is publication
+            and instance.pk in watch.rows
+        ):
+            watch.publish()
 
 
 def capture_deletions() -> None:
     """Wrap the class that deletes for Django, once."""
     if not hasattr(Collector.delete, "publishes"):
-        Collector.delete = _publishing(Collector.delete)  # type: ignore[method-assign]
+        Collector.delete = _publishing(Collector.delete)  # type: ignore[method-assign,assignment]
 
 
 def _publishing(delete: Callable[[Collector], Deleted]) -> Callable[[Collector], Deleted]:
@@ -74,9 +77,11 @@ def _publishing(delete: Callable[[Collector], Deleted]) -> Callable[[Collector],
         going = _instances_by_publication(self)
         _update_by_querysets(self)
         if not going or suppression() is not None:
+            for publication, keys in going.items():
+                record(publication.event, len(keys))
             return delete(self)
         using: Any = self.using
-        with transaction.atomic(using=using, savepoint=False):
+        with transaction.atomic(using=using):
             refuse_apart(using)
             publish_waiting()
             deletions = [
@@ -96,8 +101,8 @@ def _instances_by_publication(collector: Collector) -> dict[Publication, list[An
     """The keys of published rows that are deleted one by one, not by a queryset."""
     going: dict[Publication, list[Any]] = {}
     for model, instances in collector.data.items():
-        publication = registry.publication_of(model)
-        if publication is not None and publication.capture == "orm":
+        publication = registry.captured_by_orm(model)
+        if publication is not None:
             going.setdefault(publication, []).extend(instance.pk for instance in instances)
     return going
 
@@ -107,8 +112,9 @@ def _update_by_querysets(collector: Collector) -> None:
 
     Django does so for ``SET_NULL`` and its like, but not for rows that are in memory.
     """
-    for (field, _), updated in collector.field_updates.items():
-        if registry.publication_of(field.model) is not None:
+    updates: Any = collector.field_updates
+    for (field, _), updated in updates.items():
+        if registry.captured_by_orm(field.model) is not None:
             manager = field.model._base_manager.using(collector.using)
             updated[:] = [
                 manager.filter(pk__in=[row.pk for row in some])
@@ -139,7 +145,7 @@ def delete_rows(
 
     :param delete: deletes the rows of the queryset that it gets.
     """
-    with transaction.atomic(using=using, savepoint=False):
+    with transaction.atomic(using=using):
         refuse_apart(using)
         publish_waiting()
         deletion = Deletion(publication, rows.lock(publication, chosen, using), using)

@@ -57,7 +57,7 @@ def forget_related_managers() -> None:
 
 
 def _publishing(manager: Any) -> Any:
-    manager.__class__ = _manager_class(type(manager))
+    manager.__class__ = _manager_class(type(manager))  # type: ignore[arg-type]
     return manager
 
 
@@ -71,13 +71,13 @@ def _manager_class(kind: type[Any]) -> type[Any]:
     if issubclass(kind, PublishingManager):
         return kind
 
-    def __eq__(self: Any, other: Any) -> bool:
+    def equals(self: Any, other: Any) -> bool:
         return isinstance(other, kind) and self._constructor_args == other._constructor_args
 
     names = {
         "__module__": kind.__module__,
         "__qualname__": kind.__qualname__,
-        "__eq__": __eq__,
+        "__eq__": equals,
         "__hash__": kind.__hash__,
     }
     return type(kind.__name__, (PublishingManager, kind), names)

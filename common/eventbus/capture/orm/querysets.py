@@ -8,8 +8,7 @@ from django.db import models
 
 from eventbus.capture import registry
 from eventbus.capture.orm import conflicts, creating, deleting, updating
-from eventbus.capture.publication import Publication
-from eventbus.capture.suppressing import suppression
+from eventbus.capture.suppressing import record, suppression
 
 
 class PublishingQuerySet(models.QuerySet[Any]):
@@ -19,7 +18,8 @@ class PublishingQuerySet(models.QuerySet[Any]):
         """As in Django. Each row that really changes is published."""
 
         def write(chosen: "models.QuerySet[Any]", setting: updating.Values) -> int:
-            return super().update(**setting)  # type: ignore[misc]
+            written: int = super(PublishingQuerySet, chosen).update(**setting)  # type: ignore[misc]  # noqa: UP008
+            return written
 
         own = super().update.__func__ is models.QuerySet.update  # type: ignore[attr-defined]
         return updating.update(self, values, write, is_djangos=own)
@@ -46,9 +46,12 @@ class PublishingQuerySet(models.QuerySet[Any]):
         def insert(instances: list[Any], **how: Any) -> list[Any]:
             return super(PublishingQuerySet, self).bulk_create(instances, batch_size, **how)
 
-        publication = _publication(self)
+        publication = registry.captured_by_orm(self.model)
         instances = list(objs)
         if publication is None or not instances:
+            return insert(instances, **ways)
+        if suppression() is not None:
+            record(publication.event, len(instances))
             return insert(instances, **ways)
         self._for_write = True
         if ignore_conflicts or update_conflicts:
@@ -66,25 +69,20 @@ class PublishingQuerySet(models.QuerySet[Any]):
             return inserting(objs, fields, **options)
         return conflicts.insert_and_note(self, objs, fields, options, noted)
 
-    def _raw_delete(self, using: str) -> int:
-        publication = _publication(self)
+    def _raw_delete(self, using: str | None) -> int:
+        publication = registry.captured_by_orm(self.model)
 
         def delete(chosen: "models.QuerySet[Any]") -> int:
-            return chosen._raw_delete(using)  # type: ignore[attr-defined,no-any-return]
+            return chosen._raw_delete(using)
 
-        if publication is None:
-            return super()._raw_delete(using)  # type: ignore[misc,no-any-return]
-        return deleting.delete_rows(publication, self, using, delete)
+        if publication is None or suppression() is not None:
+            deleted = super()._raw_delete(using)
+            if publication is not None:
+                record(publication.event, deleted)
+            return deleted
+        return deleting.delete_rows(publication, self, using or self.db, delete)
 
     _raw_delete.alters_data = True  # type: ignore[attr-defined]
-
-
-def _publication(rows: "models.QuerySet[Any]") -> Publication | None:
-    """What is published of a queryset's own table, unless nothing is to be."""
-    publication = registry.publication_of(rows.model)
-    if publication is None or publication.capture != "orm" or suppression() is not None:
-        return None
-    return publication
 
 
 @cache

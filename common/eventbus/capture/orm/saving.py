@@ -1,8 +1,8 @@
 """``save()`` of a published model, from outside the model.
 
-What is wrapped is the step of ``save()`` that writes one table. Everything comes through it: each
-parent of a model, proxies, ``loaddata``, ``create()`` and its like, and the async methods; a project
-that sends ``post_save`` by hand does not.
+What is wrapped is the step of ``save()`` that writes one table. Everything passes it: each parent
+of a model, proxies, ``loaddata``, ``create()`` and its like, and the async methods. A ``post_save``
+that a project sends by hand does not.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -22,7 +22,7 @@ from eventbus.capture.orm.changes import RowChange, publish_changes, refuse_apar
 from eventbus.capture.orm.counting import continue_sequences, counted
 from eventbus.capture.orm.values import UNKNOWN, stored_form
 from eventbus.capture.publication import Publication, Stored
-from eventbus.capture.suppressing import suppression
+from eventbus.capture.suppressing import record, suppression
 
 
 class NotPublishedYet(RuntimeError):
@@ -56,6 +56,7 @@ class Saving:
 
     def prepare(self) -> None:
         """Give the instance the values that the database will hold, and count the change."""
+        self._keep_creation_times()
         known = {column.attname: self._settled(column) for column in self._saved()}
         watched = [name for name in self.publication.watched_columns if name in known]
         if self.before is None:
@@ -103,6 +104,12 @@ class Saving:
             for column in columns
             if column not in own and column.attname not in deferred and self._is_named(column)
         ]
+
+    def _keep_creation_times(self) -> None:
+        """The time of creation is that of the row, whatever an instance or a fixture says."""
+        for column in self._saved():
+            if self.before is not None and getattr(column, "auto_now_add", False):
+                setattr(self.instance, column.attname, self.before[column.attname])
 
     def _is_named(self, column: Column) -> bool:
         named = self.update_fields
@@ -223,7 +230,7 @@ def _in_one_transaction(save_base: Callable[..., None]) -> Callable[..., None]:
         update_fields: Collection[str] | None = None,
     ) -> None:
         using = using or router.db_for_write(type(self), instance=self)
-        with transaction.atomic(using=using, savepoint=False), _save():
+        with transaction.atomic(using=using), _save():
             save_base(self, raw, force_insert, force_update, using, update_fields)
 
     return wrapped
@@ -240,8 +247,10 @@ def _publishing(save_table: Callable[..., bool]) -> Callable[..., bool]:
         using: str = "",
         update_fields: Collection[str] | None = None,
     ) -> bool:
-        publication = registry.publication_of(cls or type(self))
-        if publication is None or publication.capture != "orm" or suppression() is not None:
+        publication = registry.captured_by_orm(cls or type(self))
+        if publication is None or suppression() is not None:
+            if publication is not None:
+                record(publication.event, 1)
             return save_table(self, raw, cls, force_insert, force_update, using, update_fields)
         refuse_apart(using)
         publish_waiting()

@@ -21,7 +21,7 @@ from eventbus.capture.orm.counting import count_changes, counted, counting
 from eventbus.capture.orm.saving import publish_waiting
 from eventbus.capture.orm.values import UNKNOWN, is_expression, stored_form
 from eventbus.capture.publication import Publication
-from eventbus.capture.suppressing import suppression
+from eventbus.capture.suppressing import record, suppression
 
 Values = Mapping[str, Any]
 Write: TypeAlias = Callable[["models.QuerySet[Any]", Values], int]
@@ -41,12 +41,15 @@ def update(
     guarding.refuse_update(chosen.model, columns.values())
     publications = _written(columns.values())
     if not publications or suppression() is not None:
-        return write(chosen, values)
+        written = write(chosen, values)
+        for publication in publications:
+            record(publication.event, written)
+        return written
     refuse_what_nobody_sets(publications, columns.values())
     if chosen.query.is_sliced or chosen.query.combinator:
         raise TypeError("update() needs a queryset without limit, offset or union")
     chosen._for_write = True  # type: ignore[attr-defined]
-    with transaction.atomic(using=chosen.db, savepoint=False):
+    with transaction.atomic(using=chosen.db):
         refuse_apart(chosen.db)
         publish_waiting()
         updates = [Update(publication, chosen, values, columns) for publication in publications]
@@ -71,11 +74,14 @@ class Update(Watch):
         self.now = timezone.now()
         self._link = _link(chosen.model, publication.model)
         self._all_columns = {column.attname for column in columns.values()}
-        self._forms = {
-            column.attname: stored_form(column, values[name])
+        own = {
+            name: column
             for name, column in columns.items()
             if column.attname in publication.columns and column.model is publication.model
         }
+        forms = {name: stored_form(column, values[name]) for name, column in own.items()}
+        self._settled = {**values, **forms}
+        self._forms = {own[name].attname: form for name, form in forms.items()}
         super().__init__(
             publication, rows.lock(publication, self._own_rows(publication), self.using)
         )
@@ -94,11 +100,11 @@ class Update(Watch):
         if counts and self._all_columns <= set(self.publication.watched_columns):
             if changes:
                 keys = [change.row[self._pk] for change in changes]
-                write(self.restricted(keys), {**self.values, **counts})
+                write(self._fresh(keys), {**self._settled, **counts})
             changes = [self._counted(change) for change in changes]
         else:
             if self.rows:
-                write(self.restricted(self.rows), self.values)
+                write(self._fresh(self.rows), self._settled)
             changes = count_changes(self.publication, changes, self.using, self.now)
         publish_changes(self.publication, changes, self.using)
         return len(self.rows)
@@ -109,13 +115,20 @@ class Update(Watch):
         changes = count_changes(self.publication, self._changes(after), self.using, self.now)
         publish_changes(self.publication, changes, self.using)
 
-    def restricted(self, keys: Iterable[Any]) -> "models.QuerySet[Any]":
-        """A queryset of the rows by their keys: writing may change what filters find."""
-        among = rows.among_keys(self.publication.model, keys, self.using)
-        chosen = self.chosen.order_by()
-        if not chosen.query.annotations:  # which expressions may name
-            chosen = type(chosen)(model=chosen.model, using=self.using)
-        return chosen.filter(**{f"{self._link}__in": among})
+    def restricted(self) -> "models.QuerySet[Any]":
+        """The rows by their keys: writing may change what filters find."""
+        if not self.chosen.query.annotations:
+            return self._fresh(self.rows)
+        by_key = {f"{self._link}__in": self._among(self.rows)}  # expressions may name annotations
+        return self.chosen.order_by().filter(**by_key)
+
+    def _fresh(self, keys: Iterable[Any]) -> "models.QuerySet[Any]":
+        kind = type(self.chosen)
+        fresh = kind(model=self.chosen.model, using=self.using)
+        return fresh.filter(**{f"{self._link}__in": self._among(keys)})
+
+    def _among(self, keys: Iterable[Any]) -> Any:
+        return rows.among_keys(self.publication.model, keys, self.using)
 
     @property
     def _pk(self) -> str:
@@ -144,7 +157,7 @@ def _write_unknown(updates: list[Update], write: Write) -> int:
     if not first.rows:
         return 0
     with watching(*updates):
-        written = write(first.restricted(first.rows), first.values)
+        written = write(first.restricted(), first.values)
         for one in updates:
             one.publish_written()
     return written
@@ -166,8 +179,8 @@ def _columns(model: type[models.Model], values: Values) -> dict[str, Column]:
 def _written(columns: Iterable[Column]) -> list[Publication]:
     """What is captured by ``orm`` of the tables that the columns are in."""
     models_written = dict.fromkeys(column.model for column in columns)
-    found = map(registry.publication_of, models_written)
-    return [one for one in found if one is not None and one.capture == "orm"]
+    found = map(registry.captured_by_orm, models_written)
+    return [one for one in found if one is not None]
 
 
 def refuse_what_nobody_sets(publications: Iterable[Publication], columns: Iterable[Column]) -> None:
@@ -187,9 +200,9 @@ def _link(model: type[models.Model], table: type[models.Model]) -> str:
     """The way from a model to the primary key of its table, or of that of one of its parents."""
     if model._meta.concrete_model is table:
         return "pk"
-    chain: Any = model._meta.get_base_chain(table)
-    steps, current = [], model._meta.concrete_model
-    for parent in chain:
+    steps: list[str] = []
+    current: Any = model._meta.concrete_model
+    for parent in model._meta.get_base_chain(table):
         steps.append(current._meta.get_ancestor_link(parent).name)
         current = parent
     return "__".join(steps)

@@ -1,13 +1,14 @@
 """What the database makes of the values that it is given, as far as Python can tell."""
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 from typing import Any, Final
 
 from django.db import models
 
 from eventbus.capture.fields import Column
+from eventbus.database.alias import bus_connection
 
 KNOWN = (
     models.IntegerField,
@@ -55,20 +56,20 @@ def stored_form(column: Column, value: Any) -> Any:
 
 def _settled(column: Column, value: Any) -> Any:
     if isinstance(value, Decimal) and isinstance(column, models.DecimalField):
-        return _exact(value, column.decimal_places)
+        return _rounded(value, column.decimal_places)
     if isinstance(value, datetime):
         return UNKNOWN if value.tzinfo is None else value.astimezone(UTC)
     return value
 
 
-def _exact(amount: Decimal, places: int) -> Any:
-    """An amount that needs no rounding; databases round in different ways."""
+def _rounded(amount: Decimal, places: int) -> Any:
+    """An amount, rounded as the database does it; Django does it for SQLite when it reads."""
+    rounding = ROUND_HALF_UP if bus_connection().vendor == "postgresql" else ROUND_HALF_EVEN
     try:
-        exact = amount.quantize(Decimal(1).scaleb(-places))
+        rounded = amount.quantize(Decimal(1).scaleb(-places), rounding)
     except InvalidOperation:
         return UNKNOWN
-    # Plus zero: databases do not tell -0.00 from 0.00.
-    return exact + 0 if exact == amount else UNKNOWN
+    return rounded + 0  # databases do not tell -0.00 from 0.00
 
 
 @cache
