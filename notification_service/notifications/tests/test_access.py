@@ -3,9 +3,11 @@
 import json
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 from django.utils import timezone
 from rest_framework.relations import RelatedField
 
@@ -17,7 +19,7 @@ from common.servicekit.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.servicekit.testing.pages import pages
+from common.servicekit.testing.pages import Page, Values, pages
 from notification_service.notifications.api.subscriptions import SubscriptionSerializer
 from notification_service.notifications.models import (
     Circuit,
@@ -38,7 +40,7 @@ OPEN = {
         frozenset(["GET", "HEAD", "POST"]), "The link in each mail; it is signed (RFC 8058)."
     ),
 }
-VALUES = {
+VALUES: Values = {
     "pk": [1],
     "id": [1],
     "object_id": [1],
@@ -50,16 +52,17 @@ VALUES = {
 }
 
 
-def test_nothing_is_open_to_strangers_but_what_is_listed_here():
+def test_nothing_is_open_to_strangers_but_what_is_listed_here() -> None:
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
 
 
-def test_no_filter_shows_rows():
+def test_no_filter_shows_rows() -> None:
     assert views_with_unguarded_filters(VALUES) == []
 
 
-def test_references_are_to_own_rows():
-    serializers = {getattr(view, "serializer_class", None) for view in api_views(VALUES)} - {None}
+def test_references_are_to_own_rows() -> None:
+    serializers: set[Any] = {getattr(view, "serializer_class", None) for view in api_views(VALUES)}
+    serializers -= {None}
     assert SubscriptionSerializer in serializers
     fields = [field for one in serializers for field in one().fields.values()]
     references = [f for f in fields if isinstance(f, RelatedField) and not f.read_only]
@@ -92,7 +95,7 @@ def give(user: User, number: int, word: str, event: ProductEvent) -> None:
 
 
 @pytest.fixture(params=["no permission", "of endpoints"])
-def asker(request):
+def asker(request: pytest.FixtureRequest) -> User:
     """Who asks, beside somebody who has the same things.
 
     The asker has as many permissions as show nobody what is somebody else's.
@@ -112,7 +115,7 @@ def asker(request):
     return user
 
 
-def pages_about(number: int):
+def pages_about(number: int) -> list[Page]:
     """All pages but the admin's, which the asker does not get to see."""
     values = {**VALUES, "pk": [number, key(number)]}
     return [page for page in pages(values) if not page.path.startswith("/admin/")]
@@ -129,7 +132,7 @@ def fields(number: int) -> dict[str, object]:
     return {**dict.fromkeys(references, number), **complete}
 
 
-def test_nobody_sees_anything_of_somebody_elses(asker, client):
+def test_nobody_sees_anything_of_somebody_elses(asker: User, client: Client) -> None:
     client.force_login(asker)
     seen = []
     for asked, text in answers(client, pages_about(MINE), fields(MINE)):
@@ -139,7 +142,7 @@ def test_nobody_sees_anything_of_somebody_elses(asker, client):
     assert sum("mine-answer" in text for text in seen) > 3
 
 
-def test_what_is_somebody_elses_is_as_what_is_not_there(asker, client):
+def test_what_is_somebody_elses_is_as_what_is_not_there(asker: User, client: Client) -> None:
     client.force_login(asker)
     theirs = answers(client, pages_about(THEIRS), fields(THEIRS), THEIRS)
     nobodys = answers(client, pages_about(NOBODYS), fields(NOBODYS), NOBODYS)
@@ -149,7 +152,7 @@ def test_what_is_somebody_elses_is_as_what_is_not_there(asker, client):
 
 
 @pytest.mark.parametrize(("permission", "status"), [("change", 200), ("add", 403), ("view", 403)])
-def test_taking_a_new_secret_is_a_change(client, permission, status):
+def test_taking_a_new_secret_is_a_change(client: Client, permission: str, status: int) -> None:
     user = User.objects.create_user("asker")
     user.user_permissions.add(Permission.objects.get(codename=f"{permission}_endpoint"))
     endpoint = Endpoint.objects.create(owner=user, name="x", url="https://x.example/")
@@ -157,7 +160,7 @@ def test_taking_a_new_secret_is_a_change(client, permission, status):
     assert client.post(f"/api/endpoints/{endpoint.pk}/rotate/").status_code == status
 
 
-def test_in_the_admin_one_finds_what_one_may_view(asker, client):
+def test_in_the_admin_one_finds_what_one_may_view(asker: User, client: Client) -> None:
     asker.is_staff = True
     asker.save()
     asker.user_permissions.add(Permission.objects.get(codename="change_subscription"))
@@ -169,7 +172,9 @@ def test_in_the_admin_one_finds_what_one_may_view(asker, client):
     assert ("zanzibar-endpoint" in page.content.decode()) == may_view
 
 
-def test_in_the_admin_a_filter_shows_rows_to_those_who_may_view_them(asker, client):
+def test_in_the_admin_a_filter_shows_rows_to_those_who_may_view_them(
+    asker: User, client: Client
+) -> None:
     asker.is_staff = True
     asker.save()
     asker.user_permissions.add(Permission.objects.get(codename="view_delivery"))

@@ -1,19 +1,24 @@
 """Whatever the inbox lets in is delivered and shown, and so is what older code let in."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import count
+from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.core import mail
 from django.db import connection
+from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from common.contracts.product import TOPIC
 from eventbus.inbox.models import ParkedEvent
+from eventbus.testing.bus import Bus
 from notification_service.notifications.models import (
     Delivery,
     Endpoint,
@@ -22,7 +27,7 @@ from notification_service.notifications.models import (
     Product,
     ProductEvent,
 )
-from notification_service.notifications.tests.rules import KETTLE, consume, deliver, texts
+from notification_service.notifications.tests.rules import KETTLE, Follow, consume, deliver, texts
 
 pytestmark = pytest.mark.django_db
 
@@ -42,14 +47,14 @@ STORED = {
 
 
 @pytest.fixture
-def look(admin_client):
+def look(admin_client: Client) -> Callable[[], None]:
     """Opens every page and asks for previews in zones far apart."""
 
-    def get(url):
+    def get(url: str) -> None:
         response = admin_client.get(url)
         assert response.status_code == 200, (url, response.content[:500])
 
-    def look():
+    def look() -> None:
         for url in PAGES:
             get(url)
         for model, rows in (
@@ -59,8 +64,8 @@ def look(admin_client):
         ):
             for row in rows.order_by("-pk")[:5]:
                 get(f"/admin/notifications/{model}/{row.pk}/change/")
-        for row in ParkedEvent.objects.order_by("-pk")[:5]:
-            get(f"/admin/eventbus_inbox/parkedevent/{row.pk}/change/")
+        for parked in ParkedEvent.objects.order_by("-pk")[:5]:
+            get(f"/admin/eventbus_inbox/parkedevent/{parked.pk}/change/")
         for zone in ZONES:
             body = {**PREVIEW, "time_zone": zone}
             response = admin_client.post(
@@ -72,7 +77,7 @@ def look(admin_client):
 
 
 @pytest.fixture
-def everybody(follow, user):
+def everybody(follow: Follow, user: User) -> None:
     """Subscriptions by every channel, at once and in digests."""
     user.user_permissions.clear()
     endpoint = Endpoint.objects.create(owner=user, name="Shop", url="https://127.0.0.1:1/hook")
@@ -82,14 +87,16 @@ def everybody(follow, user):
     follow(channel="webhook", endpoint=endpoint)
 
 
-def deliver_all():
+def deliver_all() -> None:
     Delivery.objects.filter(state="pending").update(due_at="2026-01-01T00:00Z")
     deliver()
     # What cannot be reached is not what is looked at here.
     assert not Delivery.objects.exclude(channel="webhook").exclude(state="sent").exists()
 
 
-def test_events_at_times_that_cannot_be_read_happened_when_they_came(bus, everybody, look):
+def test_events_at_times_that_cannot_be_read_happened_when_they_came(
+    bus: Bus, everybody: None, look: Callable[[], None]
+) -> None:
     """With one such row, nobody got anything in the application any more."""
     for _ in range(3):
         consume(bus, "product.created")
@@ -110,7 +117,7 @@ def test_events_at_times_that_cannot_be_read_happened_when_they_came(bus, everyb
     look()
 
 
-def test_an_own_text_cannot_stop_the_others(bus, follow):
+def test_an_own_text_cannot_stop_the_others(bus: Bus, follow: Follow) -> None:
     """A name that data lacks is rendered as a NUL, which PostgreSQL refuses for the whole batch."""
     MessageTemplate.objects.create(
         kind="created",
@@ -174,7 +181,12 @@ numbers = count(1_000)
     ]
 )
 @given(st.lists(st.tuples(TYPES, TIMES, DATA), min_size=1, max_size=6))
-def test_whatever_comes_in_is_delivered_and_shown(bus, everybody, look, told):
+def test_whatever_comes_in_is_delivered_and_shown(
+    bus: Bus,
+    everybody: None,
+    look: Callable[[], None],
+    told: list[tuple[str, str | None, dict[str, Any]]],
+) -> None:
     for event_type, time, changes in told:
         number = next(numbers)
         data = {"previous": {}, **KETTLE, "id": number, **changes}

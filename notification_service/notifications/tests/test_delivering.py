@@ -1,56 +1,72 @@
 """Sending: claims, tries, circuits, digests."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core import mail
 from django.utils import timezone
+from pytest_django import Settings
 
-from notification_service.notifications import words
+from eventbus.testing.bus import Bus
 from notification_service.notifications.channels import mail as mail_channel
-from notification_service.notifications.channels.outcomes import NotSent, Refused, Sent
+from notification_service.notifications.channels.outcomes import NotSent, Refused, SendOutcome, Sent
 from notification_service.notifications.delivering import sending
 from notification_service.notifications.delivering.claims import claim
 from notification_service.notifications.delivering.lanes import lanes_due
 from notification_service.notifications.delivering.pruning import notification_pruner
 from notification_service.notifications.delivering.resending import resend
-from notification_service.notifications.models import Circuit, Delivery, Notification, ProductEvent
-from notification_service.notifications.tests.rules import consume, deliver, send, texts
+from notification_service.notifications.models import (
+    Circuit,
+    Delivery,
+    Endpoint,
+    Notification,
+    ProductEvent,
+)
+from notification_service.notifications.models.subscriptions import Channel
+from notification_service.notifications.outgoing import OutgoingMessage
+from notification_service.notifications.tests.rules import Follow, consume, deliver, send, texts
+from notification_service.notifications.words import Words
 
 pytestmark = pytest.mark.django_db
 
 
+class Script(list[SendOutcome]):
+    """Answers of a mail server, and the messages that it has got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[OutgoingMessage] = []
+
+
 @pytest.fixture
-def answers(monkeypatch):
+def answers(monkeypatch: pytest.MonkeyPatch) -> Script:
     """What a mail server will answer, message by message; sent is what it has got."""
-    script = []
-
-    class Script(list):
-        sent = []
-
     script = Script()
-    script.sent = []
 
     class Sender:
-        def __init__(self, endpoint, words):
+        def __init__(self, endpoint: Endpoint | None, words: Words) -> None:
             pass
 
-        def __enter__(self):
+        def __enter__(self) -> Callable[[OutgoingMessage], SendOutcome]:
             return self.send
 
-        def __exit__(self, *error):
+        def __exit__(self, *error: object) -> None:
             pass
 
-        def send(self, message):
+        def send(self, message: OutgoingMessage) -> SendOutcome:
             script.sent.append(message)
             return script.pop(0) if script else Sent("250 OK")
 
-    monkeypatch.setitem(sending.SENDERS, "email", Sender)
+    monkeypatch.setitem(sending.SENDERS, Channel.EMAIL, Sender)
     return script
 
 
-def test_it_is_tried_again_later_and_then_given_up(bus, follow, answers, later, settings):
+def test_it_is_tried_again_later_and_then_given_up(
+    bus: Bus, follow: Follow, answers: Script, later: Callable[[], None], settings: Settings
+) -> None:
     settings.DELIVERY_ATTEMPTS = 3
     follow(channel="email")
     consume(bus, "product.created")
@@ -69,7 +85,7 @@ def test_it_is_tried_again_later_and_then_given_up(bus, follow, answers, later, 
     assert deliver() == 0
 
 
-def test_a_receiver_says_when_to_come_back(bus, follow, answers):
+def test_a_receiver_says_when_to_come_back(bus: Bus, follow: Follow, answers: Script) -> None:
     follow(channel="email")
     consume(bus, "product.created")
     answers.append(NotSent("busy", timezone.now() + timedelta(hours=2)))
@@ -77,7 +93,9 @@ def test_a_receiver_says_when_to_come_back(bus, follow, answers):
     assert Delivery.objects.get().due_at > timezone.now() + timedelta(minutes=119)
 
 
-def test_what_is_refused_is_not_tried_again_and_closes_no_way(bus, follow, answers):
+def test_what_is_refused_is_not_tried_again_and_closes_no_way(
+    bus: Bus, follow: Follow, answers: Script
+) -> None:
     follow(channel="email")
     for number in range(7):
         send(bus, "product.created", id=number + 1)
@@ -88,7 +106,9 @@ def test_what_is_refused_is_not_tried_again_and_closes_no_way(bus, follow, answe
     assert Delivery.objects.filter(state="sent").count() == 1
 
 
-def test_a_receiver_that_keeps_failing_is_given_a_rest(bus, follow, answers, later):
+def test_a_receiver_that_keeps_failing_is_given_a_rest(
+    bus: Bus, follow: Follow, answers: Script, later: Callable[[], None]
+) -> None:
     follow(channel="email")
     follow()
     for number in range(9):
@@ -99,6 +119,7 @@ def test_a_receiver_that_keeps_failing_is_given_a_rest(bus, follow, answers, lat
     assert len(answers.sent) == 5
     assert len(texts()) == 9  # others go on
     circuit = Circuit.objects.get(lane="email")
+    assert circuit.open_until is not None
     assert 50 < (circuit.open_until - timezone.now()).total_seconds() <= 60
     untried = Delivery.objects.filter(channel="email", attempts=0)
     assert untried.count() == 4  # waiting costs no try
@@ -114,8 +135,10 @@ def test_a_receiver_that_keeps_failing_is_given_a_rest(bus, follow, answers, lat
     assert Circuit.objects.get(lane="email").failures == 0
 
 
-def test_what_fails_in_a_way_that_nobody_thought_of_is_tried_again(bus, follow, monkeypatch):
-    def compose(*args):
+def test_what_fails_in_a_way_that_nobody_thought_of_is_tried_again(
+    bus: Bus, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compose(*args: object) -> None:
         raise RuntimeError("never thought of")
 
     monkeypatch.setattr(mail_channel, "compose", compose)
@@ -126,15 +149,17 @@ def test_what_fails_in_a_way_that_nobody_thought_of_is_tried_again(bus, follow, 
     assert (delivery.state, delivery.answer) == ("pending", "RuntimeError: never thought of")
 
 
-def test_a_text_that_fails_for_one_fails_for_no_other(bus, follow, monkeypatch):
-    render = words.Words.of
+def test_a_text_that_fails_for_one_fails_for_no_other(
+    bus: Bus, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = Words.of
 
-    def fail(words, delivery, language):
+    def fail(words: Words, delivery: Delivery, language: str) -> str:
         if delivery.event.product_id == "1":
             raise RuntimeError("never thought of")
         return render(words, delivery, language)
 
-    monkeypatch.setattr(words.Words, "of", fail)
+    monkeypatch.setattr(Words, "of", fail)
     follow()
     for number in (1, 2):
         send(bus, "product.updated", id=number, previous={"price": "9.00"})
@@ -145,7 +170,9 @@ def test_a_text_that_fails_for_one_fails_for_no_other(bus, follow, monkeypatch):
     assert failed.answer == "RuntimeError: never thought of"
 
 
-def test_a_claim_whose_process_died_is_due_again_when_the_lease_ends(bus, follow, later):
+def test_a_claim_whose_process_died_is_due_again_when_the_lease_ends(
+    bus: Bus, follow: Follow, later: Callable[[], None]
+) -> None:
     follow()
     consume(bus, "product.created")
     assert len(claim("in_app", None, 10)) == 1
@@ -157,7 +184,7 @@ def test_a_claim_whose_process_died_is_due_again_when_the_lease_ends(bus, follow
     assert len(texts()) == 1
 
 
-def test_a_stop_gives_back_what_was_not_tried(bus, follow, answers):
+def test_a_stop_gives_back_what_was_not_tried(bus: Bus, follow: Follow, answers: Script) -> None:
     follow(channel="email")
     for number in range(3):
         send(bus, "product.created", id=number + 1)
@@ -172,7 +199,9 @@ def test_a_stop_gives_back_what_was_not_tried(bus, follow, answers):
 
 
 @pytest.mark.parametrize("how", ["paused", "deleted", "user"])
-def test_what_nobody_wants_any_more_is_not_sent(bus, follow, user, answers, how):
+def test_what_nobody_wants_any_more_is_not_sent(
+    bus: Bus, follow: Follow, user: User, answers: Script, how: str
+) -> None:
     subscription = follow(channel="email")
     consume(bus, "product.created")
     if how == "deleted":
@@ -188,7 +217,9 @@ def test_what_nobody_wants_any_more_is_not_sent(bus, follow, user, answers, how)
     assert Delivery.objects.get().state == "cancelled"
 
 
-def test_a_digest_is_one_message_of_all(bus, follow, later):
+def test_a_digest_is_one_message_of_all(
+    bus: Bus, follow: Follow, later: Callable[[], None]
+) -> None:
     follow(schedule="daily", channel="email")
     follow(schedule="daily", language="de")
     for number in range(3):
@@ -205,7 +236,9 @@ def test_a_digest_is_one_message_of_all(bus, follow, later):
     assert Delivery.objects.filter(state="sent").count() == 6
 
 
-def test_a_digest_that_was_not_sent_is_one_message_again(bus, follow, later, answers):
+def test_a_digest_that_was_not_sent_is_one_message_again(
+    bus: Bus, follow: Follow, later: Callable[[], None], answers: Script
+) -> None:
     follow(schedule="daily", channel="email")
     for number in range(2):
         send(bus, "product.created", id=number + 1)
@@ -218,7 +251,7 @@ def test_a_digest_that_was_not_sent_is_one_message_again(bus, follow, later, ans
     assert [len(message.deliveries) for message in answers.sent] == [2, 2]
 
 
-def test_sending_again(bus, follow):
+def test_sending_again(bus: Bus, follow: Follow) -> None:
     follow(channel="email")
     follow(schedule="daily")
     consume(bus, "product.created")
@@ -229,7 +262,9 @@ def test_sending_again(bus, follow):
     assert mail.outbox[0].extra_headers["Message-ID"] == mail.outbox[1].extra_headers["Message-ID"]
 
 
-def test_what_is_old_is_forgotten_but_not_what_waits(bus, follow, settings):
+def test_what_is_old_is_forgotten_but_not_what_waits(
+    bus: Bus, follow: Follow, settings: Settings
+) -> None:
     follow()
     consume(bus, "product.created")
     deliver()

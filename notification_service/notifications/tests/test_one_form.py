@@ -1,5 +1,7 @@
 """What the API answers is what it answers when it is asked again."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
@@ -22,7 +24,7 @@ DROP = {"condition": "price_dropped"}
         {"digest_hour": "07"},
     ],
 )
-def test_of_subscriptions(body):
+def test_of_subscriptions(body: dict[str, Any]) -> None:
     client = APIClient()
     client.force_login(User.objects.create_user("eve"))
     made = client.post("/api/subscriptions/", body, format="json")
