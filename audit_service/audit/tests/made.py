@@ -47,8 +47,8 @@ def made(
 def take(*events: Event[Any]) -> None:
     """What a worker does with a batch."""
     with transaction.atomic():
-        record(events)
-        watch(events)
+        record(list(events))
+        watch(list(events))
 
 
 def price(old: Any, new: Any) -> dict[str, Any]:

@@ -1,13 +1,18 @@
 """What retention took before it was recorded: the record says where, and that it is lost."""
 
 import json
+from collections.abc import Callable
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 from kafka import TopicPartition
+from pytest_django import DjangoAssertNumQueries
 
 from eventbus.inbox.models import LostMessages
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
@@ -15,8 +20,8 @@ TOPIC = "order.events"
 
 
 @pytest.fixture
-def send(bus):
-    def send(*sequences, subject="9"):
+def send(bus: Bus) -> Callable[..., None]:
+    def send(*sequences: int, subject: str = "9") -> None:
         for sequence in sequences:
             event = {
                 "specversion": "1.0",
@@ -34,7 +39,7 @@ def send(bus):
 
 
 @pytest.fixture
-def gap(bus, send):
+def gap(bus: Bus, send: Callable[..., None]) -> None:
     """Of 9: 1 and 2 recorded, 3 to 5 lost, 6 recorded, 7 missing for another reason, 8 recorded."""
     send(1, 2)
     bus.consume()
@@ -44,12 +49,12 @@ def gap(bus, send):
     bus.consume()
 
 
-def missing(client, subject="9"):
+def missing(client: Client, subject: str = "9") -> dict[int, Any]:
     rows = client.get(f"/api/subjects/order/{subject}/timeline/").json()["results"]
     return {row["sequence"]: row["missing"] for row in rows}
 
 
-def test_the_timeline_says_which_gap_is_lost(gap, admin_client):
+def test_the_timeline_says_which_gap_is_lost(gap: None, admin_client: Client) -> None:
     assert missing(admin_client) == {
         1: None,
         2: None,
@@ -64,7 +69,9 @@ def test_the_timeline_says_which_gap_is_lost(gap, admin_client):
     assert b"Lost to retention" in admin_client.get(f"/events/{sixth['id']}/").content
 
 
-def test_a_subject_whose_beginning_is_lost(bus, send, admin_client):
+def test_a_subject_whose_beginning_is_lost(
+    bus: Bus, send: Callable[..., None], admin_client: Client
+) -> None:
     send(1)
     bus.consume()
     send(1, 2, 3, subject="10")
@@ -73,7 +80,7 @@ def test_a_subject_whose_beginning_is_lost(bus, send, admin_client):
     assert missing(admin_client, "10") == {3: {"first": 1, "last": 2, "is_lost": True}}
 
 
-def test_verify_tells_of_it_and_the_chain_holds(gap):
+def test_verify_tells_of_it_and_the_chain_holds(gap: None) -> None:
     for words in ({}, {"partition": (TOPIC, 0)}):
         out = StringIO()
         call_command("verify", stdout=out, **words)
@@ -82,7 +89,7 @@ def test_verify_tells_of_it_and_the_chain_holds(gap):
         assert "every chain holds" in text
 
 
-def test_it_is_shown_on_the_health_page_and_in_the_admin(gap, admin_client):
+def test_it_is_shown_on_the_health_page_and_in_the_admin(gap: None, admin_client: Client) -> None:
     assert admin_client.get("/readyz").json()["lost"] == 3
     page = admin_client.get("/admin/eventbus_inbox/lostmessages/").content.decode()
     assert all(f">{number}<" in page for number in (2, 4, 3))
@@ -91,7 +98,12 @@ def test_it_is_shown_on_the_health_page_and_in_the_admin(gap, admin_client):
     assert admin_client.get(url).status_code == 200
 
 
-def test_many_gaps_cost_one_question(send, bus, admin_client, django_assert_max_num_queries):
+def test_many_gaps_cost_one_question(
+    send: Callable[..., None],
+    bus: Bus,
+    admin_client: Client,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
     send(*range(1, 40, 2))
     bus.consume()
     with django_assert_max_num_queries(9):

@@ -1,19 +1,23 @@
 """Nothing in an event keeps a rule from telling of another, and a rule that is blind says so."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from random import Random
+from typing import Any
 
 import pytest
 from django.utils import timezone as clock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
 
 from audit_service.audit.handlers import record, watch
 from audit_service.audit.models import Alert, AuditEntry, Rule
 from audit_service.audit.security.unjudged import MOST
 from audit_service.audit.tests.made import deletions, made, price, take
 from audit_service.audit.tests.test_keeping import undone
-from eventbus.events import Contract
+from eventbus.events import Contract, Event
 
 pytestmark = pytest.mark.django_db
 
@@ -22,19 +26,19 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-1)))
 
 
 @pytest.fixture
-def only():
-    def only(kind, **values):
+def only() -> Callable[..., None]:
+    def only(kind: str, **values: object) -> None:
         Rule.objects.exclude(kind=kind).update(is_active=False)
         Rule.objects.filter(kind=kind).update(is_active=True, **values)
 
     return only
 
 
-def found():
+def found() -> list[tuple[str, str]]:
     return [(alert.event_id, alert.text) for alert in Alert.objects.filter(unjudged=0)]
 
 
-def unjudged():
+def unjudged() -> list[Alert]:
     return list(Alert.objects.filter(unjudged__gt=0).order_by("id"))
 
 
@@ -61,7 +65,9 @@ def unjudged():
         ({"data": {"price": {}, "previous": {"price": []}}}, "the old price is no number"),
     ],
 )
-def test_what_cannot_be_judged_is_an_alert_and_hides_no_other(only, data, why):
+def test_what_cannot_be_judged_is_an_alert_and_hides_no_other(
+    only: Callable[..., None], data: dict[str, Any], why: str
+) -> None:
     only("change", threshold=50)
     before, odd, behind = made(data=price(10, 90)), made(**data), made(data=price(10, 80))
     take(before, odd, behind)
@@ -85,20 +91,24 @@ def test_what_cannot_be_judged_is_an_alert_and_hides_no_other(only, data, why):
         {"data": {"total": 7}},
     ],
 )
-def test_what_tells_of_no_change_is_no_riddle(only, event):
+def test_what_tells_of_no_change_is_no_riddle(
+    only: Callable[..., None], event: dict[str, Any]
+) -> None:
     only("change", threshold=50)
     take(made(**event))
     assert not Alert.objects.exists()
 
 
-def test_a_change_is_seen_however_its_json_is_spelled(only):
+def test_a_change_is_seen_however_its_json_is_spelled(only: Callable[..., None]) -> None:
     only("change", threshold=50)
     take(made("changed", raw=b'{"pr\\u0069ce": 90, "previ\\u006fus": {"price": 10}}'))
     assert [text for _, text in found()] == ["price changed by +800 %, from 10 to 90"]
 
 
 @pytest.mark.parametrize("time", [DOTNET_UNSET, LAST])
-def test_a_time_that_cannot_be_reckoned_with_hides_no_deletion(only, time):
+def test_a_time_that_cannot_be_reckoned_with_hides_no_deletion(
+    only: Callable[..., None], time: datetime
+) -> None:
     only("deletions", threshold=3, window_minutes=10)
     odd = made("deleted", time=time)
     normal = deletions((0, 1, 2))
@@ -110,7 +120,9 @@ def test_a_time_that_cannot_be_reckoned_with_hides_no_deletion(only, time):
 
 
 @pytest.mark.parametrize("time", [DOTNET_UNSET, LAST])
-def test_a_time_that_cannot_be_reckoned_with_hides_nothing_outside_hours(only, time):
+def test_a_time_that_cannot_be_reckoned_with_hides_nothing_outside_hours(
+    only: Callable[..., None], time: datetime
+) -> None:
     only("hours", from_hour=7, until_hour=11, time_zone="Asia/Tokyo")
     odd, normal = made(time=time), made()
     watch([odd, normal])
@@ -118,7 +130,7 @@ def test_a_time_that_cannot_be_reckoned_with_hides_nothing_outside_hours(only, t
     assert [alert.event_id for alert in unjudged()] == [odd.id]
 
 
-def test_an_event_without_a_time_happened_when_it_was_recorded(only):
+def test_an_event_without_a_time_happened_when_it_was_recorded(only: Callable[..., None]) -> None:
     only("deletions", threshold=3, window_minutes=10)
     events = [made("deleted", time=None) for _ in range(3)]
     for event in events:
@@ -129,21 +141,25 @@ def test_an_event_without_a_time_happened_when_it_was_recorded(only):
 
 
 @pytest.mark.parametrize("missing", ["threshold", "window_minutes"])
-def test_a_rule_without_its_numbers_says_so(only, missing):
+def test_a_rule_without_its_numbers_says_so(only: Callable[..., None], missing: str) -> None:
     only("deletions", **{missing: None})
     take(*deletions((0, 1)), made())
     [blind] = unjudged()
     assert (blind.unjudged, f"the rule has no {missing}" in blind.text) == (2, True)
 
 
-def test_a_rule_of_which_we_know_nothing_or_that_looks_too_far_says_so(only):
+def test_a_rule_of_which_we_know_nothing_or_that_looks_too_far_says_so(
+    only: Callable[..., None],
+) -> None:
     only("deletions", window_minutes=2_000_000_000)
     Rule.objects.create(name="Astrology", kind="stars")
     take(*deletions((0,)))
     assert {alert.rule.name for alert in unjudged()} == {"Astrology", "Many deletions"}
 
 
-def test_many_that_cannot_be_judged_are_counted_in_one_alert_an_hour(only):
+def test_many_that_cannot_be_judged_are_counted_in_one_alert_an_hour(
+    only: Callable[..., None],
+) -> None:
     only("change")
     for _ in range(3):
         take(made(), made())
@@ -156,7 +172,7 @@ def test_many_that_cannot_be_judged_are_counted_in_one_alert_an_hour(only):
     assert [alert.unjudged for alert in unjudged()] == [6, 1, 1, 1]
 
 
-def test_what_comes_after_an_alert_was_handled_is_told_anew(only):
+def test_what_comes_after_an_alert_was_handled_is_told_anew(only: Callable[..., None]) -> None:
     only("change")
     take(made())
     Alert.objects.update(handled_at=clock.now())
@@ -164,7 +180,9 @@ def test_what_comes_after_an_alert_was_handled_is_told_anew(only):
     assert [alert.unjudged for alert in unjudged()] == [1, 1]
 
 
-def test_a_flood_from_many_actors_does_not_become_a_flood_of_alerts(only):
+def test_a_flood_from_many_actors_does_not_become_a_flood_of_alerts(
+    only: Callable[..., None],
+) -> None:
     only("change", threshold=50)
     take(*(made(actor=f"actor {number}") for number in range(3 * MOST)))
     take(*(made(actor=f"actor {number}") for number in range(3 * MOST, 4 * MOST)))
@@ -176,7 +194,7 @@ def test_a_flood_from_many_actors_does_not_become_a_flood_of_alerts(only):
     assert len(found()) == 1
 
 
-def test_what_could_not_be_judged_makes_no_quiet_time(only):
+def test_what_could_not_be_judged_makes_no_quiet_time(only: Callable[..., None]) -> None:
     only("deletions", threshold=2, window_minutes=10)
     record(normal := deletions((0, 1)))
     watch([made("deleted", time=LAST)])
@@ -211,7 +229,7 @@ names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @st.composite
-def odd_events(draw):
+def odd_events(draw: DrawFn) -> Event[Any]:
     data = draw(datas)
     body = {"raw": data} if isinstance(data, bytes | None) else {"data": data}
     verb = draw(st.sampled_from(["updated", "deleted", "created", "%s{}"]))
@@ -222,7 +240,9 @@ def odd_events(draw):
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_comes_along_every_other_alert_is_raised(odd, seed):
+def test_whatever_comes_along_every_other_alert_is_raised(
+    odd: list[Event[Any]], seed: Random
+) -> None:
     with undone():
         Rule.objects.update(is_active=True)
         Rule.objects.filter(kind="deletions").update(threshold=3, window_minutes=10)
@@ -240,8 +260,8 @@ def test_whatever_comes_along_every_other_alert_is_raised(odd, seed):
 @settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_each_of_a_batch_is_judged_as_it_would_be_alone(odd):
-    def of_change():
+def test_each_of_a_batch_is_judged_as_it_would_be_alone(odd: list[Event[Any]]) -> None:
+    def of_change() -> tuple[set[tuple[str, str]], int]:
         alerts = Alert.objects.filter(rule__kind="change")
         found = {(alert.event_id, alert.text) for alert in alerts if not alert.unjudged}
         return found, sum(alert.unjudged for alert in alerts)
@@ -255,7 +275,7 @@ def test_each_of_a_batch_is_judged_as_it_would_be_alone(odd):
         assert of_change() == one_by_one
 
 
-def told(events, of=None):
+def told(events: list[Event[Any]], of: set[str] | None = None) -> set[tuple[str, str]]:
     """What the rules find in a batch, undone again, without the words and which event it was."""
     with undone():
         watch(events)
@@ -265,7 +285,7 @@ def told(events, of=None):
         return {(alert.rule.kind, alert.actor) for alert in alerts}
 
 
-def test_an_edge_is_one_in_every_zone():
+def test_an_edge_is_one_in_every_zone() -> None:
     """As Python sees them: one of these cannot be said in UTC, and can be compared all the same."""
     for time in (DOTNET_UNSET, LAST):
         with pytest.raises(OverflowError):
@@ -279,7 +299,9 @@ class Priced(Contract, frozen=True, kw_only=True):
     previous: dict[str, str]
 
 
-def test_it_does_not_matter_what_another_handler_reads_the_data_as(only):
+def test_it_does_not_matter_what_another_handler_reads_the_data_as(
+    only: Callable[..., None],
+) -> None:
     only("change", threshold=50)
     event = replace(made(data=price("10", "90")), contract=Priced)
     take(event)
