@@ -8,6 +8,8 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-proto
 
 import json
 from base64 import b64encode
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,33 +19,46 @@ from hypothesis import strategies as st
 from common.contracts.product import TOPIC
 from common.tests.conftest import product
 from eventbus import outbox
-from eventbus.events import ContractViolation, Event, InvalidEvent, Place, decode
+from eventbus.events import ContractViolation, Envelope, Event, InvalidEvent, Place, decode
 from eventbus.events.codec import is_json
 from eventbus.events.data import MAX_DEPTH
 from eventbus.inbox.models import InboxMessage
 from eventbus.inbox.taking.message import Message
+from eventbus.testing.bus import Bus
 
 SMALLEST = {"specversion": "1.0", "id": "1", "source": "/x", "type": "y"}
 STRUCTURED = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 
 
-def structured(attributes=None, *, headers=(STRUCTURED,), **members):
+def structured(
+    attributes: dict[str, Any] | None = None,
+    *,
+    headers: Sequence[tuple[str, bytes]] = (STRUCTURED,),
+    **members: object,
+) -> Envelope:
     value = json.dumps({**SMALLEST, **(attributes or {}), **members}).encode()
     return decode(value, list(headers))
 
 
-def binary(value=b"", attributes=None, content_type=None, further=()):
+def binary(
+    value: bytes | None = b"",
+    attributes: dict[str, Any] | None = None,
+    content_type: str | None = None,
+    further: Sequence[tuple[str, Any]] = (),
+) -> Envelope:
     return decode(value, headers_of(attributes, content_type) + list(further))
 
 
-def headers_of(attributes=None, content_type=None):
+def headers_of(
+    attributes: dict[str, Any] | None = None, content_type: str | None = None
+) -> list[tuple[str, bytes]]:
     pairs = [
         (f"ce_{name}", text.encode()) for name, text in {**SMALLEST, **(attributes or {})}.items()
     ]
     return pairs + ([("content-type", content_type.encode())] if content_type else [])
 
 
-def value_of(envelope):
+def value_of(envelope: Envelope) -> Any:
     """The data as a handler of any event has it."""
     return Event(envelope, Place("t", 0, 0), b"").data
 
@@ -61,12 +76,12 @@ def value_of(envelope):
         " application/cloudevents+json ;charset=utf-8",
     ],
 )
-def test_kafka_3_the_content_type_decides_for_structured_mode(content_type):
+def test_kafka_3_the_content_type_decides_for_structured_mode(content_type: str) -> None:
     headers = [("content-type", content_type.encode())]
     assert structured(headers=headers, data={"a": 1}).data == msgspec.Raw(b'{"a": 1}')
 
 
-def test_kafka_3_3_3_a_structured_message_may_carry_the_headers_of_binary_mode():
+def test_kafka_3_3_3_a_structured_message_may_carry_the_headers_of_binary_mode() -> None:
     attributes = {"time": "2026-11-01T12:00:00Z", "subject": "9"}
     with_headers = structured(attributes, headers=[*headers_of(), STRUCTURED], data={"total": 7})
     assert with_headers == structured(attributes, data={"total": 7})
@@ -74,12 +89,12 @@ def test_kafka_3_3_3_a_structured_message_may_carry_the_headers_of_binary_mode()
     assert with_headers.time is not None
 
 
-def test_kafka_3_a_content_type_of_the_data_decides_for_binary_mode():
+def test_kafka_3_a_content_type_of_the_data_decides_for_binary_mode() -> None:
     inner = json.dumps({**SMALLEST, "id": "inner"}).encode()
     assert binary(inner, content_type="application/json").id == "1"
 
 
-def test_kafka_3_without_a_content_type_it_is_binary_mode_where_headers_say_so():
+def test_kafka_3_without_a_content_type_it_is_binary_mode_where_headers_say_so() -> None:
     """And structured otherwise, which is ours: Debezium's outbox router sends it so."""
     inner = json.dumps({**SMALLEST, "id": "inner"}).encode()
     assert binary(inner).id == "1"
@@ -96,17 +111,19 @@ def test_kafka_3_without_a_content_type_it_is_binary_mode_where_headers_say_so()
         ("application/cloudevents-batch+json", "batch"),
     ],
 )
-def test_kafka_3_a_format_that_we_cannot_read_is_refused_by_name(content_type, said, headers):
+def test_kafka_3_a_format_that_we_cannot_read_is_refused_by_name(
+    content_type: str, said: str, headers: Sequence[tuple[str, bytes]]
+) -> None:
     with pytest.raises(InvalidEvent, match=said):
         structured(headers=[*headers, ("content-type", content_type.encode())])
 
 
-def test_json_4_a_batch_is_refused_with_what_to_do():
+def test_json_4_a_batch_is_refused_with_what_to_do() -> None:
     with pytest.raises(InvalidEvent, match=r"batch of events.*send one"):
         decode(b"[]", [("content-type", b"application/cloudevents-batch+json")])
 
 
-def test_kafka_3_neither_mode_is_said_what_binary_mode_lacks():
+def test_kafka_3_neither_mode_is_said_what_binary_mode_lacks() -> None:
     with pytest.raises(InvalidEvent, match=r"application/avro.*ce_specversion"):
         decode(b"\x00", [("content-type", b"application/avro")])
 
@@ -114,7 +131,7 @@ def test_kafka_3_neither_mode_is_said_what_binary_mode_lacks():
 # Kafka 3.1: key mapping.
 
 
-def test_kafka_3_1_the_key_is_the_record_key_and_partitionkey_only_stands_in_for_it():
+def test_kafka_3_1_the_key_is_the_record_key_and_partitionkey_only_stands_in_for_it() -> None:
     envelope = json.dumps({**SMALLEST, "partitionkey": "p"}).encode()
     place = Place("t", 0, 0)
     assert Message.read(place, b"k", envelope).held_key == "k"
@@ -122,16 +139,16 @@ def test_kafka_3_1_the_key_is_the_record_key_and_partitionkey_only_stands_in_for
 
 
 @pytest.mark.django_db
-def test_kafka_3_1_our_key_is_the_partitionkey_which_stays_in_the_event(bus):
+def test_kafka_3_1_our_key_is_the_partitionkey_which_stays_in_the_event(bus: Bus) -> None:
     outbox.publish(product(7))
     bus.relay()
     [record] = bus.kafka.records(TOPIC)
-    told = json.loads(record.value)
-    assert record.key.decode() == told["partitionkey"] == told["subject"] == "7"
+    told = json.loads(record.value or b"")
+    assert (record.key or b"").decode() == told["partitionkey"] == told["subject"] == "7"
 
 
 @pytest.mark.django_db
-def test_kafka_3_3_1_we_say_the_media_type_of_the_event_format(bus):
+def test_kafka_3_3_1_we_say_the_media_type_of_the_event_format(bus: Bus) -> None:
     outbox.publish(product(7))
     bus.relay()
     [record] = bus.kafka.records(TOPIC)
@@ -141,27 +158,29 @@ def test_kafka_3_3_1_we_say_the_media_type_of_the_event_format(bus):
 # Kafka 3.2: binary mode.
 
 
-def test_kafka_3_2_1_the_content_type_is_the_datacontenttype():
+def test_kafka_3_2_1_the_content_type_is_the_datacontenttype() -> None:
     assert binary(b"<a/>", content_type="application/xml").datacontenttype == "application/xml"
     attributes = {"datacontenttype": "text/plain"}
     assert binary(b"{}", attributes, "application/json").datacontenttype == "application/json"
 
 
-def test_kafka_3_2_2_the_value_is_the_data_as_it_is():
+def test_kafka_3_2_2_the_value_is_the_data_as_it_is() -> None:
     assert value_of(binary(b'{"a": 1}', content_type="application/json")) == {"a": 1}
     assert value_of(binary(b"\xff\x00", content_type="application/avro")) == b"\xff\x00"
 
 
 @pytest.mark.parametrize("value", [None, b""])
 @pytest.mark.parametrize("content_type", [None, "application/json", "application/avro"])
-def test_kafka_3_2_2_without_a_value_there_is_no_data(value, content_type):
+def test_kafka_3_2_2_without_a_value_there_is_no_data(
+    value: bytes | None, content_type: str | None
+) -> None:
     """A tombstone with the headers of an event is an event, as 1.0.3 says in so many words."""
     envelope = binary(value, content_type=content_type)
     assert (envelope.id, value_of(envelope)) == ("1", None)
 
 
 @pytest.mark.parametrize("value", [None, b""])
-def test_a_tombstone_without_headers_is_no_event(value):
+def test_a_tombstone_without_headers_is_no_event(value: bytes | None) -> None:
     for headers in ([], [STRUCTURED]):
         with pytest.raises(InvalidEvent, match="no value"):
             decode(value, headers)
@@ -171,14 +190,14 @@ TEXTS = ["a b", "a%20b", "a%2Bb", "a+b", "é", "%C3%A9", "%", "%zz", "日本", "
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_kafka_3_2_3_header_values_are_utf_8_and_nothing_else(text):
+def test_kafka_3_2_3_header_values_are_utf_8_and_nothing_else(text: str) -> None:
     attributes = {"id": text, "source": text, "type": text, "subject": text}
     envelope = binary(b"", attributes)
     assert (envelope.id, envelope.source, envelope.type, envelope.subject) == (text,) * 4
 
 
 @pytest.mark.django_db
-def test_kafka_3_2_3_two_ids_never_become_one(bus):
+def test_kafka_3_2_3_two_ids_never_become_one(bus: Bus) -> None:
     """By percent-decoding they did, and the second event was dropped as a copy of the first."""
     for text in TEXTS:
         headers = headers_of({"id": text, "type": "product.created"})
@@ -187,7 +206,7 @@ def test_kafka_3_2_3_two_ids_never_become_one(bus):
     assert set(InboxMessage.objects.values_list("event_id", flat=True)) == set(TEXTS)
 
 
-def test_kafka_3_2_3_what_is_not_utf_8_is_refused_where_it_is_ours_and_let_be_elsewhere():
+def test_kafka_3_2_3_what_is_not_utf_8_is_refused_where_it_is_ours_and_let_be_elsewhere() -> None:
     foreign = ("trace-bin", b"\xff\xfe")
     assert binary(b"", further=[foreign]).id == "1"
     assert structured(headers=[STRUCTURED, foreign]).id == "1"
@@ -195,17 +214,17 @@ def test_kafka_3_2_3_what_is_not_utf_8_is_refused_where_it_is_ours_and_let_be_el
         binary(b"", further=[("ce_subject", b"\xff")])
 
 
-def test_kafka_3_2_3_an_attribute_has_one_header():
+def test_kafka_3_2_3_an_attribute_has_one_header() -> None:
     assert binary(b"", further=[("ce_id", b"1")]).id == "1"
     with pytest.raises(InvalidEvent, match="ce_id comes twice"):
         binary(b"", further=[("ce_id", b"2")])
 
 
-def test_kafka_3_2_3_a_header_without_a_value_is_an_unset_attribute():
+def test_kafka_3_2_3_a_header_without_a_value_is_an_unset_attribute() -> None:
     assert binary(b"", further=[("ce_subject", None)]).subject is None
 
 
-def test_core_attribute_names_are_in_lower_case_in_both_modes():
+def test_core_attribute_names_are_in_lower_case_in_both_modes() -> None:
     """They consist of lower-case letters and digits."""
     with pytest.raises(InvalidEvent, match="id"):
         decode(b"", [(name.replace("id", "ID"), raw) for name, raw in headers_of()])
@@ -215,14 +234,14 @@ def test_core_attribute_names_are_in_lower_case_in_both_modes():
     assert structured(Subject="9").subject is None
 
 
-def test_core_data_is_no_attribute_so_no_header_brings_it():
+def test_core_data_is_no_attribute_so_no_header_brings_it() -> None:
     further = [("ce_data", b"1"), ("ce_data_base64", b"AA=="), ("ce_datacontenttype", b"a/b")]
     envelope = binary(b"2", further=further)
     assert (value_of(envelope), envelope.datacontenttype) == (2, "application/json")
 
 
 @pytest.mark.parametrize("version", ["0.3", "1.1", "2.0", "1", ""])
-def test_core_another_specversion_is_refused_by_name_in_both_modes(version):
+def test_core_another_specversion_is_refused_by_name_in_both_modes(version: str) -> None:
     with pytest.raises(InvalidEvent, match="specversion"):
         binary(b"", {"specversion": version})
     with pytest.raises(InvalidEvent, match="specversion"):
@@ -230,8 +249,11 @@ def test_core_another_specversion_is_refused_by_name_in_both_modes(version):
 
 
 @pytest.mark.parametrize("name", ["specversion", "id", "source", "type"])
-def test_core_a_required_attribute_that_is_missing_or_empty_is_named_in_both_modes(name):
+def test_core_a_required_attribute_that_is_missing_or_empty_is_named_in_both_modes(
+    name: str,
+) -> None:
     without = [(header, raw) for header, raw in headers_of() if header != f"ce_{name}"]
+    call: Callable[[], object]
     for call in (
         lambda: decode(b"1", [*without, ("content-type", b"application/json")]),
         lambda: binary(b"1", {name: ""}),
@@ -246,7 +268,7 @@ def test_core_a_required_attribute_that_is_missing_or_empty_is_named_in_both_mod
 
 
 @pytest.mark.parametrize("name", ["subject", "time", "datacontenttype", "sequence", "data_base64"])
-def test_json_2_2_null_is_the_same_as_left_out(name):
+def test_json_2_2_null_is_the_same_as_left_out(name: str) -> None:
     assert structured({name: None}) == structured()
 
 
@@ -267,12 +289,12 @@ def test_json_2_2_null_is_the_same_as_left_out(name):
         ("json", False),
     ],
 )
-def test_json_3_1_1_what_declares_json(media_type, expected):
+def test_json_3_1_1_what_declares_json(media_type: str | None, expected: bool) -> None:
     """A media subtype equal to json, or ending with a +json format extension."""
     assert is_json(media_type) is expected
 
 
-def test_json_3_1_2_base64_that_holds_json_is_data():
+def test_json_3_1_2_base64_that_holds_json_is_data() -> None:
     """The deserializer MAY interpret it according to the datacontenttype."""
     data = b64encode(b'{"a": [1]}').decode()
     for media_type in ("application/json", "application/vnd.shop+json", None):
@@ -281,7 +303,7 @@ def test_json_3_1_2_base64_that_holds_json_is_data():
         assert envelope.data_base64 is None
 
 
-def test_json_3_1_2_base64_of_other_types_is_bytes():
+def test_json_3_1_2_base64_of_other_types_is_bytes() -> None:
     data = b64encode(b"\xff\xd8").decode()
     assert value_of(structured(data_base64=data, datacontenttype="image/jpeg")) == b"\xff\xd8"
 
@@ -296,27 +318,27 @@ def test_json_3_1_2_base64_of_other_types_is_bytes():
         ({"data": {"a": 1}, "datacontenttype": "application/xml"}, "must be a string"),
     ],
 )
-def test_json_3_1_what_contradicts_itself_is_refused(members, said):
+def test_json_3_1_what_contradicts_itself_is_refused(members: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidEvent, match=said):
         structured(members)
 
 
-def test_json_3_1_2_a_string_is_no_document():
+def test_json_3_1_2_a_string_is_no_document() -> None:
     """ "it MUST NOT further deserialize the string as a JSON document"."""
     assert value_of(structured(data='{"a": 1}')) == '{"a": 1}'
 
 
-def test_json_3_1_1_data_may_be_null():
+def test_json_3_1_1_data_may_be_null() -> None:
     assert structured(data=None).data == msgspec.Raw(b"null")
     assert structured() != structured(data=None)
 
 
-def test_json_3_1_2_without_a_datacontenttype_the_data_is_json():
+def test_json_3_1_2_without_a_datacontenttype_the_data_is_json() -> None:
     assert structured(data=1) == structured(data=1, datacontenttype="application/json")
     assert structured().datacontenttype is None
 
 
-def test_data_of_another_type_does_not_fit_a_contract():
+def test_data_of_another_type_does_not_fit_a_contract() -> None:
     envelope = binary(b"<a/>", content_type="application/xml")
     for found, said in ((envelope, "application/xml, and not JSON"), (binary(), "there is none")):
         event = Event(found, Place("t", 0, 0), b"", contract=type(product()))
@@ -350,7 +372,9 @@ ATTRIBUTES = st.fixed_dictionaries(
 
 @given(ATTRIBUTES, VALUES, st.booleans())
 @example({"id": "a%20b", "source": "/x", "type": "y", "sequence": 7}, {"a": "%"}, True)
-def test_the_same_event_gives_the_same_envelope_in_both_modes(attributes, data, in_base64):
+def test_the_same_event_gives_the_same_envelope_in_both_modes(
+    attributes: dict[str, Any], data: object, in_base64: bool
+) -> None:
     payload = json.dumps(data).encode()
     members = {"data_base64": b64encode(payload).decode()} if in_base64 else {"data": data}
     one = structured(attributes, datacontenttype="application/json", **members)
@@ -362,7 +386,9 @@ def test_the_same_event_gives_the_same_envelope_in_both_modes(attributes, data, 
 
 
 @given(ATTRIBUTES, st.text(st.characters(codec="utf-8")), st.sampled_from(["text/plain", "a/xml"]))
-def test_data_that_is_no_json_gives_the_same_envelope_in_both_modes(attributes, text, media_type):
+def test_data_that_is_no_json_gives_the_same_envelope_in_both_modes(
+    attributes: dict[str, Any], text: str, media_type: str
+) -> None:
     texts = {name: str(value) for name, value in attributes.items()}
     in_binary = binary(text.encode(), texts, media_type)
     encoded = b64encode(text.encode()).decode()
@@ -376,16 +402,16 @@ def test_data_that_is_no_json_gives_the_same_envelope_in_both_modes(attributes, 
 # What JSON allows and no page could show.
 
 
-def around(data):
+def around(data: bytes) -> bytes:
     """A structured event with this as its data."""
     return json.dumps(SMALLEST).encode()[:-1] + b',"data":' + data + b"}"
 
 
-def nested(depth):
+def nested(depth: int) -> bytes:
     return b"[" * depth + b"]" * depth
 
 
-def test_data_nests_as_deep_as_every_page_can_show():
+def test_data_nests_as_deep_as_every_page_can_show() -> None:
     flat = b"[" + b",".join([b'[{"a[":"]["}]'] * 200) + b"]"
     for data in (nested(MAX_DEPTH), flat, b'"' + b"[" * 500 + b'"'):
         assert binary(data).data == msgspec.Raw(data)
@@ -398,7 +424,7 @@ def test_data_nests_as_deep_as_every_page_can_show():
 
 
 @pytest.mark.parametrize("data", [b'"\xff"', b'{"a": "\xed\xa0\x80"}', rb'"\ud800"', rb'"\udc00"'])
-def test_text_that_is_no_unicode_is_refused_in_both_modes(data):
+def test_text_that_is_no_unicode_is_refused_in_both_modes(data: bytes) -> None:
     with pytest.raises(InvalidEvent):
         binary(data, content_type="application/json")
     with pytest.raises(InvalidEvent):
@@ -406,7 +432,7 @@ def test_text_that_is_no_unicode_is_refused_in_both_modes(data):
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "-" + "1" * 5000])
-def test_a_number_that_python_cannot_hold_stays_text(number):
+def test_a_number_that_python_cannot_hold_stays_text(number: str) -> None:
     data = b'{"n": [%s, 1]}' % number.encode()
     assert value_of(binary(data)) == {"n": [number, 1]}
     json.dumps(value_of(binary(data)), allow_nan=False)
