@@ -1,7 +1,10 @@
 """Who may see what: every URL is closed to strangers, but for those that are open for a reason."""
 
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 
 from common.servicekit.idempotency.models import KeptAnswer
 from common.servicekit.testing.access import (
@@ -13,7 +16,7 @@ from common.servicekit.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.servicekit.testing.pages import pages
+from common.servicekit.testing.pages import Values, pages
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_exchange import SHOPIFY, upload
 from product_service.products.tests.test_many import new, stored
@@ -39,7 +42,7 @@ OPEN = {
     "/api/events/schema/<event_type>/v<version>/": Open(READING | WRITING, CONTRACTS),
     "/events/": Open(READING | WRITING, CONTRACTS),
 }
-VALUES = {
+VALUES: Values = {
     "pk": [1],
     "id": [1],
     "object_id": [1],
@@ -52,15 +55,15 @@ VALUES = {
 }
 
 
-def test_nothing_is_open_to_strangers_but_what_is_listed_here():
+def test_nothing_is_open_to_strangers_but_what_is_listed_here() -> None:
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
 
 
-def test_no_filter_shows_rows():
+def test_no_filter_shows_rows() -> None:
     assert views_with_unguarded_filters(VALUES) == []
 
 
-def test_nobody_sees_who_else_there_is(client):
+def test_nobody_sees_who_else_there_is(client: Client) -> None:
     """Products are for everybody; people, and the answers that are kept for them, are not."""
     other = User.objects.create_user("zanzibar", "zanzibar@example.com")
     KeptAnswer.objects.create(user=str(other.pk), key="k1", fingerprint="", body='"zanzibar"')
@@ -78,10 +81,10 @@ def test_nobody_sees_who_else_there_is(client):
 
 
 @pytest.fixture
-def allowed(client):
+def allowed(client: Client) -> Callable[..., Client]:
     """Log in as a member of the staff who has some permissions of products alone."""
 
-    def log_in(*names):
+    def log_in(*names: str) -> Client:
         user = User.objects.create_user("bob", is_staff=True)
         user.user_permissions.set(Permission.objects.filter(codename__in=names))
         client.force_login(user)
@@ -100,7 +103,9 @@ def allowed(client):
         (["add_product", "change_product", "delete_product"], {"POST", "PUT", "DELETE"}),
     ],
 )
-def test_people_are_shown_the_forms_that_they_may_send(allowed, names, forms):
+def test_people_are_shown_the_forms_that_they_may_send(
+    allowed: Callable[..., Client], names: list[str], forms: set[str]
+) -> None:
     client = allowed(*names)
     [pan] = Product.objects.bulk_create([new(1)])
     pages = [
@@ -132,7 +137,9 @@ ROWS = "sku,name,price\nS1,{name},10\n"
         (["change_product"], "Pan 1", "S1", "0 new"),  # it changes nothing
     ],
 )
-def test_importing_a_row_needs_the_permission_of_what_it_does(allowed, names, name, sku, said):
+def test_importing_a_row_needs_the_permission_of_what_it_does(
+    allowed: Callable[..., Client], names: list[str], name: str, sku: str, said: str
+) -> None:
     client = allowed("view_product", *names)
     Product.objects.bulk_create([new(1)])
     before = stored()
@@ -146,7 +153,9 @@ def test_importing_a_row_needs_the_permission_of_what_it_does(allowed, names, na
     assert said in done.content.decode()
 
 
-def test_an_import_creates_categories_for_those_who_may_add_them(allowed):
+def test_an_import_creates_categories_for_those_who_may_add_them(
+    allowed: Callable[..., Client],
+) -> None:
     client = allowed("view_product", "add_product", "change_product")
     page = upload(client, SHOPIFY, currency="USD")
     assert "You may not add categories." in page.content.decode()

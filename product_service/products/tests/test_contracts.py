@@ -2,31 +2,34 @@
 
 import io
 import json
+from typing import Any
 
 import msgspec
 import pytest
 from cloudevents.v1.http import from_json
 from django.core.management import call_command
+from django.test import Client
 
 from common.contracts import product
 from common.contracts.released import PRODUCT
+from eventbus.events import Contract
 from eventbus.events.contract import contracts
 from eventbus.testing.compatibility import breaking_changes
 
 
-def asyncapi() -> dict:
+def asyncapi() -> Any:
     out = io.StringIO()
     call_command("asyncapi", stdout=out)
     return json.loads(out.getvalue())
 
 
-def test_nothing_breaks_who_reads_the_released_events():
+def test_nothing_breaks_who_reads_the_released_events() -> None:
     """A breaking change is a new event type. After a release: CONTRIBUTING.md says how to go on."""
     assert breaking_changes(json.loads(PRODUCT.read_text()), asyncapi()) == []
 
 
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.event_type)
-def test_the_example_of_each_event_is_one(contract):
+def test_the_example_of_each_event_is_one(contract: type[Contract]) -> None:
     data = msgspec.json.decode(json.dumps(contract.example), type=contract)
     assert json.loads(msgspec.json.encode(data)) == contract.example
     [message] = asyncapi()["components"]["messages"][contract.event_type]["examples"]
@@ -34,12 +37,12 @@ def test_the_example_of_each_event_is_one(contract):
     assert (event["type"], event["subject"]) == (contract.event_type, "17")
 
 
-def test_the_document_names_every_event_of_the_topic():
+def test_the_document_names_every_event_of_the_topic() -> None:
     channel = asyncapi()["channels"][product.TOPIC]
     assert set(channel["messages"]) == {contract.event_type for contract in contracts()}
 
 
-def test_people_see_each_event_with_an_example(client):
+def test_people_see_each_event_with_an_example(client: Client) -> None:
     page = client.get("/events/").content.decode()
     for contract in contracts():
         assert f'id="{contract.event_type}"' in page

@@ -1,5 +1,6 @@
 """What a file holds is taken exactly, or refused by its place; nothing is ignored in silence."""
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,8 +10,10 @@ from zipfile import ZipFile
 import pytest
 from django.core.management import CommandError
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from openpyxl import Workbook
+from rest_framework.test import APIClient
 
 from eventbus.outbox.models import OutboxEvent
 from product_service.products.exchange import cells, xlsx_files
@@ -26,7 +29,7 @@ HEAD = ["sku", "name", "description", "category", "price", "currency", "stock", 
 
 
 @pytest.fixture(params=["csv", "xlsx"])
-def file_of(request, tmp_path):
+def file_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Path]:
     """Writes rows as CSV or as Excel's file: one rule must hold for both."""
 
     def file_of(*rows: list[Any]) -> Path:
@@ -82,19 +85,23 @@ TRUTHS = {
 @pytest.mark.parametrize(
     ("word", "is_active"), [(word, truth) for truth, words in TRUTHS.items() for word in words]
 )
-def test_words_for_true_and_false(file_of, word, is_active):
+def test_words_for_true_and_false(
+    file_of: Callable[..., Path], word: bool | int | str, is_active: bool
+) -> None:
     run("import_products", file_of(*one_row(is_active=word)))
     assert Product.objects.get().is_active is is_active
 
 
 @pytest.mark.parametrize("word", ["yes!", "2", "active", "null", "-", "x", 2, 0.5])
-def test_what_is_neither_true_nor_false_is_an_error_and_not_inactive(file_of, word):
+def test_what_is_neither_true_nor_false_is_an_error_and_not_inactive(
+    file_of: Callable[..., Path], word: float | str
+) -> None:
     output = refused(file_of(*one_row(is_active=word)))
     assert f"has '{word}': Neither true nor false" in output
 
 
 @pytest.mark.parametrize("header", ["stock", " stock", "Stock", "STOCK  "])
-def test_headers_in_other_spellings(file_of, header):
+def test_headers_in_other_spellings(file_of: Callable[..., Path], header: str) -> None:
     run("import_products", file_of(*one_row(**{header: "7"})))
     assert Product.objects.get().stock == 7
 
@@ -108,11 +115,13 @@ def test_headers_in_other_spellings(file_of, header):
         (" SKU", "The header SKU is there twice"),
     ],
 )
-def test_a_column_that_is_unknown_or_there_twice_is_refused(file_of, header, words):
+def test_a_column_that_is_unknown_or_there_twice_is_refused(
+    file_of: Callable[..., Path], header: str, words: str
+) -> None:
     assert words in refused(file_of(*one_row(**{header: "7"})))
 
 
-def test_blank_rows_are_said(file_of):
+def test_blank_rows_are_said(file_of: Callable[..., Path]) -> None:
     head, row = one_row()
     output = run("import_products", file_of([None] * 3, head, [" ", "", None], row, [None] * 3))
     assert "1 new" in output
@@ -137,7 +146,9 @@ def test_blank_rows_are_said(file_of):
         ("description", " a\r\nb ", "a\nb"),
     ],
 )
-def test_what_is_understood_is_taken_exactly(file_of, field, value, stored):
+def test_what_is_understood_is_taken_exactly(
+    file_of: Callable[..., Path], field: str, value: object, stored: object
+) -> None:
     path = file_of(*one_row(**{field: value}))
     run("import_products", path)
     assert getattr(Product.objects.get(), field) == stored
@@ -169,7 +180,9 @@ def test_what_is_understood_is_taken_exactly(file_of, field, value, stored):
         ("sku", "x" * 65, "no more than 64 characters"),
     ],
 )
-def test_what_is_not_understood_is_refused_by_its_place(file_of, field, value, words):
+def test_what_is_not_understood_is_refused_by_its_place(
+    file_of: Callable[..., Path], field: str, value: object, words: str
+) -> None:
     rows = one_row(**{field: value})
     path = file_of(*rows)
     column = rows[0].index(field)
@@ -179,7 +192,7 @@ def test_what_is_not_understood_is_refused_by_its_place(file_of, field, value, w
     assert words in output
 
 
-def test_the_api_accepts_what_was_imported(file_of, editor):
+def test_the_api_accepts_what_was_imported(file_of: Callable[..., Path], editor: APIClient) -> None:
     """A product that came in a file can be sent back as the API answers it."""
     Category.objects.create(name="Kitchen", slug="kitchen")
     rows = one_row(category="kitchen", stock=3, description="a\r\nb", is_active="yes")
@@ -190,14 +203,14 @@ def test_the_api_accepts_what_was_imported(file_of, editor):
     assert answer.json() == body
 
 
-CELLS = {
+CELLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "formula": (lambda s: s.__setitem__("C2", "=1+1"), "Cell C2 holds a formula"),
     "error": (lambda s: s.__setitem__("C2", "#N/A"), "Cell C2 holds the error #N/A"),
     "date": (lambda s: s.__setitem__("A2", date(2026, 1, 2)), "Cell A2 holds a date"),
     "truth as a price": (lambda s: s.__setitem__("C2", True), "Cell C2 has 'true': A number"),
     "truth as a name": (lambda s: s.__setitem__("B2", True), "Cell B2 holds the truth value"),
     "zeros of a format": (
-        lambda s: (s.__setitem__("A2", 7), setattr(s["A2"], "number_format", "000")),
+        lambda s: (s.__setitem__("A2", 7), s["A2"].__setattr__("number_format", "000")),
         "Cell A2 holds the number 7. Format the column as text",
     ),
     "lost digits": (
@@ -205,7 +218,7 @@ CELLS = {
         "Format the column as text",
     ),
     "percentage": (
-        lambda s: (s.__setitem__("C2", 0.5), setattr(s["C2"], "number_format", "0%")),
+        lambda s: (s.__setitem__("C2", 0.5), s["C2"].__setattr__("number_format", "0%")),
         "Cell C2 holds a percentage",
     ),
     "no header": (lambda s: s.__setitem__("E2", "x"), "Cell E2 has no header above it: 'x'"),
@@ -229,17 +242,17 @@ def hidden(book: Workbook) -> Any:
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_cells_of_excel_that_say_nothing_exact(tmp_path, kind):
+def test_cells_of_excel_that_say_nothing_exact(tmp_path: Path, kind: str) -> None:
     put, words = CELLS[kind]
     assert words in refused(excel(tmp_path, lambda _, sheet: put(sheet), *one_row()))
 
 
-def test_empty_sheets_beside_the_one_do_not_matter(tmp_path):
+def test_empty_sheets_beside_the_one_do_not_matter(tmp_path: Path) -> None:
     path = excel(tmp_path, lambda book, _: book.create_sheet("Sheet2"), *one_row())
     assert "1 new" in run("import_products", path)
 
 
-def test_a_number_is_the_shortest_that_is_the_same_to_excel(tmp_path):
+def test_a_number_is_the_shortest_that_is_the_same_to_excel(tmp_path: Path) -> None:
     """Excel writes 17 digits: of 19.99 those of the nearest number that it can hold."""
     path = excel(tmp_path, lambda *_: None, *one_row(price=19.99))
     changed = tmp_path / "changed.xlsx"
@@ -267,7 +280,7 @@ GERMAN = "sku;name;price;is_active\r\nS1;Töpfe;12,50;WAHR\r\n"
     ],
     ids=["utf-8", "bom", "utf-16", "tabs", "sep", "cr"],
 )
-def test_csv_as_spreadsheets_write_it(tmp_path, content):
+def test_csv_as_spreadsheets_write_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "products.csv"
     path.write_bytes(content)
     run("import_products", path)
@@ -292,21 +305,25 @@ def test_csv_as_spreadsheets_write_it(tmp_path, content):
         (b"sku,name,price,\nS1,Pan,1,5\n", "Line 2 has a cell 4 too many: '5'"),
     ],
 )
-def test_what_is_no_such_csv_is_refused_by_its_place(tmp_path, content, words):
+def test_what_is_no_such_csv_is_refused_by_its_place(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
     path = tmp_path / "products.csv"
     path.write_bytes(content)
     with pytest.raises(CommandError, match=words):
         run("import_products", path)
 
 
-def test_lines_are_those_of_the_file(tmp_path, write):
+def test_lines_are_those_of_the_file(tmp_path: Path, write: Callable[..., Path]) -> None:
     """Not those of its rows: a cell may have several."""
     path = write('sku,name,price\nS1,"Pan\n\n of iron",1\n\nS2,Pot,x\n')
     assert "Line 6, column price has 'x'" in refused(path)
     assert "Line 3, column price has 'x'" in refused(write("sep=;\nsku;name;price\nS2;Pot;x\n"))
 
 
-def test_a_file_that_is_too_large_is_refused(file_of, tmp_path, monkeypatch):
+def test_a_file_that_is_too_large_is_refused(
+    file_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     head, row = one_row()
     path = file_of(head, row, row)
     monkeypatch.setattr(cells, "MOST_LINES", 1)
@@ -316,14 +333,16 @@ def test_a_file_that_is_too_large_is_refused(file_of, tmp_path, monkeypatch):
         assert "when unpacked" in refused(path)
 
 
-def test_a_currency_that_the_file_names_is_not_said_twice(write):
+def test_a_currency_that_the_file_names_is_not_said_twice(write: Callable[..., Path]) -> None:
     path = write("sku,name,price,currency\nS1,Pan,1,EUR\n")
     assert "leave the option for it out" in refused(path, "--currency", "USD")
     run("import_products", write("sku,name,price\nS1,Pan,1\n"), "--currency", "USD")
     assert Product.objects.get().currency == "USD"
 
 
-def test_a_column_left_out_undoes_nothing_that_happens_meanwhile(write):
+def test_a_column_left_out_undoes_nothing_that_happens_meanwhile(
+    write: Callable[..., Path],
+) -> None:
     """The rows are locked when they are read, where the database locks rows."""
     Product.objects.bulk_create([new(1, stock=5)])
     with CaptureQueriesContext(connection) as captured:
@@ -333,7 +352,7 @@ def test_a_column_left_out_undoes_nothing_that_happens_meanwhile(write):
     assert ("FOR UPDATE" in first) is connection.features.has_select_for_update
 
 
-def test_the_admin_says_the_same(admin_client, write):
+def test_the_admin_says_the_same(admin_client: Client, write: Callable[..., Path]) -> None:
     page = upload(admin_client, SHOPIFY)
     text = page.content.decode()
     assert "1 row of an image alone was passed over." in text

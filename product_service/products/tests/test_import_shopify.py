@@ -1,5 +1,9 @@
 """Shopify's product export: what is taken of it, what is refused, and what is said of the rest."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from product_service.products.models import Category, Product
@@ -19,7 +23,7 @@ def shopify(*rows: dict[str, str], **first: str) -> str:
     return "\n".join(",".join(f'"{cell}"' for cell in line) for line in lines)
 
 
-def test_categories_whose_slugs_collide_are_several(write):
+def test_categories_whose_slugs_collide_are_several(write: Callable[..., Path]) -> None:
     names = ["C", "C++", "c", "\u304a\u8336", "\u30b3\u30fc\u30d2\u30fc"]
     rows = [
         {"Handle": f"h{n}", "Title": "T", "Variant Price": "1", "Type": t}
@@ -42,10 +46,12 @@ def test_categories_whose_slugs_collide_are_several(write):
     assert Category.objects.count() == 6
 
 
-def test_a_category_is_found_by_its_exact_name(write):
+def test_a_category_is_found_by_its_exact_name(write: Callable[..., Path]) -> None:
     Category.objects.create(name="Old tea", slug="tea")
     run("import_products", write(shopify(Type="Tea ")))
-    assert Product.objects.get().category.name == "Tea"
+    category = Product.objects.get().category
+    assert category is not None
+    assert category.name == "Tea"
 
 
 @pytest.mark.parametrize(
@@ -62,12 +68,14 @@ def test_a_category_is_found_by_its_exact_name(write):
         ({"Option1 Value": "C", "title": "x"}, "The header title is there twice"),
     ],
 )
-def test_a_wrong_cell_of_shopifys_is_refused_by_its_place(write, values, words):
+def test_a_wrong_cell_of_shopifys_is_refused_by_its_place(
+    write: Callable[..., Path], values: dict[str, Any], words: str
+) -> None:
     assert words in refused(write(shopify(**values)))
     assert not Category.objects.exists()
 
 
-def test_variants_that_would_get_the_same_sku_are_refused(write):
+def test_variants_that_would_get_the_same_sku_are_refused(write: Callable[..., Path]) -> None:
     rows = [{"Handle": "tea", "Variant Price": "1", "Option1 Value": "C++"}]
     output = refused(write(shopify(*rows, **{"Option1 Value": "C"})))
     assert "Line 3, column Handle has 'tea-c': so has line 2, column Handle." in output
@@ -79,12 +87,14 @@ def test_variants_that_would_get_the_same_sku_are_refused(write):
     ("status", "published", "is_active"),
     [("", "", True), ("Active", "TRUE", True), ("draft", "true", False), ("active", "no", False)],
 )
-def test_what_shopify_sells(write, status, published, is_active):
+def test_what_shopify_sells(
+    write: Callable[..., Path], status: str, published: str, is_active: bool
+) -> None:
     run("import_products", write(shopify(Status=status, Published=published)))
     assert Product.objects.get().is_active is is_active
 
 
-def test_what_is_not_taken_of_shopifys_is_said(write):
+def test_what_is_not_taken_of_shopifys_is_said(write: Callable[..., Path]) -> None:
     output = run(
         "import_products",
         write(

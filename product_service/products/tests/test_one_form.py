@@ -9,8 +9,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Coalesce, Concat
+from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from rest_framework.test import APIClient
 from tablib import Dataset
 
 from eventbus.outbox.models import OutboxEvent
@@ -151,7 +153,9 @@ def values_by(client: Any, send: Any, way: str, body: dict[str, Any]) -> Any:
 @example({"name": "a", "price": "-0"}, SKU)
 @example({"name": "a", "price": "1", "description": "a\r\nb\rc"}, SKU)
 @example({"name": "e\u0301", "price": "1"}, "e\u0301")
-def test_all_ways_of_the_api_agree(editor, kitchen, body, sku):
+def test_all_ways_of_the_api_agree(
+    editor: APIClient, kitchen: Category, body: dict[str, Any], sku: str
+) -> None:
     """They accept the same spellings, and make the same of them."""
     ways = ["create", "put", "patch", "bulk create", "bulk update"]
     found = [values_by(editor, by_api, way, {"sku": sku, **body}) for way in ways]
@@ -161,7 +165,9 @@ def test_all_ways_of_the_api_agree(editor, kitchen, body, sku):
 @examples
 @given(bodies, skus)
 @example({"name": "a\r\nb", "price": "-0"}, SKU)
-def test_the_admin_makes_the_same_of_what_it_accepts(editor, admin_client, kitchen, body, sku):
+def test_the_admin_makes_the_same_of_what_it_accepts(
+    editor: APIClient, admin_client: Client, kitchen: Category, body: dict[str, Any], sku: str
+) -> None:
     body = {"sku": sku, **body}
     body.pop("category", None)
     body.pop("is_active", None)  # a box that is ticked or not has no spelling
@@ -174,7 +180,9 @@ def test_the_admin_makes_the_same_of_what_it_accepts(editor, admin_client, kitch
 @examples
 @given(bodies, skus)
 @example({"name": "a", "price": 24.5}, SKU)
-def test_files_make_the_same_of_what_they_hold(editor, kitchen, body, sku):
+def test_files_make_the_same_of_what_they_hold(
+    editor: APIClient, kitchen: Category, body: dict[str, Any], sku: str
+) -> None:
     """And the same in CSV and in Excel; more is understood there, but nothing otherwise."""
     body = {"sku": sku, **body}
     expected = values_by(editor, by_api, "create", body)
@@ -188,11 +196,11 @@ def test_files_make_the_same_of_what_they_hold(editor, kitchen, body, sku):
 
 @given(st.text())
 @example("\u0344\r\n ")
-def test_the_form_of_a_text_is_that_of_itself(text):
+def test_the_form_of_a_text_is_that_of_itself(text: str) -> None:
     assert normal(normal(text)) == normal(text)
 
 
-def test_whatever_sets_a_field_sets_its_form(kitchen):
+def test_whatever_sets_a_field_sets_its_form(kitchen: Category) -> None:
     """Every way of the ORM, without a serializer or a form."""
     pan = Product.objects.create(sku=" S1 ", name="e\u0301\r\n", price="-0")
     assert (pan.sku, pan.name, str(pan.price)) == ("S1", "\u00e9", "0.00")
@@ -217,7 +225,7 @@ def test_whatever_sets_a_field_sets_its_form(kitchen):
         {"currency": Case(When(stock=3, then=Value("USD")), default=F("currency"))},
     ],
 )
-def test_expressions_mix_these_columns_with_djangos(values):
+def test_expressions_mix_these_columns_with_djangos(values: dict[str, Any]) -> None:
     pan = Product.objects.create(sku="S1", name="Pan", price="24.5", stock=3)
     Product.objects.update(**values)
     [name] = values
@@ -226,7 +234,7 @@ def test_expressions_mix_these_columns_with_djangos(values):
 
 
 @pytest.mark.parametrize("character", ["\x01", "\x7f", "\x85x", "\x1b", "\ufffe", "\uffff"])
-def test_control_characters_are_no_text(editor, character):
+def test_control_characters_are_no_text(editor: APIClient, character: str) -> None:
     body = {"sku": "S1", "name": f"a{character}b", "price": "1"}
     for sent, data in ((URL, body), (f"{URL}bulk/", {"create": [body]})):
         answer = editor.post(sent, data, format="json")
@@ -236,7 +244,7 @@ def test_control_characters_are_no_text(editor, character):
         Product(sku=f"a{character}b", name="b", price=1).full_clean()
 
 
-def test_a_length_is_that_of_the_form(editor):
+def test_a_length_is_that_of_the_form(editor: APIClient) -> None:
     body = {"sku": "S1", "name": "e\u0301" * 200, "price": "1"}
     assert editor.post(URL, body, format="json").json()["name"] == "\u00e9" * 200
     answer = editor.post(URL, {**body, "sku": "S2", "name": "\u0958" * 101}, format="json")

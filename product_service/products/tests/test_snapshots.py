@@ -2,11 +2,13 @@
 
 import json
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
 
 from eventbus.outbox.models import OutboxEvent
 from product_service.products import snapshots
@@ -24,7 +26,7 @@ def products() -> list[Product]:
     return products
 
 
-def published() -> list[dict]:
+def published() -> list[dict[str, Any]]:
     rows = OutboxEvent.objects.filter(type="product.snapshot").order_by("position")
     return [json.loads(row.payload) for row in rows]
 
@@ -35,7 +37,7 @@ def publish(*words: str) -> str:
     return out.getvalue()
 
 
-def test_each_product_is_told_as_it_is(products):
+def test_each_product_is_told_as_it_is(products: list[Product]) -> None:
     assert "5 snapshots published." in publish("--batch=2")
     told = published()
     assert {event["data"]["id"]: event["data"] for event in told} == stored()
@@ -43,7 +45,7 @@ def test_each_product_is_told_as_it_is(products):
     assert Product.objects.get(sku="S0").version == 2
 
 
-def test_a_snapshot_counts_as_a_change_but_not_of_the_time(products):
+def test_a_snapshot_counts_as_a_change_but_not_of_the_time(products: list[Product]) -> None:
     before = dict(Product.objects.values_list("pk", "updated_at"))
     publish()
     publish()
@@ -53,7 +55,9 @@ def test_a_snapshot_counts_as_a_change_but_not_of_the_time(products):
     assert Product.objects.get(sku="S0").version == 4
 
 
-def test_whoever_saw_the_product_before_has_to_look_again(products, editor):
+def test_whoever_saw_the_product_before_has_to_look_again(
+    products: list[Product], editor: APIClient
+) -> None:
     url = f"/api/products/{products[0].pk}/"
     seen = editor.get(url)["ETag"]
     publish()
@@ -74,7 +78,7 @@ DROP TABLE kept
 
 
 @pytest.mark.parametrize("statements", [SET_BACK, INSERT_AGAIN], ids=["set back", "inserted again"])
-def test_it_is_above_all_that_was_published_whatever_raw_sql_did(statements):
+def test_it_is_above_all_that_was_published_whatever_raw_sql_did(statements: str) -> None:
     Product.objects.bulk_create(new(number) for number in range(3))
     for stock in (50, 60, 70):
         Product.objects.filter(sku__in=["S0", "S1"]).update(stock=stock)
@@ -87,7 +91,7 @@ def test_it_is_above_all_that_was_published_whatever_raw_sql_did(statements):
     assert [product.version for product in Product.objects.order_by("sku")] == [5, 5, 2]
 
 
-def test_what_raw_sql_inserted_is_published_from_the_first(products):
+def test_what_raw_sql_inserted_is_published_from_the_first(products: list[Product]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO products_product (sku, name, description, price, currency, stock, "
@@ -99,7 +103,7 @@ def test_what_raw_sql_inserted_is_published_from_the_first(products):
     assert [event["sequence"] for event in published() if event["data"]["sku"] == "RAW"] == [1]
 
 
-def test_the_number_of_queries_does_not_grow(products):
+def test_the_number_of_queries_does_not_grow(products: list[Product]) -> None:
     def queries(batch: int) -> int:
         with CaptureQueriesContext(connection) as captured:
             next(snapshots.publish_snapshots(Product.objects.all(), 0, batch))
@@ -108,7 +112,7 @@ def test_the_number_of_queries_does_not_grow(products):
     assert queries(2) == queries(5) <= 8
 
 
-def test_some_can_be_chosen(products):
+def test_some_can_be_chosen(products: list[Product]) -> None:
     chosen = [products[1].pk, products[3].pk]
     publish(f"--ids={chosen[0]},{chosen[1]}")
     assert [event["data"]["id"] for event in published()] == chosen
@@ -117,7 +121,7 @@ def test_some_can_be_chosen(products):
     assert "0 snapshots" in publish("--since=2999-01-01")
 
 
-def test_it_goes_on_where_it_stopped(products):
+def test_it_goes_on_where_it_stopped(products: list[Product]) -> None:
     steps = snapshots.publish_snapshots(Product.objects.all(), after=0, batch_size=2)
     number, last = next(steps)
     assert (number, last) == (2, products[1].pk)
@@ -125,7 +129,7 @@ def test_it_goes_on_where_it_stopped(products):
     assert [event["data"]["id"] for event in published()] == [p.pk for p in products]
 
 
-def test_what_raw_sql_changed_is_told(products):
+def test_what_raw_sql_changed_is_told(products: list[Product]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE products_product SET name = 'Wok' WHERE sku = 'S1'")
     publish()
@@ -133,7 +137,7 @@ def test_what_raw_sql_changed_is_told(products):
 
 
 @pytest.mark.parametrize("word", ["--since=yesterday", "--ids=a", "--batch=0", "--after=x"])
-def test_what_makes_no_sense_is_one_line(word):
+def test_what_makes_no_sense_is_one_line(word: str) -> None:
     with pytest.raises(CommandError) as refused:
         publish(word)
     assert len(str(refused.value).splitlines()) == 1
