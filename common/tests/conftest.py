@@ -1,9 +1,10 @@
 import socket
 import sqlite3
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import call_command
@@ -14,9 +15,15 @@ from common.tests.app import handlers
 from common.tests.app.models import Note, Written
 from demo.broker import EmbeddedBroker
 from eventbus.inbox.taking import subscriptions
+from eventbus.inbox.taking.subscriptions import HandlerSubscription
 from eventbus.testing.bus import bus
 
-__all__ = ["bus"]
+if TYPE_CHECKING:
+    from pytest_django import Settings
+else:
+    Settings = Any  # of older versions of pytest-django, which these tests run on too
+
+__all__ = ["Settings", "bus"]
 
 
 def product(product_id: int = 1, version: int = 1, **changes: Any) -> ProductCreated:
@@ -76,7 +83,7 @@ def noted() -> list[str]:
 
 
 @pytest.fixture
-def own_handlers(monkeypatch):
+def own_handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[HandlerSubscription]]:
     """What the test subscribes is there for its time alone."""
     own = list(subscriptions.subscriptions)
     yield subscriptions.subscriptions
@@ -84,13 +91,13 @@ def own_handlers(monkeypatch):
 
 
 @pytest.fixture
-def heal(monkeypatch):
+def heal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Call it, and the handler stands every event."""
     return lambda: monkeypatch.setattr(handlers, "broken_prices", set())
 
 
 @pytest.fixture
-def broker(settings):
+def broker(settings: Settings) -> Iterator[EmbeddedBroker]:
     """An embedded broker, which the settings name."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,5 +1,6 @@
 """A database that the bus cannot use is refused before anything is written to it."""
 
+from collections.abc import Callable
 from io import StringIO
 
 import pytest
@@ -8,6 +9,7 @@ from django.core.management.base import SystemCheckError
 from django.db import connections
 from django.db.backends.postgresql import psycopg_any
 
+from common.tests.conftest import Settings
 from eventbus.checks import database_can_hold_outbox_and_inbox
 
 
@@ -18,18 +20,20 @@ def refusals() -> list[str]:
 
 
 @pytest.fixture
-def vendor(monkeypatch):
+def vendor(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Make Django's connection that of another database."""
     kind = type(connections["default"])
     return lambda name: monkeypatch.setattr(kind, "vendor", name)
 
 
-def test_the_databases_of_these_tests_are_fit():
+def test_the_databases_of_these_tests_are_fit() -> None:
     assert refusals() == []
 
 
 @pytest.mark.parametrize(("name", "reason"), [("mysql", "partial unique"), ("oracle", "tested on")])
-def test_another_database_is_refused_in_one_line(vendor, name, reason):
+def test_another_database_is_refused_in_one_line(
+    vendor: Callable[[str], None], name: str, reason: str
+) -> None:
     vendor(name)
     [refusal] = refusals()
     assert refusal.startswith("eventbus.E002 The event bus cannot use the database 'default': ")
@@ -39,24 +43,29 @@ def test_another_database_is_refused_in_one_line(vendor, name, reason):
 
 
 @pytest.mark.django_db
-def test_nothing_is_migrated_where_it_is_refused(vendor):
+def test_nothing_is_migrated_where_it_is_refused(vendor: Callable[[str], None]) -> None:
     vendor("mysql")
     with pytest.raises(SystemCheckError, match=r"eventbus\.E002"):
         call_command("migrate", stdout=StringIO(), skip_checks=False)
 
 
-def test_the_database_that_the_bus_does_not_use_may_be_any(settings, monkeypatch):
+def test_the_database_that_the_bus_does_not_use_may_be_any(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = connections.create_connection("default")
     other.alias, other.vendor = "other", "mysql"
     monkeypatch.setitem(connections.settings, "other", connections.settings["default"])
-    monkeypatch.setattr(connections._connections, "other", other, raising=False)
+    held = connections._connections  # type: ignore[attr-defined]  # which Django's stubs lack
+    monkeypatch.setattr(held, "other", other, raising=False)
     assert refusals() == []
     settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": "other"}
     [refusal] = refusals()
     assert refusal.startswith("eventbus.E002 The event bus cannot use the database 'other': ")
 
 
-def test_psycopg2_is_refused_in_one_line(vendor, monkeypatch):
+def test_psycopg2_is_refused_in_one_line(
+    vendor: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     vendor("postgresql")
     monkeypatch.setattr(psycopg_any, "is_psycopg3", False)
     [refusal] = refusals()
@@ -64,7 +73,7 @@ def test_psycopg2_is_refused_in_one_line(vendor, monkeypatch):
     assert 'python -m pip install "psycopg[binary]"' in refusal
 
 
-def test_an_alias_that_names_no_database(settings):
+def test_an_alias_that_names_no_database(settings: Settings) -> None:
     settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": "nowhere"}
     [refusal] = refusals()
     assert refusal == (

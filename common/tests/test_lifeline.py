@@ -39,7 +39,7 @@ class Starter:
 
     def pids(self, number: int) -> list[int]:
         """The process ids of the command and its child, once so many are known."""
-        return eventually(lambda: found if len(found := self._known()) >= number else None)
+        return eventually(lambda: found if len(found := self._known()) >= number else [])
 
     def _known(self) -> list[int]:
         return [int(word) for word in self._pids.read_text().split()] if self._pids.exists() else []

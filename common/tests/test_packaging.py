@@ -11,5 +11,5 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(eventbus.__path__, "event
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_can_be_imported(name):
+def test_a_module_can_be_imported(name: str) -> None:
     importlib.import_module(name)

@@ -1,7 +1,8 @@
 """What breaks readers is seen."""
 
+from collections.abc import Callable
 from copy import deepcopy
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from msgspec import Meta
@@ -27,11 +28,11 @@ Placed.event_type, Placed.topic, Placed.major_version, Placed.example = (
 
 
 @pytest.fixture
-def released() -> dict:
+def released() -> dict[str, Any]:
     return document("Orders", "1.0.0", [Placed])
 
 
-def test_what_is_the_same_or_only_has_more_is_fine(released):
+def test_what_is_the_same_or_only_has_more_is_fine(released: dict[str, Any]) -> None:
     current = deepcopy(released)
     schema = current["components"]["schemas"]["Placed"]
     schema["properties"]["colour"] = {"type": "string"}
@@ -48,14 +49,16 @@ def test_what_is_the_same_or_only_has_more_is_fine(released):
         (lambda s: s["required"].append("note"), "Placed.note: it may not be missing now"),
     ],
 )
-def test_a_field_that_readers_count_on_is_missed(released, change, found):
+def test_a_field_that_readers_count_on_is_missed(
+    released: dict[str, Any], change: Callable[[dict[str, Any]], object], found: str
+) -> None:
     current = deepcopy(released)
     change(current["components"]["schemas"]["Placed"])
     [line] = breaking_changes(released, current)
     assert line.startswith(found)
 
 
-def test_an_event_that_is_gone_or_elsewhere_is_missed(released):
+def test_an_event_that_is_gone_or_elsewhere_is_missed(released: dict[str, Any]) -> None:
     assert len(breaking_changes(released, document("Orders", "1.0.0", []))) == 2
     moved = deepcopy(released)
     moved["channels"] = {"other": moved["channels"]["orders"]}

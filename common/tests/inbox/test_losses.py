@@ -1,7 +1,9 @@
 """Retention overran the group: what was deleted unread is told once, kept, and shown."""
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import structlog
@@ -11,13 +13,17 @@ from kafka.errors import KafkaTimeoutError
 from common.contracts.product import TOPIC
 from common.tests.conftest import locked, product, written
 from eventbus import outbox
+from eventbus.events import Place
 from eventbus.inbox import signals
 from eventbus.inbox.models import LostMessages
 from eventbus.inbox.running import health, losses
 from eventbus.inbox.running.processing import Processor
-from eventbus.inbox.running.stream import Stream
+from eventbus.inbox.running.stream import Loss, Stream
+from eventbus.inbox.running.tally import Tally
 from eventbus.inbox.running.worker import Limits, Worker
-from eventbus.testing.kafka import InMemoryConsumer
+from eventbus.inbox.taking.message import Message
+from eventbus.testing.bus import Bus
+from eventbus.testing.kafka import InMemoryConsumer, Record
 
 pytestmark = pytest.mark.django_db
 
@@ -26,10 +32,17 @@ TOLD = "Kafka deleted messages before they were read: they are lost to this serv
 
 
 @pytest.fixture
-def heard():
+def heard() -> Iterator[list[Any]]:
     found = []
 
-    def receive(sender, consumer, event, place, count, **rest):
+    def receive(
+        sender: type[Message],
+        consumer: str,
+        event: None,
+        place: Place,
+        count: int,
+        **rest: object,
+    ) -> None:
         found.append((consumer, event, place, count))
 
     signals.events_lost.connect(receive)
@@ -38,25 +51,27 @@ def heard():
 
 
 @contextmanager
-def logged(level="error"):
-    lines = []
+def logged(level: str = "error") -> Iterator[list[Any]]:
+    lines: list[Any] = []
     with structlog.testing.capture_logs() as logs:
         yield lines
     lines += [line for line in logs if line["log_level"] == level]
 
 
-def publish(bus, *versions, product_id=1):
+def publish(bus: Bus, *versions: int, product_id: int = 1) -> None:
     for version in versions:
         outbox.publish(product(product_id, version))
     bus.relay()
 
 
-def place_of(bus):
+def place_of(bus: Bus) -> TopicPartition:
     """The partition that product 1 is in."""
     return next(TopicPartition(r.topic, r.partition) for r in bus.kafka.records(TOPIC))
 
 
-def test_what_retention_took_is_told_once_and_the_rest_is_handled(bus, heard):
+def test_what_retention_took_is_told_once_and_the_rest_is_handled(
+    bus: Bus, heard: list[Any]
+) -> None:
     publish(bus, 1, 2)
     bus.consume()
     publish(bus, 3, 4, 5, 6)
@@ -77,7 +92,7 @@ def test_what_retention_took_is_told_once_and_the_rest_is_handled(bus, heard):
     assert (lines, len(heard)) == ([], 1)
 
 
-def test_a_partition_that_is_empty_now_is_told_of_as_well(bus, heard):
+def test_a_partition_that_is_empty_now_is_told_of_as_well(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3)
@@ -88,7 +103,9 @@ def test_a_partition_that_is_empty_now_is_told_of_as_well(bus, heard):
     assert bus.consume().lost == 0
 
 
-def test_more_that_is_deleted_before_the_group_has_gone_on_is_told_as_well(bus, heard, monkeypatch):
+def test_more_that_is_deleted_before_the_group_has_gone_on_is_told_as_well(
+    bus: Bus, heard: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3, 4)
@@ -102,7 +119,7 @@ def test_more_that_is_deleted_before_the_group_has_gone_on_is_told_as_well(bus, 
     assert [count for *_, count in heard] == [1, 3]
 
 
-def test_a_group_that_has_read_nothing_yet_has_lost_nothing(bus, heard):
+def test_a_group_that_has_read_nothing_yet_has_lost_nothing(bus: Bus, heard: list[Any]) -> None:
     """What was deleted before a service was there is not its own."""
     publish(bus, 1, 2, 3)
     place = place_of(bus)
@@ -114,7 +131,7 @@ def test_a_group_that_has_read_nothing_yet_has_lost_nothing(bus, heard):
     assert (line["partition"], line["first"]) == (f"{TOPIC}/{place.partition}", 2)
 
 
-def test_a_topic_made_anew_is_read_from_its_start(bus, heard):
+def test_a_topic_made_anew_is_read_from_its_start(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1, 2, 3)
     place = place_of(bus)
     bus.consume()
@@ -129,16 +146,16 @@ def test_a_topic_made_anew_is_read_from_its_start(bus, heard):
 class Slow(InMemoryConsumer):
     """Between two polls, retention goes on."""
 
-    overrun = None
+    overrun: dict[TopicPartition, int] | None = None
 
-    def poll(self, timeout_ms, max_records):
+    def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
         found = super().poll(timeout_ms, 1)
         if found and self.overrun:
             self._kafka.delete_records(self.overrun)
         return found
 
 
-def work(consumer, batch_size=1):
+def work(consumer: InMemoryConsumer, batch_size: int = 1) -> Tally:
     stop = threading.Event()
     stream = Stream(consumer, stop)
     worker = Worker(stream, "bus_tests", [TOPIC], stop, batch_size, Limits(drain=True))
@@ -146,7 +163,7 @@ def work(consumer, batch_size=1):
     return worker.tally
 
 
-def test_retention_that_overruns_a_worker_in_mid_run_is_told(bus, heard):
+def test_retention_that_overruns_a_worker_in_mid_run_is_told(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1, 2, 3, 4)
     bus.kafka.consumer("bus_tests")
     consumer = Slow(bus.kafka, bus.kafka.groups["bus_tests"])
@@ -155,14 +172,16 @@ def test_retention_that_overruns_a_worker_in_mid_run_is_told(bus, heard):
     assert (written(), len(heard)) == (["1.1", "1.4"], 1)
 
 
-def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(bus, monkeypatch):
+def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(bus, 1, 2)
     place = place_of(bus)
     failures = [locked()]
 
     real = Processor.process
 
-    def sometimes(self, messages):
+    def sometimes(self: Processor, messages: list[Message]) -> Any:
         if failures:
             bus.kafka.delete_records({place: 1})
             raise failures.pop()
@@ -174,7 +193,9 @@ def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(bu
     assert written() == ["1.2"]
 
 
-def test_a_database_that_is_away_delays_the_telling_and_no_event_overtakes_it(bus, monkeypatch):
+def test_a_database_that_is_away_delays_the_telling_and_no_event_overtakes_it(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3)
@@ -183,7 +204,7 @@ def test_a_database_that_is_away_delays_the_telling_and_no_event_overtakes_it(bu
     seen = []
     real = losses.tell
 
-    def tell(consumer, loss):
+    def tell(consumer: str, loss: Loss) -> None:
         if failures:
             raise failures.pop()
         seen.append(written())
@@ -196,7 +217,9 @@ def test_a_database_that_is_away_delays_the_telling_and_no_event_overtakes_it(bu
     assert written() == ["1.1", "1.3"]
 
 
-def test_kafka_that_is_away_when_the_first_offset_is_asked_for_is_waited_for(bus, monkeypatch):
+def test_kafka_that_is_away_when_the_first_offset_is_asked_for_is_waited_for(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
     publish(bus, 1)
     bus.consume()
@@ -207,15 +230,15 @@ def test_kafka_that_is_away_when_the_first_offset_is_asked_for_is_waited_for(bus
     failures = [KafkaTimeoutError("busy")]
     real = consumer.beginning_offsets
 
-    def beginning_offsets(partitions):
+    def beginning_offsets(partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         if failures:
             raise failures.pop()
         return real(partitions)
 
-    consumer.beginning_offsets = beginning_offsets
+    monkeypatch.setattr(consumer, "beginning_offsets", beginning_offsets)
     assert work(consumer).lost == 1
 
 
-def test_it_is_shown_in_the_admin_and_by_the_health_page():
+def test_it_is_shown_in_the_admin_and_by_the_health_page() -> None:
     LostMessages.objects.create(consumer="g", topic="t", partition=1, first=10, last=19)
     assert health.lost() == 10
