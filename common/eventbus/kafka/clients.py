@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaAdminClient, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from eventbus.conf import bus_settings
 from eventbus.kafka.connecting import BOOTSTRAP_TIMEOUT_MS, connect, unavailable
+from eventbus.kafka.reading import RecordReader
 
 NEVER_MS = 2**31 - 1
 
@@ -65,6 +66,7 @@ class Consumer(Protocol):
             nothing; they need a :meth:`seek`.
         :raises OffsetOutOfRangeError: with a dictionary of partitions and the offsets that they
             should go on from, which Kafka does not have; they need a :meth:`seek`.
+        :raises UnreadableRecord: when a record is damaged; it has returned all before that one.
         :raises KafkaError: others, with ``retriable`` set where a later call may succeed.
         """
 
@@ -141,7 +143,7 @@ def consumer(group: str) -> Consumer:
     """
     session_timeout_ms = bus_settings().session_timeout_ms
     client: Consumer = connect(
-        KafkaConsumer,
+        RecordReader,
         group_id=group,
         auto_offset_reset="none",
         enable_auto_commit=False,

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from eventbus.kafka.connecting import connect, unavailable
 from eventbus.kafka.lag import READ_ONLY, first_messages, partitions_of
+from eventbus.kafka.reading import RecordReader
 
 POLL_MS = 500
 STALLED_SECONDS = 30.0
@@ -104,13 +105,13 @@ def history(topics: Iterable[str], since: datetime | None) -> Iterator[History]:
     :raises KafkaUnavailable: when no broker answers.
     :raises KafkaRefused: when log-in or certificate are refused.
     """
-    with closing(connect(KafkaConsumer, **READ_ONLY)) as scout:
+    with closing(connect(RecordReader, **READ_ONLY)) as scout:
         try:
             extents = _extents(scout, topics, since)
         except KafkaError as error:
             raise unavailable(error) from error
     options = {**READ_ONLY, "auto_offset_reset": "none"}
-    with closing(connect(KafkaConsumer, **options)) as reader:
+    with closing(connect(RecordReader, **options)) as reader:
         yield History(reader, extents)
 
 

@@ -6,10 +6,11 @@ from contextlib import closing
 from typing import Any
 
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from eventbus.kafka.connecting import connect, unavailable
+from eventbus.kafka.reading import RecordReader
 
 PATIENCE_SECONDS = 10.0
 POLL_MS = 200
@@ -52,7 +53,7 @@ def group_lag(group: str, topics: Iterable[str]) -> list[PartitionLag]:
     :raises KafkaUnavailable: when no broker answers.
     :raises KafkaRefused: when log-in or certificate are refused.
     """
-    reader = connect(KafkaConsumer, group_id=group, **READ_ONLY)
+    reader = connect(RecordReader, group_id=group, **READ_ONLY)
     with closing(reader):
         try:
             return _read(reader, partitions_of(reader, topics))

@@ -297,6 +297,15 @@ def is_refused(operation: Callable[[], None]) -> bool:
     return False
 
 
+def test_a_relay_that_is_stopped_gives_the_lock_back_at_once(database, bus):
+    publish(1)
+    stop = threading.Event()
+    Relay(lambda: Busy(bus.kafka, stop.set), CallersThread(), stop).run()
+    assert database.connection is not None  # its end is not what gave the lock back
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(begin_elsewhere, database).result() is not None
+
+
 def remove(path: str) -> None:
     os.remove(path)
 

@@ -23,6 +23,7 @@ from eventbus.inbox.taking.subscriptions import (
 )
 from eventbus.kafka.clients import consumer
 from eventbus.kafka.connecting import KafkaRefused, KafkaUnavailable
+from eventbus.kafka.reading import UnreadableRecord
 from eventbus.kafka.topics import missing_topics
 from eventbus.running import lifeline, terminal
 from eventbus.running.command_line import positive, words
@@ -37,6 +38,10 @@ from eventbus.running.supervisor import Supervisor
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LEAVE_SECONDS = 5.0
+HOW_TO_GO_ON = (
+    "Nothing behind it is handled until it can be read. Start again first, as a transfer may have "
+    "been at fault; to give it up, stop this group's workers and set its offset behind the record"
+)
 
 
 class Command(BaseCommand):
@@ -125,6 +130,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except KafkaRefused as error:
             raise CommandError(str(error), returncode=REFUSED) from error
+        except UnreadableRecord as error:
+            raise CommandError(f"{error}. {HOW_TO_GO_ON}") from error
         except KafkaError as error:
             raise CommandError(f"Kafka refuses: {error}", returncode=REFUSED) from error
         self.stdout.write(f"Stopped: {worker.tally}.")
