@@ -90,8 +90,9 @@ class Reader:
             process.wait(timeout=20)
 
     def _add(self, title: str, text: str) -> None:
-        with (self.directory / title).open("a") as file:
-            file.write(f"\n{text}")
+        path = self.directory / title
+        begun = path.read_text() + "\n" if path.exists() else ""
+        path.write_text(begun + text)
 
     def _run_all(self, text: str) -> None:
         for part in re.split(r"^\$ ", text.replace("\\\n", ""), flags=re.M)[1:]:

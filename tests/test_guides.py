@@ -27,7 +27,9 @@ ADMINS = [("Team", "team@example.com")]
 def pages(heading: str) -> list[Path]:
     """The guides below a heading of the index, in its order."""
     _, _, after = (GUIDES / "index.md").read_text().partition(f"\n## {heading}\n")
-    [names] = re.findall(r"```\{toctree\}\n:maxdepth: 1\n\n(.*?)\n```", after.split("\n## ")[0], re.S)
+    [names] = re.findall(
+        r"```\{toctree\}\n:maxdepth: 1\n\n(.*?)\n```", after.split("\n## ")[0], re.S
+    )
     return [GUIDES / f"{name}.md" for name in names.split()]
 
 

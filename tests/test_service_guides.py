@@ -1,5 +1,6 @@
 """The how-to guides of the services: their files and commands, on running services."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -8,16 +9,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from runpy import run_path
+from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
+import trustme
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from eventbus.running import lifeline
 from tests.following import Reader, blocks
-from tests.rig.postgres import PASSWORDS, Postgres
-from tests.stack import ROOT, SERVICES, Stack, eventually
+from tests.rig.postgres import Postgres
+from tests.stack import ROOT, SERVICES, Stack, eventually, free_port, run, running
 from tests.test_guides import GUIDES, pages
 
 ON_SERVERS_OF_YOUR_OWN = "run-on-postgresql-and-kafka"
@@ -126,7 +128,45 @@ def test_a_command_for_containers_names_what_there_is(command: str) -> None:
 
 
 @pytest.mark.real
-def test_the_guide_to_servers_of_your_own_can_be_followed(
-    kafka: str, consumer_postgres: Postgres, tmp_path: Path
-) -> None:
-    login = consumer_postgres.url("guided", "postgres").replace("postgres:", "guided:", 1)
+def test_the_guide_to_servers_of_your_own_can_be_followed(kafka: str, tmp_path: Path) -> None:
+    web = f"127.0.0.1:{free_port()}"
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with TemporaryDirectory(prefix="postgres-") as home, running(Postgres(Path(home))) as server:
+        database = f"127.0.0.1:{server.port}"
+        url = f"postgres://audit:password@{database}/audit"
+        instead = {
+            "db.example.com:5432": database,
+            "kafka-1.example.com:9092,kafka-2.example.com:9092": kafka,
+            "/etc/kafka/ca.pem": str(tmp_path / "ca.pem"),
+            "0.0.0.0:8003": f"{web} --no-control-socket",
+            "localhost:8003": web,
+            "python manage.py": f"python {MANAGE}",
+            "$ curl ": CURL,
+        }
+
+        def edit(text: str) -> str:
+            for said, value in instead.items():
+                text = text.replace(said, value)
+            return text.replace("Token ...", f"Token {token(url)}") if "Token ..." in text else text
+
+        def execute(text: str) -> None:
+            for statement in text.split(";\n")[:-1]:
+                server.execute(statement)
+
+        shell = environment({"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)})
+        reader = Reader(tmp_path, shell, edit, {"sql": execute})
+        try:
+            reader.follow(GUIDES / f"{ON_SERVERS_OF_YOUR_OWN}.md")
+        finally:
+            reader.stop()
+
+
+def token(url: str) -> str:
+    """The token of a new user of the audit service, who may view workers.
+
+    :param url: the service's ``DATABASE_URL``.
+    """
+    variables = {**os.environ, "DATABASE_URL": url}
+    run("audit", ["shell", "-c", MONITORING], variables)
+    [key] = re.findall(r"[0-9a-f]{40}", run("audit", ["drf_create_token", "monitoring"], variables))
+    return str(key)

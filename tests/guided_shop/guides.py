@@ -6,14 +6,14 @@ from decimal import Decimal
 import pytest
 from django.core import mail
 from django.db import transaction
-
-from eventbus.outbox.models import OutboxEvent
 from orders import warehouse
 from orders.deleting import delete_order
 from orders.importing import import_orders
 from orders.models import Alert, Entry, Invoice, Order, Picking
 from orders.placing import place_order
 from orders.restoring import restore_order
+
+from eventbus.outbox.models import OutboxEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
