@@ -36,6 +36,14 @@ def test_an_order_is_placed_and_handled(bus):
     assert Picking.objects.get().shelf == warehouse.find_shelf(order.pk)
 
 
+def test_an_event_points_to_its_schema_on_the_page_of_events(client):
+    place_order(Decimal("7.00"))
+    schema = json.loads(OutboxEvent.objects.get().payload)["dataschema"]
+    path = schema.removeprefix("https://shop.example.com")
+    assert path in client.get("/events/").content.decode()
+    assert set(client.get(path).json()["$defs"]) == {"OrderPlaced"}
+
+
 def test_an_order_that_is_rolled_back_is_not_published():
     with transaction.atomic():
         place_order(Decimal("7.00"))

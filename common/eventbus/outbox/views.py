@@ -29,7 +29,7 @@ class Field:
 @login_not_required
 def events_page(request: HttpRequest) -> HttpResponse:
     """Each event with its fields and an example."""
-    return render(request, "outbox/events.html", {"events": [_shown(c) for c in published()]})
+    return render(request, "eventbus_outbox/events.html", {"events": [_shown(c) for c in published()]})
 
 
 @login_not_required
