@@ -12,9 +12,8 @@ export MPLCONFIGDIR := $(CURDIR)/var/cache/matplotlib
 # Tests with processes of their own mostly wait for them.
 ACROSS := $(PYTEST) tests -p no:django -n 2 --dist loadfile
 KAFKA  := var/kafka
-# tox is no locked requirement: it installs what is newest, for that is what it is to test.
-TOX    := $(BIN)/uv tool run --quiet --python $(BIN)/python --with tox-uv tox run-parallel --parallel 2 \
-	--parallel-no-spinner -c common/pyproject.toml
+TOX    := $(BIN)/tox run-parallel --parallel 2 --parallel-no-spinner -c common/pyproject.toml
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 NODE   := tests/rig/node/node_modules
 
 .DEFAULT_GOAL := help
@@ -99,10 +98,11 @@ format: setup ## Format the code
 
 lock: setup ## Compile requirements/*.in to *.txt (UPGRADE=1 takes newer versions)
 	@for name in build base prod docs dev bench; do \
-		$(BIN)/uv pip compile requirements/$$name.in --output-file requirements/$$name.txt --quiet \
-			--universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
-			$(if $(UPGRADE),--upgrade); \
+		$(COMPILE) --universal --python-version 3.11 requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
+	@$(COMPILE) --universal --python-version 3.11 --group common/pyproject.toml:tools --output-file requirements/tools.txt
+	@$(COMPILE) --python-version 3.11 --resolution lowest-direct common/pyproject.toml --extra postgres --extra testing \
+		--group common/pyproject.toml:tests --output-file requirements/lowest.txt
 
 translations: setup ## Compile the translations (*.po to *.mo)
 	$(BIN)/pybabel compile --domain=django --directory=notification_service/notifications/locale

@@ -39,7 +39,9 @@ def run(*words: object) -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library as it is distributed."""
     directory = tmp_path_factory.mktemp("wheel")
-    run(UV, "build", "--quiet", "--wheel", "--out-dir", directory, ROOT / "common")
+    builder = ROOT / "requirements" / "build.txt"
+    options = ["--quiet", "--wheel", "--build-constraints", builder, "--out-dir", directory]
+    run(UV, "build", *options, ROOT / "common")
     [built] = directory.glob("*.whl")
     return built
 

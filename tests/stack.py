@@ -219,6 +219,10 @@ class Stack:
         """Run a command to its end."""
         return run(service, list(words), self._environments[service])
 
+    def environment(self, service: str) -> dict[str, str]:
+        """The environment variables of a service's processes."""
+        return dict(self._environments[service])
+
     def start(self, service: str, *words: str, **variables: str) -> Process:
         """Start a command that goes on, with further environment variables."""
         command = [sys.executable, "manage.py", service, *words]

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
-from django.db import connections
+from django.db import connections, router
 
 from eventbus.conf import NAME, bus_settings, problems
 
@@ -72,6 +73,34 @@ def database_can_hold_outbox_and_inbox(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
+@with_settings
+def routers_let_the_tables_be_created(**_: Any) -> list[CheckMessage]:
+    """``migrate`` leaves out, without a word, what a router's ``allow_migrate()`` refuses."""
+    alias = bus_settings().database_alias
+    if alias not in connections:  # another check says so
+        return []
+    models = [model for model in apps.get_models() if model._meta.app_label in APP_LABELS]
+    refused = [model for model in models if not router.allow_migrate_model(alias, model)]
+    if not refused:
+        return []
+    elsewhere = [
+        repr(other) for other in connections if router.allow_migrate_model(other, refused[0])
+    ]
+    instead = f", but in {' and '.join(elsewhere)}" if elsewhere else ""
+    return [
+        Error(
+            f"DATABASE_ROUTERS do not let migrate create {refused[0]._meta.label} in the event "
+            f"bus's database {alias!r}{instead}.",
+            hint=f"Let allow_migrate() return True or None for {alias!r} and the apps "
+            f"{' and '.join(APP_LABELS)}, or name another database in "
+            "EVENTBUS['DATABASE_ALIAS'].",
+            id="eventbus.E004",
+        )
+    ]
+
+
+APP_LABELS = ("eventbus_outbox", "eventbus_inbox")
 UNTESTED = "it is tested on PostgreSQL and SQLite only"
 UNFIT = {
     "mysql": "MySQL and MariaDB have no partial unique indexes, which keep the events of a key in "

@@ -29,6 +29,7 @@ SHARED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "common.servicekit",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

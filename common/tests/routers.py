@@ -30,3 +30,17 @@ class OppositeRouter(OwnRouter):
         return super().db_for_read(model) or "default"
 
     db_for_write = db_for_read
+
+
+class ElsewhereRouter:
+    """Lets no table of the library into the default database, and each into ``bus``."""
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        return (db == BUS) == (app_label in EVENTBUS)
+
+
+class NowhereRouter:
+    """Knows the tables of the project alone."""
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        return app_label not in EVENTBUS

@@ -1,7 +1,10 @@
 """The pages of the library open with the admin's own apps alone, on every supported Django."""
 
+import re
+
 import pytest
 from django.contrib import admin
+from django.contrib.staticfiles import finders
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.test import Client
@@ -61,6 +64,24 @@ def test_a_decision_is_asked_for_and_made(
 
 
 def test_the_page_of_events_and_their_schemas_open(client: Client) -> None:
-    assert ProductCreated.event_type in client.get("/events/").content.decode()
-    schema = client.get(f"/events/{ProductCreated.event_type}/v1/")
+    page = client.get(reverse("eventbus_outbox:events"))
+    assert f'href="/events/schema/{ProductCreated.event_type}/v1/"' in page.content.decode()
+    schema_url = reverse("eventbus_outbox:schema", args=[ProductCreated.event_type, 1])
+    assert schema_url == f"/events/schema/{ProductCreated.event_type}/v1/"
+    schema = client.get(schema_url)
     assert schema["Content-Type"] == "application/schema+json"
+
+
+def test_the_pages_have_their_style(admin_client, pages):
+    page = admin_client.get(reverse("admin:eventbus_inbox_parkedevent_changelist"))
+    [style] = re.findall(r'href="/static/(eventbus_inbox/[^"]+)"', page.content.decode())
+    assert finders.find(style)
+
+
+def test_filters_of_other_admins_are_djangos_own(admin_user, rf, pages):
+    host = admin.ModelAdmin(ParkedEvent, admin.site)
+    request = rf.get("/")
+    request.user = admin_user
+    field = ParkedEvent._meta.get_field("parked_key")
+    used = admin.FieldListFilter.create(field, request, {}, ParkedEvent, host, "parked_key")
+    assert type(used) is admin.RelatedFieldListFilter

@@ -10,7 +10,10 @@ from django.db import connections
 from django.db.backends.postgresql import psycopg_any
 
 from common.tests.conftest import Settings
-from eventbus.checks import database_can_hold_outbox_and_inbox
+from eventbus.checks import (
+    database_can_hold_outbox_and_inbox,
+    routers_let_the_tables_be_created,
+)
 
 
 def refusals() -> list[str]:
@@ -80,3 +83,27 @@ def test_an_alias_that_names_no_database(settings: Settings) -> None:
         "eventbus.E001 EVENTBUS['DATABASE_ALIAS'] is wrong: DATABASES has no 'nowhere'. "
         "Name one of these: default, bus."
     )
+
+
+@pytest.mark.parametrize("name", ["BusRouter", "OppositeRouter"])
+@pytest.mark.parametrize("alias", ["default", "bus"])
+def test_a_router_may_say_nothing_of_the_library_or_send_its_queries_elsewhere(
+    settings, alias, name
+):
+    settings.DATABASE_ROUTERS = [f"common.tests.routers.{name}"]
+    settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": alias}
+    assert routers_let_the_tables_be_created() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("ElsewhereRouter", "database 'default', but in 'bus'."), ("NowhereRouter", "'default'.")],
+)
+def test_a_router_that_keeps_the_tables_out_is_an_error(settings, name, place):
+    settings.DATABASE_ROUTERS = [f"common.tests.routers.{name}"]
+    with pytest.raises(SystemCheckError) as refusal:
+        call_command("check")
+    [line] = [line for line in str(refusal.value).splitlines() if "eventbus.E004" in line]
+    assert line.endswith(place)
+    settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": "bus"}
+    assert (routers_let_the_tables_be_created() == []) == (name == "ElsewhereRouter")

@@ -20,6 +20,12 @@ lifeline.start(["sh", "-c", sys.argv[1]])
 {then}
 """
 WAIT = "time.sleep(600)"
+LEAVE = """
+pids = os.environ["PIDS"]
+while not (os.path.exists(pids) and os.path.getsize(pids)):
+    time.sleep(0.01)
+os._exit(0)
+"""
 WRITE_PIDS = "echo $$ >> $PIDS"
 MANNERLY = f"{WRITE_PIDS}; exec sleep 600"
 DEAF = f"trap '' TERM HUP INT; {WRITE_PIDS}; sleep 600 & echo $! >> $PIDS; wait"
@@ -77,8 +83,7 @@ def test_it_ends_with_its_starter(
 
 
 def test_it_ends_when_its_starter_leaves_without_a_word(tmp_path: Path) -> None:
-    leaves = "while not os.path.exists(os.environ['PIDS']): time.sleep(0.01)\nos._exit(0)"
-    starter = Starter(tmp_path, MANNERLY, then=leaves)
+    starter = Starter(tmp_path, MANNERLY, then=LEAVE)
     assert starter.process.wait() == 0
     [pid] = starter.pids(1)
     eventually(lambda: not alive(pid))

@@ -31,7 +31,7 @@ Decide = Callable[[int, str, str], object]
 MOST_AT_ONCE = 500
 """Django takes 1,000 form fields, and each event is a transaction within the request."""
 
-STYLES = {"all": ["inbox/admin.css"]}
+STYLES = {"all": ["eventbus_inbox/admin.css"]}
 DECISIONS: dict[Action, Decide] = {
     Action.RETRY: decisions.retry_now,
     Action.DISCARD: decisions.discard,

@@ -29,7 +29,8 @@ class Field:
 @login_not_required
 def events_page(request: HttpRequest) -> HttpResponse:
     """Each event with its fields and an example."""
-    return render(request, "outbox/events.html", {"events": [_shown(c) for c in published()]})
+    events = [_shown(contract) for contract in published()]
+    return render(request, "eventbus_outbox/events.html", {"events": events})
 
 
 @login_not_required

@@ -7,6 +7,8 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-proto
 
 import json
 from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,6 +22,7 @@ from eventbus import outbox
 from eventbus.events import InvalidEvent, Place, decode
 from eventbus.inbox.models import InboxMessage
 from eventbus.inbox.taking.message import Message
+from eventbus.testing.bus import Bus
 
 # Kafka 3: "If the header is present and its value is prefixed with the CloudEvents media type
 # application/cloudevents [...] the receiver uses structured mode, otherwise it defaults to binary."

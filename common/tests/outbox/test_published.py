@@ -71,7 +71,7 @@ def test_it_is_not_documented_as_this_projects_own(
 ) -> None:
     assert set(json.loads(called("asyncapi"))["channels"]) == {TOPIC}
     assert "stock.counted" not in client.get("/events/").content.decode()
-    assert client.get("/events/stock.counted/v1/").status_code == 404
+    assert client.get("/events/schema/stock.counted/v1/").status_code == 404
 
 
 def test_publishing_it_is_refused_in_one_line(consumed: type[Contract]) -> None:
@@ -93,6 +93,6 @@ def test_a_contract_that_is_declared_is_all_of_that(
     settings.EVENTBUS = {**settings.EVENTBUS, "PUBLISHES": declared}
     assert "stock.events: created, 6 partitions\n" in called("create_topics")
     assert "stock.events" in json.loads(called("asyncapi"))["channels"]
-    assert client.get("/events/stock.counted/v1/").status_code == 200
+    assert client.get("/events/schema/stock.counted/v1/").status_code == 200
     outbox.publish(consumed(id=1))
     assert OutboxEvent.objects.get().topic == "stock.events"

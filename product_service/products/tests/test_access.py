@@ -40,6 +40,7 @@ OPEN = {
     "/api/categories/<pk>.<format>": CATALOGUE,
     "/api/events/schema/<event_type>/": Open(READING | WRITING, CONTRACTS),
     "/api/events/schema/<event_type>/v<version>/": Open(READING | WRITING, CONTRACTS),
+    "/api/events/": Open(READING | WRITING, CONTRACTS),
     "/events/": Open(READING | WRITING, CONTRACTS),
 }
 VALUES: Values = {
