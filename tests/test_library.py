@@ -109,7 +109,7 @@ def test_outbox_and_inbox_live_in_a_second_database_alone(shop: Reader) -> None:
     assert "no issues" in manage("check", "--database=events", "--database=default")
     assert "Nothing is parked" in manage("parked", "list")
     assert "two_databases: 0 behind" in manage("lag")
-    assert "No worker was seen" in manage("workers", code=1)
+    assert "No worker seen" in manage("workers", code=1)
     assert "shipments: 2\n" in manage("shell", "-c", SHIPMENTS)
     assert_admin_pages_open(shop, "--settings=shop.two_databases")
 

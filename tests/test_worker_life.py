@@ -83,7 +83,7 @@ def test_groups_and_topics_can_be_chosen(stack: Stack) -> None:
     assert not lines_with("Stopped: 0 handled", output)
     assert lines_with("Stopped: 0 handled", stack.manage("notification", *words))
     lacking = stack.start("audit", "consume_events", "--topics=order.events,product.events")
-    eventually(lambda: lines_with("Kafka has no topic order.events;", lacking.output))
+    eventually(lambda: lines_with("Kafka lacks the topics order.events;", lacking.output))
 
 
 @pytest.mark.real
@@ -102,11 +102,11 @@ def test_the_second_signal_ends_it_at_once(stack: Stack) -> None:
     worker = stack.start("audit", "consume_events", **trouble(HOLD_INSIDE=held))
     eventually(held.exists)
     os.kill(worker.pid, signal.SIGTERM)
-    eventually(lambda: lines_with("stopping after what is under way", worker.output))
+    eventually(lambda: lines_with("finishing the work in progress", worker.output))
     assert worker.running
     os.kill(worker.pid, signal.SIGTERM)
     assert worker.wait(2) == 128 + signal.SIGTERM
-    assert lines_with("at the second signal", worker.output)
+    assert lines_with("stopped immediately", worker.output)
     assert stack.recorded(product) == []
 
 
@@ -200,7 +200,7 @@ def test_a_terminal_that_closes_lets_it_finish(stack: Stack, words: list[str]) -
     for _ in range(2):  # a shell passes SIGHUP on, and the kernel sends its own
         os.kill(process.pid, signal.SIGHUP)
     assert process.wait() == 0
-    assert lines_with("stopping after what is under way", process.output)
+    assert lines_with("finishing the work in progress", process.output)
 
 
 @pytest.mark.real
@@ -222,7 +222,7 @@ def test_the_second_signal_ends_all_processes_at_once(stack: Stack) -> None:
     eventually(held.exists)
     pids = workers(stack).keys()
     os.kill(command.pid, signal.SIGINT)
-    eventually(lambda: lines_with("stopping after what is under way", command.output))
+    eventually(lambda: lines_with("finishing the work in progress", command.output))
     os.kill(command.pid, signal.SIGINT)
     assert command.wait(2) == 128 + signal.SIGINT
     eventually(lambda: not any(alive(pid) for pid in pids), seconds=2)
@@ -250,7 +250,7 @@ def test_sqlite_takes_one_process(stack: Stack) -> None:
         pytest.skip("this is about SQLite")
     refused = stack.start("audit", "consume_events", "--concurrency=2")
     assert refused.wait() == 2
-    assert lines_with("SQLite lets one process write", refused.output)
+    assert lines_with("SQLite allows only one writer", refused.output)
 
 
 def catches_hang_ups(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""What the admin pages of all services share."""
+"""Shared building blocks of the admin pages."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """To look at with the view permission; nobody adds, changes or deletes here."""
+    """Viewable with the view permission; never addable, changeable or deletable."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -17,10 +17,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class RelationFilter(admin.RelatedFieldListFilter):
-    """Django's filter by a relation, for those who may view the rows that it names."""
+    """Django's relation filter, shown only to users who may view the related rows."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
-        """The rows to choose from; without any, the filter is not shown."""
+        """The choices; Django hides a filter that has none."""
         options = field.remote_field.model._meta
         permission = f"{options.app_label}.{get_permission_codename('view', options)}"
         if not request.user.has_perm(permission):
@@ -28,7 +28,7 @@ class RelationFilter(admin.RelatedFieldListFilter):
         return super().field_choices(field, request, model_admin)
 
 
-# Every list filter by a relation is one of these, unless an admin names another class.
+# The default for every list filter on a relation, unless an admin names another class.
 admin.FieldListFilter.register(
     lambda field: bool(field.remote_field), RelationFilter, take_priority=True
 )

@@ -289,7 +289,7 @@ def test_a_lock_file_that_is_no_longer_there_is_no_lock(tmp_path, change):
     first = FileLock.take(path)
     assert FileLock.take(path) is None
     change(path)
-    with pytest.raises(LockLost, match="no longer the file"):
+    with pytest.raises(LockLost, match="no longer the locked file"):
         first.check()
     second = FileLock.take(path)
     assert second is not None

@@ -123,7 +123,7 @@ def test_an_attribute_with_a_nul_is_refused_in_both_modes(name):
     attributes = {"specversion": "1.0", "id": "1", "source": "/x", "type": "t", name: "a\x00b"}
     headers = [(f"ce_{key}", value.encode()) for key, value in attributes.items()]
     for value, given in [(msgspec.json.encode(attributes), []), (b"{}", headers)]:
-        with pytest.raises(InvalidEvent, match=f"{name} holds a NUL"):
+        with pytest.raises(InvalidEvent, match=f"{name} contains a NUL"):
             decode(value, given)
 
 

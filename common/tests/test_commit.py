@@ -141,7 +141,7 @@ def test_a_handler_that_goes_on_after_an_error_is_not_taken_for_done(
     is_lost = swallow == "django" or connection.vendor == "postgresql"
     if is_lost:
         row = ParkedEvent.objects.get()
-        assert "transaction.atomic() around what may fail" in row.error
+        assert "wrap statements that may fail in transaction.atomic()" in row.error
     assert tally.failed == is_lost
     assert written() == ([] if is_lost and not isolated else ["1.1"])
     assert InboxMessage.objects.count() == 1

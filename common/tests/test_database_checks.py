@@ -60,7 +60,7 @@ def test_psycopg2_is_refused_in_one_line(vendor, monkeypatch):
     vendor("postgresql")
     monkeypatch.setattr(psycopg_any, "is_psycopg3", False)
     [refusal] = refusals()
-    assert refusal.startswith("eventbus.E003 The event bus needs psycopg 3")
+    assert refusal.startswith("eventbus.E003 The event bus requires psycopg 3")
     assert 'python -m pip install "psycopg[binary]"' in refusal
 
 
@@ -68,6 +68,6 @@ def test_an_alias_that_names_no_database(settings):
     settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": "nowhere"}
     [refusal] = refusals()
     assert refusal == (
-        "eventbus.E001 EVENTBUS['DATABASE_ALIAS'] is wrong: DATABASES has no 'nowhere'. "
-        "Name one of these: default, bus."
+        "eventbus.E001 EVENTBUS['DATABASE_ALIAS'] is invalid: DATABASES has no 'nowhere'. "
+        "Use one of: default, bus."
     )

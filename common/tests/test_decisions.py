@@ -81,7 +81,7 @@ def test_discarding_the_only_one_clears_its_key(bus):
 @pytest.mark.parametrize("decide", [decisions.retry_now, decisions.discard])
 def test_what_does_not_wait_cannot_be_decided_about(bus, line, decide):
     decisions.discard(line[0], "ann", "junk")
-    with pytest.raises(decisions.NotOpen, match="handled or discarded before"):
+    with pytest.raises(decisions.NotOpen, match="already handled or discarded"):
         decide(line[0], "bob", "again")
     with pytest.raises(decisions.NotOpen, match="no parked event 12345"):
         decide(12345, "bob", "again")
@@ -98,7 +98,7 @@ def test_the_list_says_who_waits_and_for_what(bus, line):
     bus.run()
     shown = parked("list")
     assert "Parked events: 4" in shown
-    assert "needs a person" in shown
+    assert "needs a decision" in shown
     assert "LookupError" in shown
     listed = json.loads(parked("list", "--json"))
     assert [(key["key"], key["waiting"], key["state"]) for key in listed] == [

@@ -269,7 +269,7 @@ def parked(*words):
 
 @pytest.fixture
 def renamed(bus, own_handlers):
-    """An event that waits for a handler which does not exist any more. Returns its id."""
+    """An event that waits for a handler that no longer exists. Returns its id."""
     bad.clear()
     bad.add("1.1")
     subscribe(ProductCreated, isolated=True, retry=policy)(note)
@@ -285,10 +285,10 @@ def test_what_waits_for_a_handler_that_is_gone_stays_and_says_so(bus, renamed, o
     bus.run()
     assert written() == ["1.1", "1.2"]
     assert health.dead() == 1
-    assert "no such handler" in parked("list")
+    assert "handler not found" in parked("list")
     [line] = json.loads(parked("list", "--json"))
     assert (line["handler"], line["waiting"]) == (NAME, 1)
-    assert f"{NAME} alone. No such handler exists" in parked("show", str(renamed))
+    assert f"only {NAME}. Handler not found" in parked("show", str(renamed))
     messages = [m for m in run_checks(databases=["default"]) if m.id == "eventbus_inbox.W002"]
     assert [NAME in message.msg for message in messages] == [True]
     with pytest.raises(CommandError, match="does not exist any more: give it its old name back"):
@@ -306,7 +306,7 @@ def test_retrying_everything_names_what_cannot_be_retried(renamed, bus, heal):
     out = StringIO()
     with pytest.raises(SystemExit, match="1"):
         call_command("parked", "retry", "--all", stdout=out, stderr=out)
-    assert f"Not retried: 1 events, 1, for {NAME}. No such handler exists." in out.getvalue()
+    assert f"Not retried: 1 events, 1, for {NAME}. Handler not found." in out.getvalue()
     assert "1 handled, 1 still parked" in out.getvalue()
 
 

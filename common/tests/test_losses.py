@@ -22,7 +22,7 @@ from eventbus.testing.kafka import InMemoryConsumer
 pytestmark = pytest.mark.django_db
 
 KEYS = (1, 2, 3, 5, 7)
-TOLD = "Kafka deleted messages before they were read: they are lost to this service"
+TOLD = "Kafka deleted messages before they were read: this service has lost them"
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def errors(settings, configured):
 def test_a_value_of_the_wrong_type(settings, key):
     [error] = errors(settings, {**RIGHT, key: Odd()})
     assert error.id == "eventbus.E001"
-    assert error.msg.startswith(f"EVENTBUS['{key}'] is wrong: ")
+    assert error.msg.startswith(f"EVENTBUS['{key}'] is invalid: ")
     assert error.hint.startswith("It is: ")
 
 

@@ -180,7 +180,7 @@ def test_a_transaction_of_another_database_is_none():
 @both
 @pytest.mark.parametrize("publish", [outbox.publish, lambda e, **o: outbox.publish_all([e], **o)])
 def test_a_change_in_another_database_is_refused(publish):
-    line = r"^The change is in the database 'default' and the outbox in 'bus' .*$"
+    line = r"^The change is in the database 'default' but the outbox is in 'bus' .*$"
     expected = pytest.raises(WrongDatabase, match=line)
     with transaction.atomic(), transaction.atomic(using="bus"), expected as raised:
         publish(product(), using="default")

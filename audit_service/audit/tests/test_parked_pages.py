@@ -82,13 +82,13 @@ def test_a_line_of_one_handler_names_it_and_says_when_it_does_not_exist(admin_cl
     for path in (EVENTS, KEYS, f"{EVENTS}{parked.pk}/change/"):
         page = admin_client.get(path).content.decode()
         assert "shop.handlers.gone alone" in page
-        assert "no such handler exists" in page
+        assert "handler not found" in page
     done = decide(admin_client, EVENTS, parked.pk, "retry_now", reason="").content.decode()
-    assert "which does not exist any more: give it its old name back" in done
+    assert "which no longer exists: restore the handler's name" in done
     ParkedKey.objects.filter(pk=line.pk).update(handler="audit_service.audit.handlers.watch")
     page = admin_client.get(KEYS).content.decode()
     assert "audit_service.audit.handlers.watch alone" in page
-    assert "no such handler exists" not in page
+    assert "handler not found" not in page
 
 
 def test_retrying_without_a_worker_says_so(admin_client, parked):
@@ -104,11 +104,11 @@ def test_too_many_at_once_are_refused_in_words(admin_client, bus, monkeypatch):
     bus.consume()
     form = {"action": "discard", "select_across": "1", "_selected_action": "1"}
     page = admin_client.post(EVENTS, form, follow=True).content.decode()
-    assert "Decide about 1 rows at once at the most" in page
+    assert "Select at most 1 rows at a time" in page
     assert not ParkedDecision.objects.exists()
 
 
 def test_deciding_twice_says_so(admin_client, parked):
     decide(admin_client, EVENTS, parked.pk, "discard", reason="junk")
     again = decide(admin_client, EVENTS, parked.pk, "discard", reason="junk").content.decode()
-    assert "was handled or discarded before" in again
+    assert "was already handled or discarded" in again

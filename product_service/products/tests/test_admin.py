@@ -98,6 +98,6 @@ def test_the_history_tells_what_was_published_and_relayed(admin_client, products
 def test_the_outbox_says_how_many_wait(admin_client, products):
     url = "/admin/eventbus_outbox/outboxevent/"
     page = " ".join(admin_client.get(url).content.decode().split())
-    assert "3 events wait for the relay; the oldest was published now." in page
+    assert "3 events waiting for the relay; the oldest was published now." in page
     OutboxEvent.objects.update(published_at=timezone.now())
-    assert "Nothing waits" in admin_client.get(url).content.decode()
+    assert "No events waiting" in admin_client.get(url).content.decode()
