@@ -110,13 +110,13 @@ def test_what_is_missing_is_said_once_and_waited_for(
         service, command, DATABASE_URL=f"sqlite:///{bare_stack.directory / 'empty.sqlite3'}"
     )
     eventually(lambda: lines_with("waiting", process.output))
-    assert lines_with("run migrate to apply them", process.output)
+    assert lines_with("apply them with migrate", process.output)
     assert process.stop() == 0
 
     process = bare_stack.start(service, command)
     eventually(lambda: lines_with(f"Kafka at {own_kafka.server}", process.output))
     own_kafka.start()
-    eventually(lambda: lines_with("run create_topics to create them", process.output))
+    eventually(lambda: lines_with("create it with create_topics", process.output))
     bare_stack.manage("product", "create_topics")
     assert process.running
     assert len(lines_with("waiting", process.output)) == 2

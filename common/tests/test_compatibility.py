@@ -43,7 +43,7 @@ def test_what_is_the_same_or_only_has_more_is_fine(released):
     ("change", "found"),
     [
         (lambda s: s["properties"].pop("note"), "Placed.note: the field was removed"),
-        (lambda s: s["properties"]["id"].update(type="string"), "Placed.id: the field was of"),
+        (lambda s: s["properties"]["id"].update(type="string"), "Placed.id: the type of"),
         (lambda s: s["required"].remove("id"), "Placed.id: no longer required"),
         (lambda s: s["required"].append("note"), "Placed.note: now required"),
     ],

@@ -291,7 +291,7 @@ def test_what_waits_for_a_handler_that_is_gone_stays_and_says_so(bus, renamed, o
     assert f"only {NAME}. Handler not found" in parked("show", str(renamed))
     messages = [m for m in run_checks(databases=["default"]) if m.id == "eventbus_inbox.W002"]
     assert [NAME in message.msg for message in messages] == [True]
-    with pytest.raises(CommandError, match="does not exist any more: give it its old name back"):
+    with pytest.raises(CommandError, match="no longer exists: restore the handler's name"):
         parked("retry", str(renamed))
     bad.clear()
     subscribe(ProductCreated, isolated=True)(note)

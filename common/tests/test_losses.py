@@ -110,7 +110,7 @@ def test_a_group_that_has_read_nothing_yet_has_lost_nothing(bus, heard):
     with logged("warning") as lines:
         bus.consume()
     assert (written(), heard, LostMessages.objects.count()) == (["1.3"], [], 0)
-    [line] = [line for line in lines if "first message that is left" in line["event"]]
+    [line] = [line for line in lines if "first remaining message" in line["event"]]
     assert (line["partition"], line["first"]) == (f"{TOPIC}/{place.partition}", 2)
 
 
@@ -123,7 +123,7 @@ def test_a_topic_made_anew_is_read_from_its_start(bus, heard):
     with logged() as lines:
         bus.consume()
     assert (written()[-1], heard) == ("1.4", [])
-    assert any("made anew" in line["event"] for line in lines)
+    assert any("recreated" in line["event"] for line in lines)
 
 
 class Slow(InMemoryConsumer):

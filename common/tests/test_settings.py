@@ -33,7 +33,7 @@ def test_a_value_of_the_wrong_type(settings, key):
     [error] = errors(settings, {**RIGHT, key: Odd()})
     assert error.id == "eventbus.E001"
     assert error.msg.startswith(f"EVENTBUS['{key}'] is invalid: ")
-    assert error.hint.startswith("It is: ")
+    assert error.hint.startswith("Its meaning: ")
 
 
 @pytest.mark.parametrize("key", KEYS)

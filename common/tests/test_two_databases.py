@@ -169,7 +169,7 @@ def test_a_check_of_another_database_asks_nothing_of_this_one(bus):
 
 @pytest.mark.django_db(databases=["default", "bus"], transaction=True)
 def test_a_transaction_of_another_database_is_none():
-    line = r"^outbox\.publish\(\) needs a transaction .*: transaction\.atomic\(using='bus'\)$"
+    line = r"^outbox\.publish\(\) requires a transaction .*: transaction\.atomic\(using='bus'\)$"
     with transaction.atomic(), pytest.raises(NoTransaction, match=line):
         outbox.publish(product())
     with transaction.atomic(using="bus"):

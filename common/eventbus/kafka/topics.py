@@ -46,7 +46,7 @@ def missing_topics(names: Iterable[str]) -> str:
     except KafkaUnavailable as error:
         return str(error)
     if lacking:
-        return f"Kafka lacks the topics {', '.join(lacking)}; run create_topics to create them"
+        return f"Kafka has no topic {', '.join(lacking)}; create it with create_topics"
     return ""
 
 

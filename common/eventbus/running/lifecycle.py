@@ -96,5 +96,5 @@ def missing_migrations(apps: Iterable[str]) -> str:
         return f"the database is unavailable: {' '.join(str(error).split())}"
     if plan:
         names = ", ".join(sorted({migration.app_label for migration, _ in plan}))
-        return f"the database lacks migrations of {names}; run migrate to apply them"
+        return f"the database lacks migrations of {names}; apply them with migrate"
     return ""
