@@ -35,11 +35,11 @@ def synchronous() -> Application:
 def subscriber() -> Application:
     """Keeps what it is told in a table, and answers when that is committed."""
     connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
-    connection.execute("CREATE TABLE IF NOT EXISTS told (id bigserial PRIMARY KEY, body text)")
+    connection.execute("CREATE TABLE IF NOT EXISTS received (id bigserial PRIMARY KEY, body text)")
 
     def application(environ: dict[str, Any], answer: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        connection.execute("INSERT INTO told (body) VALUES (%s)", [body.decode()])
+        connection.execute("INSERT INTO received (body) VALUES (%s)", [body.decode()])
         answer("204 No Content", [])
         return []
 

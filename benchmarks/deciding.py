@@ -71,9 +71,9 @@ def fill(events: int) -> None:
     sender = producer()
     for number in range(events):
         envelope = event(number)
-        told = json.loads(bytes(envelope.data)) | COMPLETE
-        told |= {"stock": 0 if number % 100 == 0 else 3, "previous": {"stock": 5, "price": "21.00"}}
-        whole = msgspec.structs.replace(envelope, data=msgspec.Raw(json.dumps(told).encode()))
+        changed = json.loads(bytes(envelope.data)) | COMPLETE
+        changed |= {"stock": 0 if number % 100 == 0 else 3, "previous": {"stock": 5, "price": "21.00"}}
+        whole = msgspec.structs.replace(envelope, data=msgspec.Raw(json.dumps(changed).encode()))
         key = str(envelope.subject).encode()
         sender.send(TOPIC, value=encode(whole), key=key, headers=structured_headers())
     sender.flush()

@@ -65,8 +65,8 @@ def measure(rig: Rig) -> Report:
         OutboxEvent.objects.all().delete()
         found[name].append(1000 * ways[name](number))
         expected = {OURS: saves, TOLD_UPDATE: UPDATED}.get(name, 0)
-        told = OutboxEvent.objects.count()
-        assert told == expected, f"{name}: {told} events instead of {expected}"
+        published = OutboxEvent.objects.count()
+        assert published == expected, f"{name}: {published} events instead of {expected}"
     sender.close(timeout=5)
     report = Report("publish", "ms", found)
     report.goals = [

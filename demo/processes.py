@@ -108,9 +108,9 @@ class Processes(Manager):  # type: ignore[misc]
             reading.start()
 
     def _system_print(self, data: str) -> None:
-        name, _, told = data.strip().partition(" ")
-        if told.startswith("stopped") and not self.first_to_end:
-            self.first_to_end = f"{name} {told}"
+        name, _, message = data.strip().partition(" ")
+        if message.startswith("stopped") and not self.first_to_end:
+            self.first_to_end = f"{name} {message}"
         if not self._all_started():
             return
         if self.stop_wanted:

@@ -1,4 +1,4 @@
-"""Following a document: its files are written and its commands are run, in their order."""
+"""Follow a document: write its files and run its commands, in order."""
 
 import re
 import shlex
@@ -24,17 +24,17 @@ class Block(NamedTuple):
 
 
 def blocks(document: Path) -> list[Block]:
-    """The blocks of a document that a reader is meant to follow."""
+    """The blocks of a document that a reader should follow."""
     found = BLOCK.finditer(document.read_text())
     return [Block(match["kind"], match["title"] or "", match["text"]) for match in found]
 
 
 class Reader:
-    """Somebody who types what a document says.
+    """A reader who types what a document says.
 
-    :param directory: where to begin.
-    :param environment: of the commands.
-    :param edit: what the reader changes in files and commands, such as the address of the broker.
+    :param directory: where to start.
+    :param environment: environment variables of the commands.
+    :param edit: changes to files and commands, such as the address of the broker.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Reader:
         self._background: list[lifeline.Started] = []
 
     def follow(self, document: Path) -> None:
-        """Write each file and run each command, and hold what is printed against the document."""
+        """Write each file, run each command, and compare its output with the document."""
         for block in blocks(document):
             if block.title:
                 self._write(block)
@@ -54,7 +54,7 @@ class Reader:
                 self._run_all(block.text)
 
     def stop(self) -> None:
-        """End what was left running in the background."""
+        """End the commands still running in the background."""
         for process in self._background:
             process.terminate()
         for process in self._background:
@@ -71,7 +71,7 @@ class Reader:
             self.run(self._edit(line), printed)
 
     def run(self, line: str, printed: str) -> None:
-        """Run one line of a shell, and find in its output what is said to be printed."""
+        """Run one line in a shell, and assert that its output contains the printed text."""
         words = shlex.split(line)
         if words[0] == "cd":
             self.directory /= words[1]
@@ -82,7 +82,7 @@ class Reader:
             assert printed in output, f"$ {line}\n{output}"
 
     def output(self, *words: str, code: int = 0) -> str:
-        """What a command prints; it must end with this exit code."""
+        """The output of a command, which must end with this exit code."""
         done = lifeline.run(
             words,
             cwd=self.directory,

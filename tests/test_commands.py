@@ -1,4 +1,4 @@
-"""The commands as people type them: what they print, and how they end."""
+"""The commands as typed in a shell: their output and exit codes."""
 
 import json
 import os
@@ -85,7 +85,7 @@ def test_topics_are_created_once(bare_stack: Stack, own_kafka: Broker) -> None:
     assert "product.events: exists, 6 partitions" in bare_stack.manage("product", "create_topics")
 
 
-@pytest.mark.real  # the embedded broker does not tell a topic's settings
+@pytest.mark.real  # the embedded broker does not report a topic's settings
 def test_a_topic_keeps_events_for_its_retention_and_a_day_at_the_most(
     bare_stack: Stack, own_kafka: Broker
 ) -> None:
@@ -103,7 +103,7 @@ def test_a_topic_keeps_events_for_its_retention_and_a_day_at_the_most(
 @pytest.mark.parametrize(
     ("service", "command"), [("product", "relay_events"), ("audit", "consume_events")]
 )
-def test_what_is_missing_is_said_once_and_waited_for(
+def test_missing_dependencies_are_logged_once_and_waited_for(
     bare_stack: Stack, own_kafka: Broker, service: str, command: str
 ) -> None:
     process = bare_stack.start(
@@ -150,7 +150,7 @@ def test_drain_leaves_when_caught_up(small_stack: Stack) -> None:
 
 
 @pytest.mark.real_too
-def test_lag_tells_how_far_a_group_is_behind(small_stack: Stack) -> None:
+def test_lag_shows_how_far_a_group_is_behind(small_stack: Stack) -> None:
     stack = small_stack
     lag = json.loads(stack.manage("audit", "lag", "--json"))
     assert [(p["partition"], p["committed"], p["lag"]) for p in lag] == [
@@ -184,7 +184,7 @@ def test_without_kafka_lag_says_so_and_fails() -> None:
 
 
 @pytest.mark.real_too
-def test_workers_shows_who_works_and_fails_when_nobody_does(small_stack: Stack) -> None:
+def test_workers_lists_workers_and_fails_if_there_are_none(small_stack: Stack) -> None:
     stack = small_stack
     nobody = stack.start("audit", "workers")
     assert nobody.wait() == 1

@@ -1,4 +1,4 @@
-"""A product created again under its old key, and what raw SQL changed, reach both readers."""
+"""Products recreated under their old key and changes by raw SQL reach both consumers."""
 
 from typing import Any
 
@@ -27,12 +27,12 @@ def timeline(stack: Stack, key: int) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["sequence"])
 
 
-def told(stack: Stack, key: int) -> list[str]:
+def notifications(stack: Stack, key: int) -> list[str]:
     rows = stack.rows("notification", "/api/notifications/", product_id=key)
     return [row["text"] for row in sorted(rows, key=lambda row: row["id"])]
 
 
-def test_both_readers_see_it_again_and_as_it_is(stack: Stack) -> None:
+def test_both_consumers_see_the_recreated_and_the_current_product(stack: Stack) -> None:
     product = stack.create_product("AGAIN-1")
     key = product["id"]
     stack.client("product").delete(f"/api/products/{key}/").raise_for_status()
@@ -60,7 +60,7 @@ def test_both_readers_see_it_again_and_as_it_is(stack: Stack) -> None:
     state = stack.client("audit").get(f"/api/subjects/product/{key}/state/").json()
     assert (state["is_deleted"], state["data"]["price"]) == (False, "7.00")
 
-    assert eventually(lambda: (texts := told(stack, key))[3:] and texts) == [
+    assert eventually(lambda: (texts := notifications(stack, key))[3:] and texts) == [
         "Kettle AGAIN-1 is new, at €19.90.",
         "Kettle AGAIN-1 was deleted.",
         "Kettle again is new, at €5.00.",

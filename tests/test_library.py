@@ -1,4 +1,4 @@
-"""The library on its own: its wheel in an empty environment, and nothing else of ours."""
+"""The library on its own: its wheel in an otherwise empty environment."""
 
 import zipfile
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ SETTINGS_AT_FAULT = {
 
 @pytest.fixture(scope="module")
 def shop(wheel: Path, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """The project of somebody who followed the tutorial, with a broker at another address."""
+    """The project of a reader of the tutorial, with a broker at another address."""
     directory = tmp_path_factory.mktemp("reader")
     environment = environment_with(directory, wheel)
 

@@ -1,4 +1,4 @@
-"""Parked events, as a person meets them: in the admin of a service whose worker goes on."""
+"""Parked events in the admin, while the worker continues."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ Poisoned = tuple[Stack, Path, dict[str, Any]]
 
 @pytest.fixture
 def poisoned(small_stack: Stack) -> Poisoned:
-    """A stack whose audit worker chokes on one change of a product while a file is there."""
+    """A stack whose audit worker fails on one change of a product while a file exists."""
     stack = small_stack
     poison = stack.directory / "poison"
     poison.touch()

@@ -1,4 +1,4 @@
-"""What a handler publishes names the event that brought it about."""
+"""Events published by a handler name the event that caused them."""
 
 import json
 
@@ -23,13 +23,13 @@ def gone(event) -> ProductDeleted:
 
 def origins(event_type):
     rows = OutboxEvent.objects.filter(type=event_type).order_by("position")
-    told = [json.loads(row.payload) for row in rows]
-    return [(e["subject"], e.get("causationid"), e["correlationid"], e["actor"]) for e in told]
+    published = [json.loads(row.payload) for row in rows]
+    return [(e["subject"], e.get("causationid"), e["correlationid"], e["actor"]) for e in published]
 
 
 @pytest.fixture
-def told(bus):
-    """Two products, made by two people in two requests. Returns what follow-ups must tell."""
+def expected(bus):
+    """Two products, created by two users in two requests. Returns what follow-ups must record."""
     for number, name in ((1, "ann"), (2, "bob")):
         with use(Context(f"request-{number}", lambda name=name: name)):
             outbox.publish(product(number))
@@ -37,17 +37,17 @@ def told(bus):
     return [("1", ids[0], "request-1", "ann"), ("2", ids[1], "request-2", "bob")]
 
 
-def test_a_handler_of_one_event_needs_to_say_nothing(bus, told, own_handlers):
+def test_a_handler_of_one_event_has_a_cause(bus, expected, own_handlers):
     @subscribe(ProductCreated)
     def follow(event):
         outbox.publish(gone(event))
 
     bus.run()
-    assert origins("product.deleted") == told
+    assert origins("product.deleted") == expected
 
 
 @pytest.mark.parametrize("isolated", [False, True])
-def test_a_batch_handler_says_for_which_event_it_publishes(bus, told, own_handlers, isolated):
+def test_a_batch_handler_states_the_cause(bus, expected, own_handlers, isolated):
     @subscribe(ProductCreated, batch=True, isolated=isolated)
     def follow(events):
         for event in reversed(events):
@@ -55,11 +55,11 @@ def test_a_batch_handler_says_for_which_event_it_publishes(bus, told, own_handle
                 outbox.publish_all([gone(event)])
 
     bus.run()
-    assert sorted(origins("product.deleted")) == told
+    assert sorted(origins("product.deleted")) == expected
 
 
 @pytest.mark.parametrize("numbers", [1, 2])
-def test_a_batch_handler_that_does_not_say_it_is_refused(bus, own_handlers, numbers):
+def test_a_batch_handler_that_states_no_cause_is_refused(bus, own_handlers, numbers):
     @subscribe(ProductCreated, batch=True)
     def follow(events):
         with caused_by(events[0]):
@@ -93,7 +93,7 @@ def test_it_is_the_same_in_a_retry(bus, own_handlers, heal):
     assert origins("product.deleted") == [("1", event_id, "request-1", "ann")]
 
 
-def test_a_batch_handler_may_go_on_from_nobody_by_saying_so(bus, told, own_handlers):
+def test_a_batch_handler_may_publish_in_a_context_of_its_own(bus, expected, own_handlers):
     @subscribe(ProductCreated, batch=True)
     def follow(events):
         with use(Context("nightly", lambda: "system:nightly")):
@@ -103,8 +103,8 @@ def test_a_batch_handler_may_go_on_from_nobody_by_saying_so(bus, told, own_handl
     assert origins("product.deleted")[0][1:] == (None, "nightly", "system:nightly")
 
 
-def test_an_event_without_an_actor_is_followed_by_the_process(bus, told, own_handlers):
-    """And not by the actor of the event around it."""
+def test_without_an_actor_the_process_is_the_actor(bus, expected, own_handlers):
+    """Not the actor of the enclosing event."""
     row = OutboxEvent.objects.last()
     anonymous = json.loads(row.payload)
     del anonymous["actor"]

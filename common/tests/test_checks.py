@@ -1,4 +1,4 @@
-"""System checks: what is wrong with handlers is said before a worker starts."""
+"""System checks report broken handlers before a worker starts."""
 
 import pytest
 from django.core.checks import run_checks
@@ -13,7 +13,7 @@ from eventbus.inbox.taking import subscriptions
 
 @pytest.fixture
 def own_subscriptions(monkeypatch):
-    """Subscriptions of this test alone."""
+    """Only the subscriptions of this test."""
     own = []
     for module in ("taking.subscriptions", "checks"):
         monkeypatch.setattr(f"eventbus.inbox.{module}.subscriptions", own)

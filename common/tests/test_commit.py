@@ -1,4 +1,4 @@
-"""Errors that show only at COMMIT: they count like any other, and what is said is committed.
+"""Errors at COMMIT: they count like any other, and only committed work is reported.
 
 A foreign key is checked at COMMIT on both databases, so these tests need real transactions.
 """
@@ -91,8 +91,8 @@ def test_what_fails_at_commit_for_both_kinds_is_in_both_lines(bus, own_handlers)
     assert written() == noted() == []
 
 
-def test_nothing_is_said_before_it_is_committed(bus, monkeypatch):
-    """Neither log nor signal tell of parking when that could not be committed."""
+def test_nothing_is_reported_before_it_is_committed(bus, monkeypatch):
+    """Neither log nor signals report parking that could not be committed."""
     publish(poison(1, 1))
     heard = []
     database = type(connections["default"])
@@ -120,10 +120,10 @@ def test_nothing_is_said_before_it_is_committed(bus, monkeypatch):
 
 @pytest.mark.parametrize("isolated", [False, True])
 @pytest.mark.parametrize("swallow", ["sql", "django"])
-def test_a_handler_that_goes_on_after_an_error_is_not_taken_for_done(
+def test_a_handler_that_continues_after_an_error_does_not_succeed(
     bus, own_handlers, swallow, isolated
 ):
-    """PostgreSQL and Django answer such a COMMIT with a rollback, and say nothing."""
+    """PostgreSQL and Django silently turn such a COMMIT into a rollback."""
 
     @subscribe(ProductCreated, isolated=isolated)
     def careless(event):
@@ -147,7 +147,7 @@ def test_a_handler_that_goes_on_after_an_error_is_not_taken_for_done(
     assert InboxMessage.objects.count() == 1
 
 
-def test_what_was_done_before_the_database_went_away_is_counted(bus, monkeypatch):
+def test_work_done_before_an_outage_of_the_database_is_counted(bus, monkeypatch):
     monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0)
     publish(poison(1, 1), product(2, 1))
     failures = [locked()]

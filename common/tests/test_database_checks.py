@@ -12,19 +12,19 @@ from eventbus.checks import database_can_hold_outbox_and_inbox
 
 
 def refusals() -> list[str]:
-    """Id, text and hint of what the check finds."""
+    """Id, message and hint of each error that the check reports."""
     found = database_can_hold_outbox_and_inbox()
     return [f"{message.id} {message.msg} {message.hint}" for message in found]
 
 
 @pytest.fixture
 def vendor(monkeypatch):
-    """Make Django's connection that of another database."""
+    """Change the vendor of Django's connection."""
     kind = type(connections["default"])
     return lambda name: monkeypatch.setattr(kind, "vendor", name)
 
 
-def test_the_databases_of_these_tests_are_fit():
+def test_the_databases_of_these_tests_are_supported():
     assert refusals() == []
 
 

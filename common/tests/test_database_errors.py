@@ -1,4 +1,4 @@
-"""Which errors of the database are waited for: those that waiting heals, and no others."""
+"""Only transient database errors are waited out."""
 
 import sqlite3
 import threading
@@ -32,7 +32,7 @@ def of_postgresql(code: str) -> OperationalError:
 
 
 @pytest.mark.parametrize("code", sorted(PASSING_SQLSTATES))
-def test_what_waiting_heals_passes(code):
+def test_transient_codes(code):
     assert passes(of_postgresql(code))
 
 
@@ -43,7 +43,7 @@ def test_what_waiting_heals_passes(code):
         *("55000", "55006", "55P02", "55P04", "57014", "58P01", "XX000", "XX001"),
     ],
 )
-def test_what_waiting_does_not_heal_is_the_events(code):
+def test_other_codes_count_against_the_event(code):
     assert not passes(of_postgresql(code))
 
 
@@ -114,7 +114,7 @@ def test_a_handlers_misuse_of_its_cursor_is_parked(bus, own_handlers):
 
 @pytest.fixture
 def hurry(monkeypatch):
-    """Time in which the worker waits goes by at once, and so does its patience."""
+    """The worker's waits, and with them its patience, elapse immediately."""
     monkeypatch.setattr("eventbus.inbox.running.worker.LONGEST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("eventbus.inbox.running.replay.DATABASE_RETRY_SECONDS", 0.001)
@@ -133,7 +133,7 @@ def never_passes(monkeypatch, subject):
 
 
 @pytest.mark.django_db
-def test_what_ought_to_pass_and_does_not_counts_while_the_database_answers(bus, hurry, monkeypatch):
+def test_transient_errors_that_persist_count_while_the_database_answers(bus, hurry, monkeypatch):
     never_passes(monkeypatch, "1")
     outbox.publish_all([product(1), product(2), product(1, 2)])
     tally = bus.run()
@@ -166,7 +166,7 @@ def test_the_same_in_a_replay(bus, hurry, monkeypatch):
 
 @pytest.mark.django_db
 def test_no_event_is_to_blame_while_nothing_can_be_written(bus, hurry, monkeypatch):
-    """However long that takes: here much longer than patience lasts."""
+    """However long that takes: here much longer than the patience lasts."""
     never_passes(monkeypatch, "1")
     passed = []
     monkeypatch.setattr("eventbus.inbox.taking.patience.time.monotonic", lambda: 1.0 * len(passed))

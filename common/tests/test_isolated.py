@@ -1,4 +1,4 @@
-"""Isolated handlers: the failure of one is its own, and so is its line of retries."""
+"""Isolated handlers: each fails on its own, and has its own line of retries."""
 
 import json
 import threading
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 NAME = "common.tests.test_isolated.note"
 policy = Retry(attempts=2, backoff=10, jitter=False)
 bad: set[str] = set()
-"""What :func:`note` cannot stand, as ``product.version``."""
+"""What makes :func:`note` fail, as ``product.version``."""
 
 
 def note(event):
@@ -56,7 +56,7 @@ def publish(*events):
 
 
 def lines():
-    """What waits: key, handler without its module, state of the line, versions."""
+    """The lines: key, handler without its module, state, versions of the waiting events."""
     found = {}
     for key in ParkedKey.objects.exclude(state="clear").order_by("key", "handler"):
         versions = [parked_message(row).event().sequence for row in key.line()]
@@ -140,7 +140,7 @@ def test_an_event_for_isolated_handlers_alone(bus, own_handlers):
     assert lines() == {("1", "note"): ("retrying", [1])}
 
 
-def test_two_isolated_handlers_do_not_share_a_fate(bus, isolated):
+def test_two_isolated_handlers_fail_independently(bus, isolated):
     bad.add("1.1")
     seen = []
 
@@ -196,7 +196,7 @@ def test_signals_name_the_line(bus, isolated, heal):
 
 
 def test_a_handler_that_becomes_isolated_gets_what_was_parked_for_it(bus, own_handlers):
-    """So that a handler which fails can be set apart from the others, whose events wait for it."""
+    """So that a failing handler can be separated from the others, whose events wait for it."""
     bad.clear()
     bad.update({"1.1", "1.2"})
     subscribe(ProductCreated, retry=policy)(note)
@@ -217,7 +217,7 @@ def test_a_handler_that_becomes_isolated_gets_what_was_parked_for_it(bus, own_ha
 
 
 def test_it_waits_in_the_shared_line_to_the_end_of_that(bus, own_handlers, heal):
-    """Its own line has begun by then, but must not overtake what waits for it in the shared one."""
+    """Its own line exists by then, but must not overtake its events in the shared one."""
     bad.clear()
     bad.add("1.1")
     subscribe(ProductCreated, retry=policy)(note)
@@ -279,7 +279,7 @@ def renamed(bus, own_handlers):
     return ParkedEvent.objects.get().pk
 
 
-def test_what_waits_for_a_handler_that_is_gone_stays_and_says_so(bus, renamed, own_handlers):
+def test_events_for_a_removed_handler_remain_and_are_reported(bus, renamed, own_handlers):
     assert bus.travel(days=1).handled == 0
     publish(product(1, 2))
     bus.run()
@@ -310,7 +310,7 @@ def test_retrying_everything_names_what_cannot_be_retried(renamed, bus, heal):
     assert "1 handled, 1 still parked" in out.getvalue()
 
 
-def test_what_waits_for_a_handler_that_is_gone_can_be_discarded(renamed):
+def test_events_for_a_removed_handler_can_be_discarded(renamed):
     parked("discard", str(renamed), "--reason", "the handler is gone")
     assert health.dead() == 0
     assert lines() == {}

@@ -44,7 +44,7 @@ def headers_of(attributes=None, content_type=None):
 
 
 def value_of(envelope):
-    """The data as a handler of any event has it."""
+    """The data as a handler of ``AnyEvent`` sees it."""
     return Event(envelope, Place("t", 0, 0), b"").data
 
 
@@ -80,7 +80,7 @@ def test_kafka_3_a_content_type_of_the_data_decides_for_binary_mode():
 
 
 def test_kafka_3_without_a_content_type_it_is_binary_mode_where_headers_say_so():
-    """And structured otherwise, which is ours: Debezium's outbox router sends it so."""
+    """Structured otherwise, which is our choice: Debezium's outbox router sends it like that."""
     inner = json.dumps({**SMALLEST, "id": "inner"}).encode()
     assert binary(inner).id == "1"
     assert structured(headers=[]).id == "1"
@@ -101,12 +101,12 @@ def test_kafka_3_a_format_that_we_cannot_read_is_refused_by_name(content_type, s
         structured(headers=[*headers, ("content-type", content_type.encode())])
 
 
-def test_json_4_a_batch_is_refused_with_what_to_do():
+def test_json_4_a_batch_is_refused_with_a_remedy():
     with pytest.raises(InvalidEvent, match=r"Batched mode.*send one"):
         decode(b"[]", [("content-type", b"application/cloudevents-batch+json")])
 
 
-def test_kafka_3_neither_mode_is_said_what_binary_mode_lacks():
+def test_kafka_3_without_a_mode_the_error_names_what_binary_mode_lacks():
     with pytest.raises(InvalidEvent, match=r"application/avro.*ce_specversion"):
         decode(b"\x00", [("content-type", b"application/avro")])
 
@@ -126,12 +126,12 @@ def test_kafka_3_1_our_key_is_the_partitionkey_which_stays_in_the_event(bus):
     outbox.publish(product(7))
     bus.relay()
     [record] = bus.kafka.records(TOPIC)
-    told = json.loads(record.value)
-    assert record.key.decode() == told["partitionkey"] == told["subject"] == "7"
+    members = json.loads(record.value)
+    assert record.key.decode() == members["partitionkey"] == members["subject"] == "7"
 
 
 @pytest.mark.django_db
-def test_kafka_3_3_1_we_say_the_media_type_of_the_event_format(bus):
+def test_kafka_3_3_1_we_send_the_media_type_of_the_event_format(bus):
     outbox.publish(product(7))
     bus.relay()
     [record] = bus.kafka.records(TOPIC)
@@ -155,7 +155,7 @@ def test_kafka_3_2_2_the_value_is_the_data_as_it_is():
 @pytest.mark.parametrize("value", [None, b""])
 @pytest.mark.parametrize("content_type", [None, "application/json", "application/avro"])
 def test_kafka_3_2_2_without_a_value_there_is_no_data(value, content_type):
-    """A tombstone with the headers of an event is an event, as 1.0.3 says in so many words."""
+    """A tombstone with the headers of an event is an event, as 1.0.3 states explicitly."""
     envelope = binary(value, content_type=content_type)
     assert (envelope.id, value_of(envelope)) == ("1", None)
 
@@ -179,7 +179,7 @@ def test_kafka_3_2_3_header_values_are_utf_8_and_nothing_else(text):
 
 @pytest.mark.django_db
 def test_kafka_3_2_3_two_ids_never_become_one(bus):
-    """By percent-decoding they did, and the second event was dropped as a copy of the first."""
+    """With percent-decoding they did, and the second event was discarded as a duplicate."""
     for text in TEXTS:
         headers = headers_of({"id": text, "type": "product.created"})
         bus.send(TOPIC, b"{}", headers=headers)
@@ -187,7 +187,7 @@ def test_kafka_3_2_3_two_ids_never_become_one(bus):
     assert set(InboxMessage.objects.values_list("event_id", flat=True)) == set(TEXTS)
 
 
-def test_kafka_3_2_3_what_is_not_utf_8_is_refused_where_it_is_ours_and_let_be_elsewhere():
+def test_kafka_3_2_3_only_headers_of_cloudevents_must_be_utf_8():
     foreign = ("trace-bin", b"\xff\xfe")
     assert binary(b"", further=[foreign]).id == "1"
     assert structured(headers=[STRUCTURED, foreign]).id == "1"
@@ -368,16 +368,16 @@ def test_data_that_is_no_json_gives_the_same_envelope_in_both_modes(attributes, 
     encoded = b64encode(text.encode()).decode()
     in_base64 = structured(attributes, datacontenttype=media_type, data_base64=encoded)
     assert in_base64 == structured(attributes, datacontenttype=media_type, data=text)
-    if text:  # an empty value says that there is no data
+    if text:  # an empty value means no data
         assert in_base64 == in_binary
         assert value_of(in_binary) == text.encode()
 
 
-# What JSON allows and no page could show.
+# What JSON allows but no page could show.
 
 
 def around(data):
-    """A structured event with this as its data."""
+    """A structured event with this data."""
     return json.dumps(SMALLEST).encode()[:-1] + b',"data":' + data + b"}"
 
 

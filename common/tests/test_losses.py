@@ -1,4 +1,4 @@
-"""Retention overran the group: what was deleted unread is told once, kept, and shown."""
+"""Retention overtakes the group: unread deletions are reported once, recorded, and shown."""
 
 import threading
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from eventbus.testing.kafka import InMemoryConsumer
 pytestmark = pytest.mark.django_db
 
 KEYS = (1, 2, 3, 5, 7)
-TOLD = "Kafka deleted messages before they were read: this service has lost them"
+REPORT = "Kafka deleted messages before they were read: this service has lost them"
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def publish(bus, *versions, product_id=1):
 
 
 def place_of(bus):
-    """The partition that product 1 is in."""
+    """The partition of product 1."""
     return next(TopicPartition(r.topic, r.partition) for r in bus.kafka.records(TOPIC))
 
 
-def test_what_retention_took_is_told_once_and_the_rest_is_handled(bus, heard):
+def test_a_loss_is_reported_once_and_the_rest_is_handled(bus, heard):
     publish(bus, 1, 2)
     bus.consume()
     publish(bus, 3, 4, 5, 6)
@@ -69,7 +69,7 @@ def test_what_retention_took_is_told_once_and_the_rest_is_handled(bus, heard):
     [row] = LostMessages.objects.all()
     assert (row.topic, row.partition, row.first, row.last, row.count) == (*place, 2, 4, 3)
     assert heard == [("bus_tests", None, (*place, 2), 3)]
-    [line] = [line for line in lines if line["event"] == TOLD]
+    [line] = [line for line in lines if line["event"] == REPORT]
     assert (line["partition"], line["messages"]) == (f"{TOPIC}/{place.partition}", 3)
     assert (health.lost(), "3 lost" in str(tally)) == (3, True)
     with logged() as lines:
@@ -77,7 +77,7 @@ def test_what_retention_took_is_told_once_and_the_rest_is_handled(bus, heard):
     assert (lines, len(heard)) == ([], 1)
 
 
-def test_a_partition_that_is_empty_now_is_told_of_as_well(bus, heard):
+def test_an_emptied_partition_is_reported_too(bus, heard):
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3)
@@ -88,7 +88,7 @@ def test_a_partition_that_is_empty_now_is_told_of_as_well(bus, heard):
     assert bus.consume().lost == 0
 
 
-def test_more_that_is_deleted_before_the_group_has_gone_on_is_told_as_well(bus, heard, monkeypatch):
+def test_further_deletions_before_the_group_resumes_are_reported_too(bus, heard, monkeypatch):
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3, 4)
@@ -103,7 +103,7 @@ def test_more_that_is_deleted_before_the_group_has_gone_on_is_told_as_well(bus, 
 
 
 def test_a_group_that_has_read_nothing_yet_has_lost_nothing(bus, heard):
-    """What was deleted before a service was there is not its own."""
+    """Messages deleted before a service existed are no loss to it."""
     publish(bus, 1, 2, 3)
     place = place_of(bus)
     bus.kafka.delete_records({place: 2})
@@ -114,7 +114,7 @@ def test_a_group_that_has_read_nothing_yet_has_lost_nothing(bus, heard):
     assert (line["partition"], line["first"]) == (f"{TOPIC}/{place.partition}", 2)
 
 
-def test_a_topic_made_anew_is_read_from_its_start(bus, heard):
+def test_a_recreated_topic_is_read_from_its_start(bus, heard):
     publish(bus, 1, 2, 3)
     place = place_of(bus)
     bus.consume()
@@ -127,7 +127,7 @@ def test_a_topic_made_anew_is_read_from_its_start(bus, heard):
 
 
 class Slow(InMemoryConsumer):
-    """Between two polls, retention goes on."""
+    """Retention deletes messages between two polls."""
 
     overrun = None
 
@@ -146,7 +146,7 @@ def work(consumer, batch_size=1):
     return worker.tally
 
 
-def test_retention_that_overruns_a_worker_in_mid_run_is_told(bus, heard):
+def test_losses_of_a_running_worker_are_reported(bus, heard):
     publish(bus, 1, 2, 3, 4)
     bus.kafka.consumer("bus_tests")
     consumer = Slow(bus.kafka, bus.kafka.groups["bus_tests"])
@@ -155,7 +155,7 @@ def test_retention_that_overruns_a_worker_in_mid_run_is_told(bus, heard):
     assert (written(), len(heard)) == (["1.1", "1.4"], 1)
 
 
-def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(bus, monkeypatch):
+def test_losses_of_a_worker_waiting_for_its_database_are_reported(bus, monkeypatch):
     publish(bus, 1, 2)
     place = place_of(bus)
     failures = [locked()]
@@ -174,29 +174,29 @@ def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(bu
     assert written() == ["1.2"]
 
 
-def test_a_database_that_is_away_delays_the_telling_and_no_event_overtakes_it(bus, monkeypatch):
+def test_a_database_outage_delays_the_report_and_no_event_overtakes_it(bus, monkeypatch):
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3)
     bus.kafka.delete_records({place_of(bus): 2})
     failures = [locked(), locked()]
     seen = []
-    real = losses.tell
+    real = losses.report
 
-    def tell(consumer, loss):
+    def report(consumer, loss):
         if failures:
             raise failures.pop()
         seen.append(written())
         real(consumer, loss)
 
-    monkeypatch.setattr(losses, "tell", tell)
+    monkeypatch.setattr(losses, "report", report)
     monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0)
     assert bus.consume().lost == 1
     assert seen == [["1.1"]]
     assert written() == ["1.1", "1.3"]
 
 
-def test_kafka_that_is_away_when_the_first_offset_is_asked_for_is_waited_for(bus, monkeypatch):
+def test_a_kafka_outage_while_finding_the_first_offset_is_waited_out(bus, monkeypatch):
     monkeypatch.setattr("eventbus.inbox.running.stream.RETRY_SECONDS", 0)
     publish(bus, 1)
     bus.consume()

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def sent(kafka: InMemoryKafka) -> list[str]:
-    """Keys of what Kafka holds, in the order of the offsets of each partition."""
+    """The keys stored in Kafka, in offset order within each partition."""
     return [record.key.decode() for record in kafka.records(TOPIC)]
 
 
@@ -61,13 +61,13 @@ def test_what_breaks_the_contract_is_refused_and_named(changes, named):
     assert not OutboxEvent.objects.exists()
 
 
-def test_what_kafka_would_not_carry_is_refused():
+def test_what_kafka_would_not_accept_is_refused():
     with pytest.raises(EventTooLarge):
         outbox.publish(product(description="x" * 1_000_000))
     assert not OutboxEvent.objects.exists()
 
 
-def test_the_event_tells_of_its_origin():
+def test_the_event_records_its_origin():
     with use(Context("request-1", lambda: "eve", causation_id="event-0", traceparent="00-a-b-01")):
         outbox.publish(product())
     payload = OutboxEvent.objects.get().payload
@@ -102,7 +102,7 @@ def test_without_kafka_nothing_is_marked_and_nothing_lost(bus):
 
 
 class Refusing(InMemoryProducer):
-    """Takes what comes before the event of one key, and refuses that one."""
+    """Accepts messages up to the event of one key, and rejects that one."""
 
     refused = b"2"
 
@@ -126,7 +126,7 @@ def test_a_refused_event_is_sent_again_and_none_overtakes_it(bus):
 
 
 class Scripted(InMemoryProducer):
-    """Does what the test says instead of waiting for acknowledgements."""
+    """Runs the test's script instead of waiting for acknowledgements."""
 
     def __init__(self, kafka: InMemoryKafka, on_flush: Callable[[], None]) -> None:
         super().__init__(kafka)
@@ -137,7 +137,7 @@ class Scripted(InMemoryProducer):
         super().flush(timeout=0)
 
 
-def test_an_outage_is_said_once_however_long_it_lasts(bus):
+def test_an_outage_is_logged_once_however_long_it_lasts(bus):
     outbox.publish(product())
     stop = threading.Event()
     rounds = iter(range(3))

@@ -1,4 +1,4 @@
-"""Parked events are tried again on schedule, in order, until they are handled or dead."""
+"""Parked events are retried on schedule, in order, until they are handled or dead."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ def states():
     return [event.state for event in ParkedEvent.objects.all()]
 
 
-def test_it_is_tried_when_its_time_has_come_and_not_before(bus, heal):
+def test_it_is_retried_when_due_and_not_before(bus, heal):
     publish(poison(1, 1), product(1, 2))
     bus.run()
     heal()
@@ -103,7 +103,7 @@ def test_many_followers_run_in_batches(bus, heal, django_assert_max_num_queries)
     assert written() == [f"1.{version}" for version in range(1, 1203)]
 
 
-def test_an_event_without_a_key_is_tried_again_too_and_holds_nobody(bus, heal):
+def test_an_event_without_a_key_is_retried_and_holds_no_other(bus, heal):
     publish(poison(1, 1), poison(2, 1))
     from eventbus.outbox.models import OutboxEvent
 
@@ -117,7 +117,7 @@ def test_an_event_without_a_key_is_tried_again_too_and_holds_nobody(bus, heal):
     assert written() == ["1.1", "2.1"]
 
 
-def test_trouble_of_the_database_counts_against_no_parked_event(bus, heal, monkeypatch):
+def test_transient_database_errors_count_against_no_parked_event(bus, heal, monkeypatch):
     publish(poison(1, 1))
     bus.run()
     heal()
@@ -153,7 +153,7 @@ def test_waits_are_within_their_bounds(attempts, backoff, max_backoff, jitter):
         assert wait <= timedelta(seconds=full) + rounding
 
 
-def test_what_does_not_fit_its_contract_is_never_tried_again():
+def test_a_contract_violation_is_never_retried():
     assert Retry().wait(1, ContractViolation("no")) is None
 
 

@@ -1,4 +1,4 @@
-"""Django signals of the worker: each tells of what has happened, and disturbs nothing."""
+"""Django signals of the worker: each reports what has happened, and affects nothing."""
 
 import pytest
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def heard():
-    """What was heard: name, subject and sequence of the event, and the rest."""
+    """The received signals: name, subject and sequence of the event, and the rest."""
     found = []
     receivers = {}
 
@@ -65,7 +65,7 @@ def test_an_event_that_fails_is_parked_and_handled_later(bus, heard, heal):
     assert names(heard) == [("event_received", "1.1"), ("event_handled", "1.1")]
 
 
-def test_what_is_no_event_is_parked_without_one(bus, heard):
+def test_an_invalid_message_is_parked_without_an_event(bus, heard):
     bus.send("product.events", b"oops")
     bus.consume()
     [(name, event, rest)] = heard
@@ -73,7 +73,7 @@ def test_what_is_no_event_is_parked_without_one(bus, heard):
     assert rest["place"].offset == 0
 
 
-def test_a_receiver_that_raises_disturbs_nobody(bus):
+def test_a_receiver_that_raises_affects_nothing(bus):
     def fail(**values):
         assert Written.objects.exists()
         raise RuntimeError("receiver")

@@ -1,4 +1,4 @@
-"""The worker's life: what it outlives, and what it ends for."""
+"""The worker's lifecycle: what it survives, and what ends it."""
 
 import threading
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Failing(InMemoryConsumer):
-    """Raises these errors, one a poll, before it does its work; it cannot even leave."""
+    """Raises these errors, one per poll, before it works; it cannot even leave the group."""
 
     def __init__(self, kafka, errors):
         kafka.consumer("bus_tests")
@@ -41,7 +41,7 @@ def work(consumer):
     Worker(Stream(consumer, stop), "bus_tests", [TOPIC], stop, limits=Limits(drain=True)).run()
 
 
-def test_it_outlives_an_outage_and_says_so_once(bus, monkeypatch):
+def test_it_survives_an_outage_and_logs_it_once(bus, monkeypatch):
     monkeypatch.setattr("eventbus.inbox.running.stream.RETRY_SECONDS", 0)
     outbox.publish(product())
     bus.relay()

@@ -69,13 +69,13 @@ def wait_until_ready(missing: Callable[[], str], stop: threading.Event) -> bool:
     :param stop: ends the wait.
     :returns: False if stopped before everything was ready.
     """
-    said = ""
+    logged = ""
     while not stop.is_set():
         answer = missing()
         if not answer:
             return True
-        if answer != said:
-            said = answer
+        if answer != logged:
+            logged = answer
             log.warning("waiting", reason=answer)
         stop.wait(ASK_AGAIN_SECONDS)
     return False

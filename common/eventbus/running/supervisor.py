@@ -42,7 +42,7 @@ class Supervisor:
         :param stop: once set, every worker finishes its batch and exits.
         :returns: the overall exit code: 0, or 2 if a worker refused to start.
         """
-        threading.Thread(target=self._tell_when_stopped, args=[stop], daemon=True).start()
+        threading.Thread(target=self._terminate_when_stopped, args=[stop], daemon=True).start()
         numbers = range(1, self._count + 1)
         slots = [threading.Thread(target=self._keep, args=[n, stop]) for n in numbers]
         for slot in slots:
@@ -56,7 +56,7 @@ class Supervisor:
         for process in list(self._running.values()):
             process.kill()
 
-    def _tell_when_stopped(self, stop: threading.Event) -> None:
+    def _terminate_when_stopped(self, stop: threading.Event) -> None:
         stop.wait()
         with self._starting:
             for process in self._running.values():

@@ -45,7 +45,7 @@ class TooManyFields(APIException):
 
 
 class Unstorable(APIException):
-    """The request has a value that PostgreSQL cannot store or compare, such as a NUL or a year 0."""
+    """The request has a value that PostgreSQL cannot store, such as a NUL or a year 0."""
 
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "unstorable"

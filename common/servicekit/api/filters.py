@@ -54,7 +54,7 @@ class FilterBackend(filters.DjangoFilterBackend):  # type: ignore[misc]
         for name, one in found.base_filters.items() if found else ():
             if isinstance(one, OFFERING_ROWS):
                 raise ImproperlyConfigured(
-                    f"{found.__name__}.{name} shows all rows of a table to everyone; use IdFilter, or "
-                    "base the class on common.servicekit.api.filters.FilterSet."
+                    f"{found.__name__}.{name} shows all rows of a table to everyone; use IdFilter, "
+                    "or base the class on common.servicekit.api.filters.FilterSet."
                 )
         return found

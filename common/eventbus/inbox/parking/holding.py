@@ -87,7 +87,7 @@ class KeyLines:
         ParkedEvent.objects.bulk_create(rows)
         self.behind += [(message, handler) for message in messages]
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Log and signal what was parked. Call it after the commit."""
         for message, failure, row, line in self.failed:
             where = {"id": row.pk, "event_type": row.type, "place": row.place}

@@ -166,7 +166,7 @@ def _run(key: ParkedKey, limit: int, patience: Patience) -> Outcome:
     signals.send(signals.event_handled, key.consumer, messages, line=key.handler)
     log.info("parked events handled", key=str(key), events=len(messages))
     if lines is not None:
-        lines.tell()
+        lines.report()
     return Outcome(handled=messages)
 
 

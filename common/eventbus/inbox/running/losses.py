@@ -10,7 +10,7 @@ from eventbus.inbox.running.stream import Loss, shown
 log = structlog.get_logger(__name__)
 
 
-def tell(consumer: str, loss: Loss) -> None:
+def report(consumer: str, loss: Loss) -> None:
     """Record a loss, and report it unless that has been done before.
 
     The same loss is noticed again when reading resumes from the same committed offset, as after a

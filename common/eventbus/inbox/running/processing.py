@@ -105,7 +105,7 @@ class Processor:
                     taken += self._run_apart(subscription, for_it, lines)
         handled = _each_once(taken)
         signals.send(signals.event_handled, self.consumer, handled)
-        lines.tell()
+        lines.report()
         return Outcome(handled, lines.parked, len(lines.failed))
 
     def _run_together(

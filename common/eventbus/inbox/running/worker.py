@@ -133,7 +133,7 @@ class Worker:
     def _report_losses(self) -> None:
         """Report losses before handling later messages, so that a crash cannot hide them."""
         for loss in list(self.stream.losses):
-            losses.tell(self.group, loss)
+            losses.report(self.group, loss)
             self.tally.lost += loss.count
             self.stream.accept(loss)
 
