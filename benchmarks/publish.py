@@ -1,6 +1,6 @@
-"""What publishing costs: changing products with their events, beside the same without.
+"""The cost of publishing: changing products with and without events.
 
-All ways take turns, in one process and one database.
+All variants take turns, in one process and one database.
 """
 
 import statistics
@@ -81,7 +81,7 @@ def _publishing_by(publish: Callable[[Any], Any]) -> Any:
 
 
 def _saves(number: int, saves: int, around: Any) -> float:
-    """The median time of a save, in seconds."""
+    """The median time of a save in seconds."""
     from product_service.products.models import Product
 
     with around:

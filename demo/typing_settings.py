@@ -1,4 +1,4 @@
-"""A project with the apps of all three services, for mypy alone: no process ever serves it."""
+"""A project with the apps of all three services, only for mypy: it is never served."""
 
 from audit_service import settings as audit
 from audit_service.settings import *  # noqa: F403

@@ -211,7 +211,7 @@ def test_a_dead_child_ends_the_demo_with_its_name(start: Start) -> None:
     os.kill(relay, signal.SIGKILL)
     assert demo.process.wait(timeout=STOPS_WITHIN_SECONDS) == 1
     assert last_line(demo) == (
-        "make demo: relay stopped (rc=-9), so all were stopped; its output is above."
+        "make demo: relay stopped (rc=-9), so all were stopped; see its output above."
     )
     assert demo.left_over() == []
 

@@ -160,9 +160,7 @@ def test_both_choose_the_same_partition_for_a_key(topic: str, join: Join, any_ka
     assert places == {record.key: record.partition for record in memory.records(topic)}
 
 
-def test_a_group_resumes_from_its_committed_offsets(
-    any_kafka: Kafka, topic: str, join: Join
-) -> None:
+def test_a_group_resumes_from_committed_offsets(any_kafka: Kafka, topic: str, join: Join) -> None:
     send(any_kafka, topic, "a", "a", "a", "a")
     first = join("g")
     second_record = read(first, 4)[1]

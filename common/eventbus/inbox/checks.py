@@ -98,13 +98,13 @@ def one_worker_on_sqlite(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 @with_settings
-def nobody_waits_for_a_person(**options: Any) -> list[CheckMessage]:
+def no_parked_key_needs_a_decision(**options: Any) -> list[CheckMessage]:
     """Run by ``check --database`` and by ``migrate``, for the bus's database."""
     if bus_alias() not in (options["databases"] or ()):
         return []
     try:
         dead = health.dead()
-    except DatabaseError:  # not migrated yet, or away: other checks say so
+    except DatabaseError:  # not migrated, or unavailable: other checks report that
         return []
     if not dead:
         return []
@@ -119,13 +119,13 @@ def nobody_waits_for_a_person(**options: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 @with_settings
-def nobody_waits_for_a_handler_that_is_gone(**options: Any) -> list[CheckMessage]:
+def no_parked_event_lacks_its_handler(**options: Any) -> list[CheckMessage]:
     """Run by ``check --database`` and by ``migrate``, for the bus's database."""
     if bus_alias() not in (options["databases"] or ()):
         return []
     try:
         names = sorted(set(overview.abandoned().values_list("handler", flat=True)))
-    except DatabaseError:  # not migrated yet, or away: other checks say so
+    except DatabaseError:  # not migrated, or unavailable: other checks report that
         return []
     return [
         Warning(

@@ -58,7 +58,7 @@ class Stream:
     def __init__(self, consumer: Consumer, stop: threading.Event) -> None:
         self._consumer = consumer
         self._stop = stop
-        self._kafka_is_away = False
+        self._kafka_is_unavailable = False
         self.losses: list[Loss] = []
 
     def join(self, topics: Iterable[str]) -> None:
@@ -75,12 +75,12 @@ class Stream:
         except KafkaError as error:
             if not error.retriable:
                 raise
-            if not self._kafka_is_away:
+            if not self._kafka_is_unavailable:
                 log.warning("waiting for Kafka", reason=str(error))
-            self._kafka_is_away = True
+            self._kafka_is_unavailable = True
             self._stop.wait(RETRY_SECONDS)
             return {}
-        self._kafka_is_away = False
+        self._kafka_is_unavailable = False
         return batches
 
     def _polled(self, timeout_ms: int, max_records: int) -> Batches:
