@@ -46,7 +46,7 @@ WAITING = "SELECT count(*) FROM eventbus_outbox_outboxevent WHERE published_at I
 SETTINGS_AT_FAULT = {
     'EVENTBUS.pop("SERVICE_NAME")': "EVENTBUS['SERVICE_NAME'] is missing",
     'EVENTBUS["TOPIC_PARTITION"] = 3': "Did you mean 'TOPIC_PARTITIONS'?",
-    'EVENTBUS["TOPIC_PARTITIONS"] = "six"': "EVENTBUS['TOPIC_PARTITIONS'] is wrong",
+    'EVENTBUS["TOPIC_PARTITIONS"] = "six"': "EVENTBUS['TOPIC_PARTITIONS'] is invalid",
 }
 
 

@@ -16,7 +16,7 @@ ROUNDS = 3
 PARTITIONS = 6
 
 
-@pytest.mark.fault(10, "a poison event: its key waits, all others go on")
+@pytest.mark.fault(10, "a poison event: its key waits, all others continue")
 def test_a_poison_event_holds_its_own_product_only(experiment: Experiment, settle: Settle) -> None:
     stack = experiment.stack
     poison = stack.directory / "poison"
