@@ -68,7 +68,7 @@ def test_a_standby_relay_takes_over(small_stack: Stack) -> None:
     product = stack.create_product("OUT-3")
     eventually(lambda: stack.recorded(product) == [1])
     standby = stack.start("product", "relay_events")
-    eventually(lambda: lines_with("stands by", standby.output))
+    eventually(lambda: lines_with("on standby", standby.output))
 
     active.kill()
     stack.change(product, stock=7)
