@@ -27,7 +27,7 @@ def timeline(stack: Stack, key: int) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["sequence"])
 
 
-def notifications(stack: Stack, key: int) -> list[str]:
+def told(stack: Stack, key: int) -> list[str]:
     rows = stack.rows("notification", "/api/notifications/", product_id=key)
     return [row["text"] for row in sorted(rows, key=lambda row: row["id"])]
 
@@ -60,7 +60,7 @@ def test_both_consumers_see_the_recreated_and_the_current_product(stack: Stack) 
     state = stack.client("audit").get(f"/api/subjects/product/{key}/state/").json()
     assert (state["is_deleted"], state["data"]["price"]) == (False, "7.00")
 
-    assert eventually(lambda: (texts := notifications(stack, key))[3:] and texts) == [
+    assert eventually(lambda: (texts := told(stack, key))[3:] and texts) == [
         "Kettle AGAIN-1 is new, at €19.90.",
         "Kettle AGAIN-1 was deleted.",
         "Kettle again is new, at €5.00.",
