@@ -81,13 +81,13 @@ def test_a_line_of_one_handler_names_it_and_says_when_it_does_not_exist(admin_cl
     ParkedKey.objects.filter(pk=line.pk).update(handler="shop.handlers.gone")
     for path in (EVENTS, KEYS, f"{EVENTS}{parked.pk}/change/"):
         page = admin_client.get(path).content.decode()
-        assert "shop.handlers.gone alone" in page
+        assert "only shop.handlers.gone" in page
         assert "handler not found" in page
     done = decide(admin_client, EVENTS, parked.pk, "retry_now", reason="").content.decode()
     assert "which no longer exists: restore the handler's name" in done
     ParkedKey.objects.filter(pk=line.pk).update(handler="audit_service.audit.handlers.watch")
     page = admin_client.get(KEYS).content.decode()
-    assert "audit_service.audit.handlers.watch alone" in page
+    assert "only audit_service.audit.handlers.watch" in page
     assert "handler not found" not in page
 
 
