@@ -84,7 +84,7 @@ def test_a_line_of_one_handler_names_it_and_says_when_it_does_not_exist(admin_cl
         assert "only shop.handlers.gone" in page
         assert "handler not found" in page
     done = decide(admin_client, EVENTS, parked.pk, "retry_now", reason="").content.decode()
-    assert "which no longer exists: restore the handler's name" in done
+    assert "which no longer exists: restore the handler" in done
     ParkedKey.objects.filter(pk=line.pk).update(handler="audit_service.audit.handlers.watch")
     page = admin_client.get(KEYS).content.decode()
     assert "only audit_service.audit.handlers.watch" in page
