@@ -1,4 +1,4 @@
-"""Following a document: its files are written and its commands are run, in their order."""
+"""Follow a document: write its files and run its commands, in order."""
 
 import re
 import shlex
@@ -47,10 +47,10 @@ def blocks(document: Path) -> list[Block]:
 
 
 class Reader:
-    """Somebody who types what a document says.
+    """A reader who types what a document says.
 
-    :param directory: where to begin.
-    :param environment: of the commands.
+    :param directory: where to start.
+    :param environment: environment variables of the commands.
     :param edit: what the reader changes in every block, such as the address of the broker.
     :param others: what to do with the text of a block that is neither a file nor commands, by its
         language.
@@ -70,7 +70,7 @@ class Reader:
         self._background: list[lifeline.Started] = []
 
     def follow(self, document: Path) -> None:
-        """Do what each block says, and hold what is printed against the document.
+        """Do what each block says, and compare its output with the document.
 
         :raises KeyError: for a block that nobody can follow.
         """
@@ -83,7 +83,7 @@ class Reader:
                 self._others[kind](self._edit(text))
 
     def stop(self) -> None:
-        """End what was left running in the background."""
+        """End the commands still running in the background."""
         for process in self._background:
             process.terminate()
         for process in self._background:
@@ -100,7 +100,7 @@ class Reader:
             self.run(line, printed)
 
     def run(self, line: str, printed: str) -> None:
-        """Run one line of a shell, and find in its output what is said to be printed."""
+        """Run one line in a shell, and assert that its output contains the printed text."""
         words = shlex.split(line)
         if words[0] == "cd":
             self.directory /= words[1]
@@ -113,7 +113,7 @@ class Reader:
             assert printed in output, f"$ {line}\n{output}"
 
     def output(self, *words: str, code: int = 0) -> str:
-        """What a command prints; it must end with this exit code."""
+        """The output of a command, which must end with this exit code."""
         done = lifeline.run(
             words,
             cwd=self.directory,

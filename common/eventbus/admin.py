@@ -1,4 +1,4 @@
-"""What the admin pages share."""
+"""Shared building blocks of the admin pages."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """To look at with the view permission; nobody adds, changes or deletes here."""
+    """Viewable with the view permission; never addable, changeable or deletable."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -47,17 +47,17 @@ def product(product_id: int = 1, version: int = 1, **changes: Any) -> ProductCre
 
 
 def poison(product_id: int, version: int) -> ProductCreated:
-    """An event that the handler cannot stand, until :func:`heal`."""
+    """An event that makes the handler fail, until :func:`heal`."""
     return product(product_id, version, price=handlers.BROKEN)
 
 
 def hopeless(product_id: int, version: int) -> ProductCreated:
-    """The same, with an error that the handler's policy does not try again."""
+    """The same, with an error that the handler's policy does not retry."""
     return product(product_id, version, price=handlers.HOPELESS)
 
 
 def locked() -> OperationalError:
-    """What a busy SQLite file raises: trouble that passes."""
+    """The transient error of a busy SQLite file."""
     cause = sqlite3.OperationalError("database is locked")
     cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
     error = OperationalError("database is locked")
@@ -66,25 +66,25 @@ def locked() -> OperationalError:
 
 
 def called(*command: str) -> str:
-    """What a management command prints."""
+    """The output of a management command."""
     output = StringIO()
     call_command(*command, stdout=output, stderr=output)
     return output.getvalue()
 
 
 def written() -> list[str]:
-    """What the handler wrote, as ``product.version``, in its order."""
+    """What the handler wrote, as ``product.version``, in order."""
     return [str(row) for row in Written.objects.order_by("id")]
 
 
 def noted() -> list[str]:
-    """What a handler of the test's own noted, as ``product.version``, in its order."""
+    """What the test's own handler wrote, as ``product.version``, in order."""
     return [str(row) for row in Note.objects.order_by("id")]
 
 
 @pytest.fixture
 def own_handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[HandlerSubscription]]:
-    """What the test subscribes is there for its time alone."""
+    """Removes the test's subscriptions afterwards."""
     own = list(subscriptions.subscriptions)
     yield subscriptions.subscriptions
     subscriptions.subscriptions[:] = own
@@ -92,13 +92,13 @@ def own_handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[HandlerSubscr
 
 @pytest.fixture
 def heal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Call it, and the handler stands every event."""
+    """Call it to make the handler succeed for every event."""
     return lambda: monkeypatch.setattr(handlers, "broken_prices", set())
 
 
 @pytest.fixture
 def broker(settings: Settings) -> Iterator[EmbeddedBroker]:
-    """An embedded broker, which the settings name."""
+    """An embedded broker that the settings point to."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

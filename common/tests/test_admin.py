@@ -1,4 +1,4 @@
-"""The pages of the library open with the admin's own apps alone, on every supported Django."""
+"""The library's pages work with only the admin's own apps, on every supported Django."""
 
 import re
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def pages(bus: Bus) -> list[tuple[str, QuerySet[Model]]]:
-    """The admin pages of the library's models, of which each has a row."""
+    """The admin pages of the library's models, each with a row."""
     outbox.publish_all([product(), poison(2, 1), poison(2, 2), hopeless(3, 1), hopeless(4, 1)])
     bus.run()
     decisions.discard(ParkedEvent.objects.latest("id").pk, by="ann", reason="junk")

@@ -34,7 +34,7 @@ def test_events_go_through_a_broker_in_order_and_once(broker: EmbeddedBroker) ->
 
 
 def work() -> None:
-    """Be a worker until everything is read."""
+    """Run a worker until everything is read."""
     stop = threading.Event()
     stream = Stream(consumer("bus_tests"), stop)
     Worker(stream, "bus_tests", [TOPIC], stop, limits=Limits(drain=True)).run()

@@ -1,4 +1,4 @@
-"""What a handler publishes names the event that brought it about."""
+"""Events published by a handler name the event that caused them."""
 
 import json
 from collections.abc import Callable
@@ -29,13 +29,13 @@ def gone(event: Event[Any]) -> ProductDeleted:
 
 def origins(event_type: str) -> list[tuple[str, str | None, str, str]]:
     rows = OutboxEvent.objects.filter(type=event_type).order_by("position")
-    told = [json.loads(row.payload) for row in rows]
-    return [(e["subject"], e.get("causationid"), e["correlationid"], e["actor"]) for e in told]
+    published = [json.loads(row.payload) for row in rows]
+    return [(e["subject"], e.get("causationid"), e["correlationid"], e["actor"]) for e in published]
 
 
 @pytest.fixture
-def told(bus: Bus) -> list[tuple[str, str, str, str]]:
-    """Two products, made by two people in two requests. Returns what follow-ups must tell."""
+def expected(bus: Bus) -> list[tuple[str, str, str, str]]:
+    """Two products, created by two users in two requests. Returns what follow-ups must record."""
     for number, name in ((1, "ann"), (2, "bob")):
         with use(Context(f"request-{number}", partial(str, name))):
             outbox.publish(product(number))
@@ -43,21 +43,21 @@ def told(bus: Bus) -> list[tuple[str, str, str, str]]:
     return [("1", ids[0], "request-1", "ann"), ("2", ids[1], "request-2", "bob")]
 
 
-def test_a_handler_of_one_event_needs_to_say_nothing(
-    bus: Bus, told: list[tuple[str, str, str, str]], own_handlers: list[HandlerSubscription]
+def test_a_handler_of_one_event_has_a_cause(
+    bus: Bus, expected: list[tuple[str, str, str, str]], own_handlers: list[HandlerSubscription]
 ) -> None:
     @subscribe(ProductCreated)
     def follow(event: Event[Any]) -> None:
         outbox.publish(gone(event))
 
     bus.run()
-    assert origins("product.deleted") == told
+    assert origins("product.deleted") == expected
 
 
 @pytest.mark.parametrize("isolated", [False, True])
-def test_a_batch_handler_says_for_which_event_it_publishes(
+def test_a_batch_handler_states_the_cause(
     bus: Bus,
-    told: list[tuple[str, str, str, str]],
+    expected: list[tuple[str, str, str, str]],
     own_handlers: list[HandlerSubscription],
     isolated: bool,
 ) -> None:
@@ -68,11 +68,11 @@ def test_a_batch_handler_says_for_which_event_it_publishes(
                 outbox.publish_all([gone(event)])
 
     bus.run()
-    assert sorted(origins("product.deleted")) == told
+    assert sorted(origins("product.deleted")) == expected
 
 
 @pytest.mark.parametrize("numbers", [1, 2])
-def test_a_batch_handler_that_does_not_say_it_is_refused(
+def test_a_batch_handler_that_states_no_cause_is_refused(
     bus: Bus, own_handlers: list[HandlerSubscription], numbers: int
 ) -> None:
     @subscribe(ProductCreated, batch=True)
@@ -110,8 +110,8 @@ def test_it_is_the_same_in_a_retry(
     assert origins("product.deleted") == [("1", event_id, "request-1", "ann")]
 
 
-def test_a_batch_handler_may_go_on_from_nobody_by_saying_so(
-    bus: Bus, told: list[tuple[str, str, str, str]], own_handlers: list[HandlerSubscription]
+def test_a_batch_handler_may_publish_in_a_context_of_its_own(
+    bus: Bus, expected: list[tuple[str, str, str, str]], own_handlers: list[HandlerSubscription]
 ) -> None:
     @subscribe(ProductCreated, batch=True)
     def follow(events: list[Event[Any]]) -> None:
@@ -122,10 +122,10 @@ def test_a_batch_handler_may_go_on_from_nobody_by_saying_so(
     assert origins("product.deleted")[0][1:] == (None, "nightly", "system:nightly")
 
 
-def test_an_event_without_an_actor_is_followed_by_the_process(
-    bus: Bus, told: list[tuple[str, str, str, str]], own_handlers: list[HandlerSubscription]
+def test_without_an_actor_the_process_is_the_actor(
+    bus: Bus, expected: list[tuple[str, str, str, str]], own_handlers: list[HandlerSubscription]
 ) -> None:
-    """And not by the actor of the event around it."""
+    """Not the actor of the enclosing event."""
     row = OutboxEvent.objects.latest("position")
     anonymous = json.loads(row.payload)
     del anonymous["actor"]

@@ -1,4 +1,4 @@
-"""System checks: what is wrong with handlers is said before a worker starts."""
+"""System checks report broken handlers before a worker starts."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +18,7 @@ from eventbus.testing.bus import Bus
 
 @pytest.fixture
 def own_subscriptions(monkeypatch: pytest.MonkeyPatch) -> list[HandlerSubscription]:
-    """Subscriptions of this test alone."""
+    """Only the subscriptions of this test."""
     own: list[HandlerSubscription] = []
     for module in ("taking.subscriptions", "checks"):
         monkeypatch.setattr(f"eventbus.inbox.{module}.subscriptions", own)

@@ -17,19 +17,19 @@ from eventbus.checks import (
 
 
 def refusals() -> list[str]:
-    """Id, text and hint of what the check finds."""
+    """Id, message and hint of each error that the check reports."""
     found = database_can_hold_outbox_and_inbox()
     return [f"{message.id} {message.msg} {message.hint}" for message in found]
 
 
 @pytest.fixture
 def vendor(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Make Django's connection that of another database."""
+    """Change the vendor of Django's connection."""
     kind = type(connections["default"])
     return lambda name: monkeypatch.setattr(kind, "vendor", name)
 
 
-def test_the_databases_of_these_tests_are_fit() -> None:
+def test_the_databases_of_these_tests_are_supported() -> None:
     assert refusals() == []
 
 
@@ -72,7 +72,7 @@ def test_psycopg2_is_refused_in_one_line(
     vendor("postgresql")
     monkeypatch.setattr(psycopg_any, "is_psycopg3", False)
     [refusal] = refusals()
-    assert refusal.startswith("eventbus.E003 The event bus needs psycopg 3")
+    assert refusal.startswith("eventbus.E003 The event bus requires psycopg 3")
     assert 'python -m pip install "psycopg[binary]"' in refusal
 
 
@@ -80,8 +80,8 @@ def test_an_alias_that_names_no_database(settings: Settings) -> None:
     settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": "nowhere"}
     [refusal] = refusals()
     assert refusal == (
-        "eventbus.E001 EVENTBUS['DATABASE_ALIAS'] is wrong: DATABASES has no 'nowhere'. "
-        "Name one of these: default, bus."
+        "eventbus.E001 EVENTBUS['DATABASE_ALIAS'] is invalid: DATABASES has no 'nowhere'. "
+        "Use one of: default, bus."
     )
 
 

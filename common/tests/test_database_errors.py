@@ -1,4 +1,4 @@
-"""Which errors of the database are waited for: those that waiting heals, and no others."""
+"""Only transient database errors are waited out."""
 
 import sqlite3
 import threading
@@ -35,7 +35,7 @@ def of_postgresql(code: str) -> OperationalError:
 
 
 @pytest.mark.parametrize("code", sorted(PASSING_SQLSTATES))
-def test_what_waiting_heals_passes(code: str) -> None:
+def test_transient_codes(code: str) -> None:
     assert passes(of_postgresql(code))
 
 
@@ -46,7 +46,7 @@ def test_what_waiting_heals_passes(code: str) -> None:
         *("55000", "55006", "55P02", "55P04", "57014", "58P01", "XX000", "XX001"),
     ],
 )
-def test_what_waiting_does_not_heal_is_the_events(code: str) -> None:
+def test_other_codes_count_against_the_event(code: str) -> None:
     assert not passes(of_postgresql(code))
 
 
@@ -121,7 +121,7 @@ def test_a_handlers_misuse_of_its_cursor_is_parked(
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time in which the worker waits goes by at once, and so does its patience."""
+    """The worker's waits, and with them its patience, elapse immediately."""
     monkeypatch.setattr("eventbus.running.daemon.FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("eventbus.inbox.taking.patience.PATIENCE_SECONDS", 0.05)
@@ -139,7 +139,7 @@ def never_passes(monkeypatch: pytest.MonkeyPatch, subject: str) -> None:
 
 
 @pytest.mark.django_db
-def test_what_ought_to_pass_and_does_not_counts_while_the_database_answers(
+def test_transient_errors_that_persist_count_while_the_database_answers(
     bus: Bus, hurry: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     never_passes(monkeypatch, "1")
@@ -178,7 +178,7 @@ def test_the_same_in_a_replay(bus: Bus, hurry: None, monkeypatch: pytest.MonkeyP
 def test_no_event_is_to_blame_while_nothing_can_be_written(
     bus: Bus, hurry: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long that takes: here much longer than patience lasts."""
+    """However long that takes: here much longer than the patience lasts."""
     never_passes(monkeypatch, "1")
     passed: list[int] = []
     monkeypatch.setattr("eventbus.inbox.taking.patience.time.monotonic", lambda: 1.0 * len(passed))

@@ -9,7 +9,7 @@ PLACE = TopicPartition("t", 0)
 
 
 class Reader(InMemoryConsumer):
-    """Without a group; behind its first message, Kafka deletes all before an offset."""
+    """Without a group; after its first message, Kafka deletes everything before an offset."""
 
     def __init__(self, kafka: InMemoryKafka, begin: int) -> None:
         kafka.consumer("nobody")
@@ -37,11 +37,11 @@ def read(begin: int, end: int = 5) -> tuple[list[int], int]:
     return offsets, history.lost
 
 
-def test_what_is_deleted_meanwhile_is_counted_and_the_rest_is_read() -> None:
+def test_messages_deleted_meanwhile_are_counted_and_the_rest_is_read() -> None:
     assert read(begin=0) == ([0, 1, 2, 3, 4], 0)
     assert read(begin=3) == ([0, 3, 4], 2)
 
 
-def test_a_history_of_which_nothing_is_left_ends() -> None:
+def test_a_completely_deleted_history_ends() -> None:
     assert read(begin=5) == ([0], 4)
     assert read(begin=7) == ([0], 4)

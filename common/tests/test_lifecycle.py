@@ -57,11 +57,11 @@ stop = stop_on_signals()
 print("ready", flush=True)
 stop.wait()
 for stream in (sys.stdout, sys.stderr):
-    print("to nobody", file=stream, flush=True)
+    print("unread", file=stream, flush=True)
 pathlib.Path(sys.argv[1]).write_text("to its end")
 """
 TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])"
-"""A terminal window, in which a command runs; killed, it is a window that was closed."""
+"""A terminal window with a command in it; killing it is like closing the window."""
 
 
 def test_a_signal_in_the_middle_of_a_wait_does_not_hang() -> None:

@@ -1,4 +1,4 @@
-"""Where a change came from: taken from the request, or made up, but never trusted blindly."""
+"""The origin of a change: taken from the request or generated, but never trusted blindly."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def context_of(**headers: str) -> tuple[Context, HttpResponse]:
-    """The context inside a request with these headers, and the answer."""
+    """The context inside a request with these headers, and the response."""
     seen: list[Context] = []
 
     def view(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The library needs what its metadata names, and nothing else."""
+"""The library needs only the dependencies in its metadata."""
 
 import importlib
 import pkgutil

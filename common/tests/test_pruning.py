@@ -27,7 +27,7 @@ def remembered() -> list[str]:
     return sorted(InboxMessage.objects.values_list("event_id", flat=True), key=int)
 
 
-def test_old_rows_go_a_piece_at_a_time_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_rows_are_deleted_in_batches_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventbus.database.pruning.PIECE", 2)
     for number, days in enumerate([13.9, 15, 16, 17, 18, 19]):
         remember(number, days)
@@ -47,7 +47,7 @@ def test_it_waits_when_there_is_no_more(settings: Settings) -> None:
     assert remembered() == ["1"]
 
 
-def test_other_consumers_rows_are_theirs_to_prune() -> None:
+def test_rows_of_other_consumers_are_not_pruned() -> None:
     remember(1, 15, consumer="other")
     inbox_pruner("bus_tests").prune()
     assert remembered() == ["1"]
@@ -89,7 +89,7 @@ def test_an_inbox_that_forgets_before_kafka_does_is_refused(
 
 
 def relayed(number: int, days: float | None) -> None:
-    """An event that was relayed so many days ago, or waits."""
+    """An event that was relayed this many days ago, or is waiting."""
     outbox.publish(product(number))
     sent = None if days is None else timezone.now() - timedelta(days=days)
     OutboxEvent.objects.filter(aggregateid=number).update(published_at=sent)

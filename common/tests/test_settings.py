@@ -1,4 +1,4 @@
-"""The one setting: a key that is missing, misspelled or wrong is one line before anything runs."""
+"""The setting: missing, misspelled and invalid keys are reported in one line at startup."""
 
 import msgspec
 import pytest
@@ -14,11 +14,11 @@ RIGHT = {"SERVICE_NAME": "shop"}
 
 
 class Odd:
-    """A value of no type that any key takes."""
+    """A value of a type that no key accepts."""
 
 
 def errors(settings: Settings, configured: object) -> list[CheckMessage]:
-    """What the check says, as lines; and that reading the settings says the first of them."""
+    """The errors of the check; asserts that reading the settings raises the first of them."""
     settings.EVENTBUS = configured
     found = run_checks(tags=[TAG])
     if found:
@@ -33,9 +33,9 @@ def errors(settings: Settings, configured: object) -> list[CheckMessage]:
 def test_a_value_of_the_wrong_type(settings: Settings, key: str) -> None:
     [error] = errors(settings, {**RIGHT, key: Odd()})
     assert error.id == "eventbus.E001"
-    assert error.msg.startswith(f"EVENTBUS['{key}'] is wrong: ")
+    assert error.msg.startswith(f"EVENTBUS['{key}'] is invalid: ")
     assert error.hint is not None
-    assert error.hint.startswith("It is: ")
+    assert error.hint.startswith("Its meaning: ")
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -79,11 +79,11 @@ def test_all_mistakes_are_reported_at_once(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "shop", [("SERVICE_NAME", "shop")]])
-def test_something_else_than_a_dict(settings: Settings, value: object) -> None:
+def test_a_value_that_is_not_a_dict(settings: Settings, value: object) -> None:
     [error] = errors(settings, value)
     assert error.msg == "EVENTBUS must be a dict."
 
 
-def test_no_value_is_shown_for_it_may_be_a_password(settings: Settings) -> None:
+def test_values_are_not_shown_since_they_may_be_passwords(settings: Settings) -> None:
     [error] = errors(settings, {**RIGHT, "KAFKA": "hunter2"})
     assert "hunter2" not in f"{error.msg} {error.hint}"

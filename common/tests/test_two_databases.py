@@ -36,21 +36,21 @@ from eventbus.outbox.sequences import last_sequences
 from eventbus.running.lifecycle import missing_migrations
 from eventbus.testing.bus import Bus
 
-# Django refuses every query to a database that a test does not name.
+# Django rejects queries to databases that a test does not declare.
 pytestmark = [pytest.mark.django_db(databases=["bus"]), pytest.mark.usefixtures("second_database")]
 both = pytest.mark.django_db(databases=["default", "bus"])
 
 
 @pytest.fixture(params=["OwnRouter", "OppositeRouter"])
 def second_database(request: pytest.FixtureRequest, settings: Settings) -> None:
-    """The bus is in the second database, whatever the project's router thinks of that."""
+    """The bus is in the second database, whatever the project's router says."""
     settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": "bus"}
     settings.DATABASE_ROUTERS = [f"common.tests.routers.{request.param}"]
 
 
 @pytest.fixture
 def nothing_of_the_bus_in_default() -> Iterator[None]:
-    """Django's own queries to the first database are allowed; those to the bus's tables fail."""
+    """Fail queries to the bus's tables in the first database; Django's own are allowed."""
 
     def refuse(execute: Callable[..., Any], sql: str, *arguments: object) -> Any:
         assert "eventbus_" not in sql, sql
@@ -71,7 +71,7 @@ def test_events_are_published_relayed_and_handled_once(bus: Bus) -> None:
     assert InboxMessage.objects.count() == 3
 
 
-def test_what_fails_is_parked_and_tried_again(bus: Bus, heal: Callable[[], None]) -> None:
+def test_failed_events_are_parked_and_retried(bus: Bus, heal: Callable[[], None]) -> None:
     outbox.publish_all([poison(1, 1), product(1, 2), product(2)])
     bus.run()
     assert (health.parked(), health.dead()) == (2, 0)
@@ -118,8 +118,8 @@ def test_workers_are_seen(bus: Bus) -> None:
 
 
 def test_losses_are_kept_and_counted() -> None:
-    losses.tell("bus_tests", Loss(TopicPartition("t", 0), first=1, following=4))
-    losses.tell("bus_tests", Loss(TopicPartition("t", 0), first=1, following=6))
+    losses.report("bus_tests", Loss(TopicPartition("t", 0), first=1, following=4))
+    losses.report("bus_tests", Loss(TopicPartition("t", 0), first=1, following=6))
     assert health.lost() == 5
 
 
@@ -171,8 +171,8 @@ def test_a_check_of_another_database_asks_nothing_of_this_one(bus: Bus) -> None:
 
 
 @pytest.mark.django_db(databases=["default", "bus"], transaction=True)
-def test_a_transaction_of_another_database_is_none() -> None:
-    line = r"^outbox\.publish\(\) needs a transaction .*: transaction\.atomic\(using='bus'\)$"
+def test_a_transaction_of_another_database_does_not_count() -> None:
+    line = r"^outbox\.publish\(\) requires a transaction .*: transaction\.atomic\(using='bus'\)$"
     with transaction.atomic(), pytest.raises(NoTransaction, match=line):
         outbox.publish(product())
     with transaction.atomic(using="bus"):
@@ -183,7 +183,7 @@ def test_a_transaction_of_another_database_is_none() -> None:
 @both
 @pytest.mark.parametrize("publish", [outbox.publish, lambda e, **o: outbox.publish_all([e], **o)])
 def test_a_change_in_another_database_is_refused(publish: Callable[..., object]) -> None:
-    line = r"^The change is in the database 'default' and the outbox in 'bus' .*$"
+    line = r"^The change is in the database 'default' but the outbox is in 'bus' .*$"
     expected = pytest.raises(WrongDatabase, match=line)
     with transaction.atomic(), transaction.atomic(using="bus"), expected as raised:
         publish(product(), using="default")

@@ -1,4 +1,4 @@
-"""What nobody thought about is closed: new views, and filters that would show rows."""
+"""Secure defaults: new views need a login, and filters must not reveal rows."""
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -46,7 +46,7 @@ class KeysView(generics.ListAPIView[ParkedKey]):
 
 
 def broken() -> None:
-    raise AssertionError("nobody who may not see details makes them be looked up")
+    raise AssertionError("details must not be computed for users who may not see them")
 
 
 urlpatterns = [
@@ -85,7 +85,7 @@ def test_a_route_without_values_is_not_left_out() -> None:
         pages({"pk": ["no number"]})
 
 
-def test_details_of_readiness_are_for_those_who_may_see_them(client: Client) -> None:
+def test_readiness_details_need_a_permission(client: Client) -> None:
     assert client.get("/readyz-of-nobody").json() == {"status": "ok", "database": "ok"}
     user = User.objects.create_user("ada")
     headers = {"Authorization": f"Token {Token.objects.create(user=user).key}"}
@@ -126,7 +126,7 @@ class View:
     filterset_fields: list[str] | None = None
 
 
-def test_relations_are_filtered_without_a_look_at_the_other_table(
+def test_relations_are_filtered_without_querying_the_other_table(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     request = APIRequestFactory().get("/")
@@ -138,7 +138,7 @@ def test_relations_are_filtered_without_a_look_at_the_other_table(
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "1.5", str(2**63), "9" * 5_000, "\x00"])
-def test_what_is_no_id_is_refused(value: str) -> None:
+def test_an_invalid_id_is_rejected(value: str) -> None:
     assert not KeyFilter({"parked_key": value}, ParkedEvent.objects.all()).is_valid()
 
 

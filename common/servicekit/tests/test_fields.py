@@ -1,4 +1,4 @@
-"""Fields of serializers."""
+"""Serializer fields."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Logs: one line an event, with the traceback where there is one."""
+"""Logs: one line per event, including its traceback, if any."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from common.servicekit.logs import logging_config
 
 @pytest.fixture
 def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What a program with our logging prints, as JSON."""
+    """The JSON output of a program with this logging configuration."""
     output = StringIO()
     config = logging_config("INFO", as_json=True)
     config["handlers"]["stderr"]["stream"] = output
@@ -42,7 +42,7 @@ def test_an_exception_is_one_line_with_its_traceback(
     assert (library["logger"], ours["place"]) == ("django.request", "shelf")
 
 
-def test_what_is_bound_to_the_request_is_on_every_line(
+def test_context_bound_to_the_request_is_on_every_line(
     lines: Callable[[], list[dict[str, Any]]],
 ) -> None:
     with structlog.contextvars.bound_contextvars(correlation_id="order-4711"):

@@ -1,4 +1,4 @@
-"""Times at the edge of the calendar: what is valid comes in, what cannot be held is left out."""
+"""Times at the edge of the calendar: valid ones are accepted, unrepresentable ones dropped."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def test_a_time_with_a_year_of_margin_is_held(time: str, moment: datetime) -> No
 
 
 @pytest.mark.parametrize("time", INVALID)
-def test_what_is_no_rfc_3339_is_refused_by_name(time: str) -> None:
+def test_an_invalid_time_is_refused_by_name(time: str) -> None:
     assert not is_rfc3339(time)
     for read in in_both_modes(time):
         with pytest.raises(InvalidEvent, match="time"):

@@ -24,12 +24,12 @@ def test_values_are_stored_as_the_fields_store_them_and_the_others_get_their_def
     assert timezone.now() - last.started_at < timedelta(minutes=1)
 
 
-def test_no_rows_are_no_trouble() -> None:
+def test_no_rows_are_accepted() -> None:
     insert(WorkerState, ("consumer", "host", "pid"), [])
     assert not WorkerState.objects.exists()
 
 
-def test_where_one_row_cannot_be_written_none_is() -> None:
+def test_if_one_row_fails_none_is_written() -> None:
     rows = [("group", "1", "/x"), ("group", "2", "/x"), ("group", "1", "/x")]
     with pytest.raises(IntegrityError), transaction.atomic():
         insert(InboxMessage, ("consumer", "event_id", "source"), rows)

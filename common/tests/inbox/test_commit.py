@@ -1,4 +1,4 @@
-"""Errors that show only at COMMIT: they count like any other, and what is said is committed.
+"""Errors at COMMIT: they count like any other, and only committed work is reported.
 
 A foreign key is checked at COMMIT on both databases, so these tests need real transactions.
 """
@@ -106,8 +106,10 @@ def test_what_fails_at_commit_for_both_kinds_is_in_both_lines(
     assert written() == noted() == []
 
 
-def test_nothing_is_said_before_it_is_committed(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither log nor signal tell of parking when that could not be committed."""
+def test_nothing_is_reported_before_it_is_committed(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither log nor signals report parking that could not be committed."""
     publish(poison(1, 1))
     heard = []
     database = type(connections["default"])
@@ -135,10 +137,10 @@ def test_nothing_is_said_before_it_is_committed(bus: Bus, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("isolated", [False, True])
 @pytest.mark.parametrize("swallow", ["sql", "django"])
-def test_a_handler_that_goes_on_after_an_error_is_not_taken_for_done(
+def test_a_handler_that_continues_after_an_error_does_not_succeed(
     bus: Bus, own_handlers: list[HandlerSubscription], swallow: str, isolated: bool
 ) -> None:
-    """PostgreSQL and Django answer such a COMMIT with a rollback, and say nothing."""
+    """PostgreSQL and Django silently turn such a COMMIT into a rollback."""
 
     @subscribe(ProductCreated, isolated=isolated)
     def careless(event: Event[Any]) -> None:
@@ -156,13 +158,13 @@ def test_a_handler_that_goes_on_after_an_error_is_not_taken_for_done(
     is_lost = swallow == "django" or connection.vendor == "postgresql"
     if is_lost:
         row = ParkedEvent.objects.get()
-        assert "transaction.atomic() around what may fail" in row.error
+        assert "wrap statements that may fail in transaction.atomic()" in row.error
     assert tally.failed == is_lost
     assert written() == ([] if is_lost and not isolated else ["1.1"])
     assert InboxMessage.objects.count() == 1
 
 
-def test_what_was_done_before_the_database_went_away_is_counted(
+def test_work_done_before_an_outage_of_the_database_is_counted(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eventbus.running.daemon.FIRST_PAUSE_SECONDS", 0)

@@ -1,4 +1,4 @@
-"""Isolated handlers: the failure of one is its own, and so is its line of retries."""
+"""Isolated handlers: each fails on its own, and has its own line of retries."""
 
 import json
 import threading
@@ -38,7 +38,7 @@ def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 policy = Retry(attempts=2, backoff=10, jitter=False)
 bad: set[str] = set()
-"""What :func:`note` cannot stand, as ``product.version``."""
+"""What makes :func:`note` fail, as ``product.version``."""
 
 
 def note(event: Event[Any]) -> None:
@@ -69,7 +69,7 @@ def publish(*events: ProductCreated) -> None:
 
 
 def lines() -> dict[tuple[str, str], tuple[str, list[int | None]]]:
-    """What waits: key, handler without its module, state of the line, versions."""
+    """The lines: key, handler without its module, state, versions of the waiting events."""
     found = {}
     for key in ParkedKey.objects.exclude(state="clear").order_by("key", "handler"):
         versions = [parked_message(row).event().sequence for row in key.line()]
@@ -159,7 +159,7 @@ def test_an_event_for_isolated_handlers_alone(
     assert lines() == {("1", "note"): ("retrying", [1])}
 
 
-def test_two_isolated_handlers_do_not_share_a_fate(bus: Bus, isolated: str) -> None:
+def test_two_isolated_handlers_fail_independently(bus: Bus, isolated: str) -> None:
     bad.add("1.1")
     seen = []
 
@@ -217,7 +217,7 @@ def test_signals_name_the_line(bus: Bus, isolated: str, heal: Callable[[], None]
 def test_a_handler_that_becomes_isolated_gets_what_was_parked_for_it(
     bus: Bus, own_handlers: list[HandlerSubscription]
 ) -> None:
-    """So that a handler which fails can be set apart from the others, whose events wait for it."""
+    """So that a failing handler can be separated from the others, whose events wait for it."""
     bad.clear()
     bad.update({"1.1", "1.2"})
     subscribe(ProductCreated, retry=policy)(note)
@@ -240,7 +240,7 @@ def test_a_handler_that_becomes_isolated_gets_what_was_parked_for_it(
 def test_it_waits_in_the_shared_line_to_the_end_of_that(
     bus: Bus, own_handlers: list[HandlerSubscription], heal: Callable[[], None]
 ) -> None:
-    """Its own line has begun by then, but must not overtake what waits for it in the shared one."""
+    """Its own line exists by then, but must not overtake its events in the shared one."""
     bad.clear()
     bad.add("1.1")
     subscribe(ProductCreated, retry=policy)(note)
@@ -295,7 +295,7 @@ def parked(*words: str) -> str:
 
 @pytest.fixture
 def renamed(bus: Bus, own_handlers: list[HandlerSubscription]) -> int:
-    """An event that waits for a handler which does not exist any more. Returns its id."""
+    """An event that waits for a handler that no longer exists. Returns its id."""
     bad.clear()
     bad.add("1.1")
     subscribe(ProductCreated, isolated=True, retry=policy)(note)
@@ -305,7 +305,7 @@ def renamed(bus: Bus, own_handlers: list[HandlerSubscription]) -> int:
     return ParkedEvent.objects.get().pk
 
 
-def test_what_waits_for_a_handler_that_is_gone_stays_and_says_so(
+def test_events_for_a_removed_handler_remain_and_are_reported(
     bus: Bus, renamed: int, own_handlers: list[HandlerSubscription]
 ) -> None:
     assert bus.travel(days=1).handled == 0
@@ -313,13 +313,13 @@ def test_what_waits_for_a_handler_that_is_gone_stays_and_says_so(
     bus.run()
     assert written() == ["1.1", "1.2"]
     assert health.dead() == 1
-    assert "no such handler" in parked("list")
+    assert "handler not found" in parked("list")
     [line] = json.loads(parked("list", "--json"))
     assert (line["handler"], line["waiting"]) == (NAME, 1)
-    assert f"{NAME} alone. No such handler exists" in parked("show", str(renamed))
+    assert f"only {NAME}. Handler not found" in parked("show", str(renamed))
     messages = [m for m in run_checks(databases=["default"]) if m.id == "eventbus_inbox.W002"]
     assert [NAME in message.msg for message in messages] == [True]
-    with pytest.raises(CommandError, match="does not exist any more: give it its old name back"):
+    with pytest.raises(CommandError, match="no longer exists: restore the handler's name"):
         parked("retry", str(renamed))
     bad.clear()
     subscribe(ProductCreated, isolated=True)(note)
@@ -336,11 +336,11 @@ def test_retrying_everything_names_what_cannot_be_retried(
     out = StringIO()
     with pytest.raises(SystemExit, match="1"):
         call_command("parked", "retry", "--all", stdout=out, stderr=out)
-    assert f"Not retried: 1 events, 1, for {NAME}. No such handler exists." in out.getvalue()
+    assert f"Not retried: 1 events, 1, for {NAME}. Handler not found." in out.getvalue()
     assert "1 handled, 1 still parked" in out.getvalue()
 
 
-def test_what_waits_for_a_handler_that_is_gone_can_be_discarded(renamed: int) -> None:
+def test_events_for_a_removed_handler_can_be_discarded(renamed: int) -> None:
     parked("discard", str(renamed), "--reason", "the handler is gone")
     assert health.dead() == 0
     assert lines() == {}

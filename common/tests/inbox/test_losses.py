@@ -1,4 +1,4 @@
-"""Retention overran the group: what was deleted unread is told once, kept, and shown."""
+"""Retention overtakes the group: unread deletions are reported once, recorded, and shown."""
 
 import threading
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from eventbus.testing.kafka import InMemoryConsumer, Record
 pytestmark = pytest.mark.django_db
 
 KEYS = (1, 2, 3, 5, 7)
-TOLD = "Kafka deleted messages before they were read: they are lost to this service"
+REPORT = "Kafka deleted messages before they were read: this service has lost them"
 
 
 @pytest.fixture
@@ -65,13 +65,11 @@ def publish(bus: Bus, *versions: int, product_id: int = 1) -> None:
 
 
 def place_of(bus: Bus) -> TopicPartition:
-    """The partition that product 1 is in."""
+    """The partition of product 1."""
     return next(TopicPartition(r.topic, r.partition) for r in bus.kafka.records(TOPIC))
 
 
-def test_what_retention_took_is_told_once_and_the_rest_is_handled(
-    bus: Bus, heard: list[Any]
-) -> None:
+def test_a_loss_is_reported_once_and_the_rest_is_handled(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1, 2)
     bus.consume()
     publish(bus, 3, 4, 5, 6)
@@ -84,7 +82,7 @@ def test_what_retention_took_is_told_once_and_the_rest_is_handled(
     [row] = LostMessages.objects.all()
     assert (row.topic, row.partition, row.first, row.last, row.count) == (*place, 2, 4, 3)
     assert heard == [("bus_tests", None, (*place, 2), 3)]
-    [line] = [line for line in lines if line["event"] == TOLD]
+    [line] = [line for line in lines if line["event"] == REPORT]
     assert (line["partition"], line["messages"]) == (f"{TOPIC}/{place.partition}", 3)
     assert (health.lost(), "3 lost" in str(tally)) == (3, True)
     with logged() as lines:
@@ -92,7 +90,7 @@ def test_what_retention_took_is_told_once_and_the_rest_is_handled(
     assert (lines, len(heard)) == ([], 1)
 
 
-def test_a_partition_that_is_empty_now_is_told_of_as_well(bus: Bus, heard: list[Any]) -> None:
+def test_an_emptied_partition_is_reported_too(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3)
@@ -103,7 +101,7 @@ def test_a_partition_that_is_empty_now_is_told_of_as_well(bus: Bus, heard: list[
     assert bus.consume().lost == 0
 
 
-def test_more_that_is_deleted_before_the_group_has_gone_on_is_told_as_well(
+def test_further_deletions_before_the_group_resumes_are_reported_too(
     bus: Bus, heard: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(bus, 1)
@@ -120,18 +118,18 @@ def test_more_that_is_deleted_before_the_group_has_gone_on_is_told_as_well(
 
 
 def test_a_group_that_has_read_nothing_yet_has_lost_nothing(bus: Bus, heard: list[Any]) -> None:
-    """What was deleted before a service was there is not its own."""
+    """Messages deleted before a service existed are no loss to it."""
     publish(bus, 1, 2, 3)
     place = place_of(bus)
     bus.kafka.delete_records({place: 2})
     with logged("warning") as lines:
         bus.consume()
     assert (written(), heard, LostMessages.objects.count()) == (["1.3"], [], 0)
-    [line] = [line for line in lines if "first message that is left" in line["event"]]
+    [line] = [line for line in lines if "first remaining message" in line["event"]]
     assert (line["partition"], line["first"]) == (f"{TOPIC}/{place.partition}", 2)
 
 
-def test_a_topic_made_anew_is_read_from_its_start(bus: Bus, heard: list[Any]) -> None:
+def test_a_recreated_topic_is_read_from_its_start(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1, 2, 3)
     place = place_of(bus)
     bus.consume()
@@ -140,11 +138,11 @@ def test_a_topic_made_anew_is_read_from_its_start(bus: Bus, heard: list[Any]) ->
     with logged() as lines:
         bus.consume()
     assert (written()[-1], heard) == ("1.4", [])
-    assert any("made anew" in line["event"] for line in lines)
+    assert any("recreated" in line["event"] for line in lines)
 
 
 class Slow(InMemoryConsumer):
-    """Between two polls, retention goes on."""
+    """Retention deletes messages between two polls."""
 
     overrun: dict[TopicPartition, int] | None = None
 
@@ -163,7 +161,7 @@ def work(consumer: InMemoryConsumer, batch_size: int = 1) -> Tally:
     return worker.tally
 
 
-def test_retention_that_overruns_a_worker_in_mid_run_is_told(bus: Bus, heard: list[Any]) -> None:
+def test_losses_of_a_running_worker_are_reported(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1, 2, 3, 4)
     bus.kafka.consumer("bus_tests")
     consumer = Slow(bus.kafka, bus.kafka.groups["bus_tests"])
@@ -172,7 +170,7 @@ def test_retention_that_overruns_a_worker_in_mid_run_is_told(bus: Bus, heard: li
     assert (written(), len(heard)) == (["1.1", "1.4"], 1)
 
 
-def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(
+def test_losses_of_a_worker_waiting_for_its_database_are_reported(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(bus, 1, 2)
@@ -193,7 +191,7 @@ def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(
     assert written() == ["1.2"]
 
 
-def test_a_database_that_is_away_delays_the_telling_and_no_event_overtakes_it(
+def test_a_database_outage_delays_the_report_and_no_event_overtakes_it(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(bus, 1)
@@ -202,22 +200,22 @@ def test_a_database_that_is_away_delays_the_telling_and_no_event_overtakes_it(
     bus.kafka.delete_records({place_of(bus): 2})
     failures = [locked(), locked()]
     seen = []
-    real = losses.tell
+    real = losses.report
 
-    def tell(consumer: str, loss: Loss) -> None:
+    def report(consumer: str, loss: Loss) -> None:
         if failures:
             raise failures.pop()
         seen.append(written())
         real(consumer, loss)
 
-    monkeypatch.setattr(losses, "tell", tell)
+    monkeypatch.setattr(losses, "report", report)
     monkeypatch.setattr("eventbus.running.daemon.FIRST_PAUSE_SECONDS", 0)
     assert bus.consume().lost == 1
     assert seen == [["1.1"]]
     assert written() == ["1.1", "1.3"]
 
 
-def test_kafka_that_is_away_when_the_first_offset_is_asked_for_is_waited_for(
+def test_a_kafka_outage_while_finding_the_first_offset_is_waited_out(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)

@@ -1,10 +1,10 @@
-"""The worker's core against a model: whatever happens, nothing is lost, doubled or reordered.
+"""The worker's core against a model: whatever happens, nothing is lost, duplicated or reordered.
 
 The model is one list of versions for each product and line: what was published and not discarded,
-in its order. There are three lines: that of the handlers that share one fate, and those of two
-isolated handlers, of one event and of many. Hypothesis makes up histories of publishing, failures,
-crashes, rebalances, retries, decisions and redeployments that change who is isolated, and looks for
-the shortest one that breaks a promise.
+in order. There are three lines: one shared by the handlers that are not isolated, and those of two
+isolated handlers, one for single events and one for batches. Hypothesis generates histories of
+publishing, failures, crashes, rebalances, retries, decisions and redeployments that change which
+handlers are isolated, and looks for the shortest one that breaks a promise.
 """
 
 import threading
@@ -54,7 +54,7 @@ MAKE = st.sampled_from([product, product, poison, hopeless])
 
 policy = Retry(attempts=2, backoff=10, jitter=False)
 cannot_note: set[tuple[str, int]] = set()
-"""What the isolated handlers cannot stand: one of them, and a remainder of the version."""
+"""What makes an isolated handler fail: its name, and a remainder of the version."""
 
 
 def note(event: Event[Any]) -> None:
@@ -70,13 +70,13 @@ def _note(name: str, event: Event[Any]) -> None:
     assert event.sequence is not None
     Note.objects.create(subject=f"{name} {event.subject}", sequence=event.sequence)
     if (name, event.sequence % 3) in cannot_note:
-        raise ValueError(f"{name} cannot stand {event.sequence}")
+        raise ValueError(f"{name} fails for {event.sequence}")
 
 
 class CommitsFail:
-    """In the place of ``transaction.atomic``: what an isolated handler wrote cannot be committed.
+    """Replaces ``transaction.atomic``: the writes of an isolated handler cannot be committed.
 
-    As with a deferred constraint, the error comes at the end of the outermost block.
+    As with a deferred constraint, the error is raised at the end of the outermost block.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Crash(BaseException):
 
 
 class Member(Worker):
-    """A worker that is run step by step, and that never leaves by itself."""
+    """A worker that runs step by step, and never leaves by itself."""
 
     def join(self) -> "Member":
         self.stream.join(self.topics)
@@ -220,7 +220,7 @@ class History(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def commits_fail(self, data: DataObject) -> None:
-        """In one step, those of all transactions in which an isolated handler is at work."""
+        """Make the commits of all transactions with an isolated handler fail, for one step."""
         member = data.draw(st.sampled_from(self.members))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(transaction, "atomic", CommitsFail())
@@ -291,7 +291,7 @@ class History(RuleBasedStateMachine):
         return data.draw(st.sampled_from(list(line)))
 
     def _lines_of(self, key: ParkedKey) -> list[str]:
-        """Whose events wait there."""
+        """The lines of the model whose events wait there."""
         if key.handler:
             return [key.handler.rpartition(".")[2]]
         apart = {name.rpartition(".")[2] for name in key.apart}

@@ -1,4 +1,4 @@
-"""Parked events are tried again on schedule, in order, until they are handled or dead."""
+"""Parked events are retried on schedule, in order, until they are handled or dead."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -34,9 +34,7 @@ def states() -> list[str]:
     return [event.state for event in ParkedEvent.objects.all()]
 
 
-def test_it_is_tried_when_its_time_has_come_and_not_before(
-    bus: Bus, heal: Callable[[], None]
-) -> None:
+def test_it_is_retried_when_due_and_not_before(bus: Bus, heal: Callable[[], None]) -> None:
     publish(poison(1, 1), product(1, 2))
     bus.run()
     heal()
@@ -116,7 +114,7 @@ def test_many_followers_run_in_batches(
     assert written() == [f"1.{version}" for version in range(1, 1203)]
 
 
-def test_an_event_without_a_key_is_tried_again_too_and_holds_nobody(
+def test_an_event_without_a_key_is_retried_and_holds_no_other(
     bus: Bus, heal: Callable[[], None]
 ) -> None:
     publish(poison(1, 1), poison(2, 1))
@@ -132,7 +130,7 @@ def test_an_event_without_a_key_is_tried_again_too_and_holds_nobody(
     assert written() == ["1.1", "2.1"]
 
 
-def test_trouble_of_the_database_counts_against_no_parked_event(
+def test_transient_database_errors_count_against_no_parked_event(
     bus: Bus, heal: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(poison(1, 1))
@@ -173,7 +171,7 @@ def test_waits_are_within_their_bounds(
         assert wait <= timedelta(seconds=full) + rounding
 
 
-def test_what_does_not_fit_its_contract_is_never_tried_again() -> None:
+def test_a_contract_violation_is_never_retried() -> None:
     assert Retry().wait(1, ContractViolation("no")) is None
 
 

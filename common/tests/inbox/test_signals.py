@@ -1,4 +1,4 @@
-"""Django signals of the worker: each tells of what has happened, and disturbs nothing."""
+"""Django signals of the worker: each reports what has happened, and affects nothing."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def heard() -> Iterator[list[Any]]:
-    """What was heard: name, subject and sequence of the event, and the rest."""
+    """The received signals: name, subject and sequence of the event, and the rest."""
     found = []
     receivers = {}
 
@@ -80,7 +80,7 @@ def test_an_event_that_fails_is_parked_and_handled_later(
     assert names(heard) == [("event_received", "1.1"), ("event_handled", "1.1")]
 
 
-def test_what_is_no_event_is_parked_without_one(bus: Bus, heard: list[Any]) -> None:
+def test_an_invalid_message_is_parked_without_an_event(bus: Bus, heard: list[Any]) -> None:
     bus.send("product.events", b"oops")
     bus.consume()
     [(name, event, rest)] = heard
@@ -88,7 +88,7 @@ def test_what_is_no_event_is_parked_without_one(bus: Bus, heard: list[Any]) -> N
     assert rest["place"].offset == 0
 
 
-def test_a_receiver_that_raises_disturbs_nobody(bus: Bus) -> None:
+def test_a_receiver_that_raises_affects_nothing(bus: Bus) -> None:
     def fail(**values: object) -> None:
         assert Written.objects.exists()
         raise RuntimeError("receiver")

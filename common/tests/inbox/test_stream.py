@@ -1,4 +1,4 @@
-"""Reading again what could not be processed."""
+"""Rereading what could not be processed."""
 
 import threading
 
@@ -19,7 +19,7 @@ def kafka() -> InMemoryKafka:
 
 
 def read(stream: Stream) -> list[tuple[int, int]]:
-    """All that comes, as partition and offset."""
+    """All records, as partition and offset."""
     found = []
     while batches := stream.poll(timeout_ms=0, max_records=2):
         found += [(r.partition, r.offset) for records in batches.values() for r in records]
@@ -37,7 +37,7 @@ def member(kafka: InMemoryKafka) -> tuple[InMemoryConsumer, Stream]:
     return consumer, stream
 
 
-def test_what_is_rewound_comes_again_as_far_as_it_is_still_ours(kafka: InMemoryKafka) -> None:
+def test_only_assigned_partitions_are_rewound(kafka: InMemoryKafka) -> None:
     consumer, stream = member(kafka)
     batches = stream.poll(timeout_ms=0, max_records=12)
     member(kafka)

@@ -1,4 +1,4 @@
-"""The worker's life: what it outlives, and what it ends for."""
+"""The worker's lifecycle: what it survives, and what ends it."""
 
 import threading
 
@@ -25,7 +25,7 @@ AWAY = "waiting for the database"
 
 
 class Failing(InMemoryConsumer):
-    """Raises these errors, one a poll, before it does its work; it cannot even leave."""
+    """Raises these errors, one per poll, before it works; it cannot even leave the group."""
 
     def __init__(self, kafka: InMemoryKafka, errors: list[KafkaError]) -> None:
         kafka.consumer("bus_tests")
@@ -46,7 +46,7 @@ def work(consumer: InMemoryConsumer) -> None:
     Worker(Stream(consumer, stop), "bus_tests", [TOPIC], stop, limits=Limits(drain=True)).run()
 
 
-def test_it_outlives_an_outage_and_says_so_once(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_survives_an_outage_and_logs_it_once(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
     outbox.publish(product())
     bus.relay()

@@ -1,4 +1,4 @@
-"""Only the relay that holds the lock sends and marks, whatever becomes of its session."""
+"""Only the relay that holds the lock sends and marks, whatever happens to its session."""
 
 import os
 import threading
@@ -56,7 +56,7 @@ def waiting() -> list[str]:
 
 
 def eventually(answer: Callable[[], Any]) -> Any:
-    """Ask until there is an answer: the database has no event to wait for."""
+    """Poll until there is a result: the database offers no event to wait for."""
     deadline = time.monotonic() + SECONDS
     while not (found := answer()):
         assert time.monotonic() < deadline
@@ -72,7 +72,7 @@ def number(statement: str) -> int | None:
 
 
 class Named(InMemoryProducer):
-    """Notes which relay sent what."""
+    """Records which relay sent what."""
 
     def __init__(self, kafka: InMemoryKafka, name: str, sent: list[tuple[str, str]]) -> None:
         super().__init__(kafka)
@@ -92,7 +92,7 @@ class Named(InMemoryProducer):
 
 @contextmanager
 def running(*relays: str, kafka: InMemoryKafka, sent: list[tuple[str, str]]) -> Iterator[None]:
-    """Relays in threads, each with a database session of its own."""
+    """Relays in threads, each with its own database session."""
     stop = threading.Event()
     databases = [ThreadPoolExecutor(1) for _ in relays]
     threads = [
@@ -112,7 +112,7 @@ def running(*relays: str, kafka: InMemoryKafka, sent: list[tuple[str, str]]) -> 
 
 
 def lock_rows() -> Any:
-    """Lock all rows of the outbox as somebody else, until the answer is closed."""
+    """Lock all rows of the outbox from another session, until the returned connection is closed."""
     holder = connection.copy()
     with holder.cursor() as cursor:
         cursor.execute("BEGIN")
@@ -139,7 +139,7 @@ def test_a_session_that_dies_while_pruning_leaves_one_relay_that_sends(bus: Bus)
 
 
 class Losing(InMemoryProducer):
-    """Loses the relay's session while Kafka takes its time with a batch."""
+    """Loses the relay's session while Kafka is processing a batch."""
 
     def __init__(self, kafka: InMemoryKafka, sent: list[str], lose: Callable[[], None]) -> None:
         super().__init__(kafka)
@@ -163,7 +163,7 @@ class Losing(InMemoryProducer):
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Any]:
-    """One whose session can be lost: SQLite's in memory cannot."""
+    """A database whose session can be lost, unlike SQLite's in-memory database."""
     if connection.vendor == "postgresql":
         yield connections["default"]
         return
@@ -275,7 +275,7 @@ def test_a_forked_child_neither_relays_nor_keeps_the_lock(tmp_path: Path) -> Non
     with active_session() as session:
         reading, writing = os.pipe()
         child = os.fork()
-        if not child:  # it must not return into pytest
+        if not child:  # must not return into pytest
             refused = [is_refused(session.confirm), is_refused(lock.check)]
             os.close(writing)
             os.read(reading, 1)
@@ -325,7 +325,7 @@ def test_a_lock_file_that_is_no_longer_there_is_no_lock(
     assert first is not None
     assert FileLock.take(path) is None
     change(path)
-    with pytest.raises(LockLost, match="no longer the file"):
+    with pytest.raises(LockLost, match="no longer the locked file"):
         first.check()
     second = FileLock.take(path)
     assert second is not None
@@ -366,4 +366,4 @@ def test_pruning_gets_its_turn_while_rows_keep_coming(
     with active_session() as session:
         relay.relay_waiting(session)
     assert waiting() != []
-    assert left == [2, 1, 0, 0]  # a piece a batch, no more
+    assert left == [2, 1, 0, 0]  # one piece per batch

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 def sent(kafka: InMemoryKafka) -> list[str]:
-    """Keys of what Kafka holds, in the order of the offsets of each partition."""
+    """The keys stored in Kafka, in offset order within each partition."""
     return [(record.key or b"").decode() for record in kafka.records(TOPIC)]
 
 
@@ -64,13 +64,13 @@ def test_what_breaks_the_contract_is_refused_and_named(changes: dict[str, Any], 
     assert not OutboxEvent.objects.exists()
 
 
-def test_what_kafka_would_not_carry_is_refused() -> None:
+def test_what_kafka_would_not_accept_is_refused() -> None:
     with pytest.raises(EventTooLarge):
         outbox.publish(product(description="x" * 1_000_000))
     assert not OutboxEvent.objects.exists()
 
 
-def test_the_event_tells_of_its_origin() -> None:
+def test_the_event_records_its_origin() -> None:
     with use(Context("request-1", lambda: "eve", causation_id="event-0", traceparent="00-a-b-01")):
         outbox.publish(product())
     payload = OutboxEvent.objects.get().payload
@@ -105,7 +105,7 @@ def test_without_kafka_nothing_is_marked_and_nothing_lost(bus: Bus) -> None:
 
 
 class Refusing(InMemoryProducer):
-    """Takes what comes before the event of one key, and refuses that one."""
+    """Accepts messages up to the event of one key, and rejects that one."""
 
     refused = b"2"
 
@@ -135,7 +135,7 @@ def test_a_refused_event_is_sent_again_and_none_overtakes_it(bus: Bus) -> None:
 
 
 class Scripted(InMemoryProducer):
-    """Does what the test says instead of waiting for acknowledgements."""
+    """Runs the test's script instead of waiting for acknowledgements."""
 
     def __init__(self, kafka: InMemoryKafka, on_flush: Callable[[], None]) -> None:
         super().__init__(kafka)
@@ -146,7 +146,7 @@ class Scripted(InMemoryProducer):
         super().flush(timeout=0)
 
 
-def test_an_outage_is_said_once_however_long_it_lasts(bus: Bus) -> None:
+def test_an_outage_is_logged_once_however_long_it_lasts(bus: Bus) -> None:
     outbox.publish(product())
     stop = threading.Event()
     rounds = iter(range(3))

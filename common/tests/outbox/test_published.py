@@ -1,4 +1,4 @@
-"""A project publishes what it declares; a contract that it imports to consume is another's."""
+"""A project publishes what it declares; contracts imported for consuming are not its own."""
 
 import json
 import sys
@@ -86,7 +86,7 @@ def test_publishing_it_is_refused_in_one_line(consumed: type[Contract]) -> None:
     assert not OutboxEvent.objects.exists()
 
 
-def test_a_contract_that_is_declared_is_all_of_that(
+def test_a_declared_contract_is_published(
     consumed: type[Contract], broker: EmbeddedBroker, settings: Settings, client: Client
 ) -> None:
     declared = [*settings.EVENTBUS["PUBLISHES"], "stock_contracts"]

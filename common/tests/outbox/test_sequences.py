@@ -1,4 +1,4 @@
-"""Where subjects ended is remembered with their last event, and never set back."""
+"""The last sequence of a subject is stored with its last event, and never decreases."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -49,7 +49,7 @@ def test_only_what_ended_is_known_after_pruning() -> None:
     assert last_sequences("order", ["2"]) == last_sequences("product", []) == {}
 
 
-def test_it_is_never_set_back() -> None:
+def test_it_never_decreases() -> None:
     outbox.publish_all([deleted(1, 9), deleted(2, 1)])
     outbox.publish_all([deleted(1, 3), deleted(2, 3)])
     prune()

@@ -12,10 +12,10 @@ from eventbus.testing.bus import Bus
 from notification_service.notifications.channels import in_app
 from notification_service.notifications.channels import mail as mail_channel
 from notification_service.notifications.delivering.claims import claim
+from notification_service.notifications.messages.outgoing import OutgoingMessage
+from notification_service.notifications.messages.words import Words
 from notification_service.notifications.models import Delivery, Endpoint, Notification
-from notification_service.notifications.outgoing import OutgoingMessage
 from notification_service.notifications.tests.rules import Follow, deliver, send, texts
-from notification_service.notifications.words import Words
 
 NOBODY = 2_000_000_000
 

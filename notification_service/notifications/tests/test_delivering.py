@@ -20,6 +20,8 @@ from notification_service.notifications.delivering.claims import claim
 from notification_service.notifications.delivering.lanes import lanes_due
 from notification_service.notifications.delivering.pruning import notification_pruner
 from notification_service.notifications.delivering.resending import resend
+from notification_service.notifications.messages.outgoing import OutgoingMessage
+from notification_service.notifications.messages.words import Words
 from notification_service.notifications.models import (
     Circuit,
     Delivery,
@@ -28,9 +30,7 @@ from notification_service.notifications.models import (
     ProductEvent,
 )
 from notification_service.notifications.models.subscriptions import Channel
-from notification_service.notifications.outgoing import OutgoingMessage
 from notification_service.notifications.tests.rules import Follow, consume, deliver, send, texts
-from notification_service.notifications.words import Words
 
 pytestmark = pytest.mark.django_db
 

@@ -112,6 +112,6 @@ def test_the_outbox_shows_the_number_of_waiting_events(
 ) -> None:
     url = "/admin/eventbus_outbox/outboxevent/"
     page = " ".join(admin_client.get(url).content.decode().split())
-    assert "3 events wait for the relay; the oldest was published now." in page
+    assert "3 events waiting for the relay; the oldest was published now." in page
     OutboxEvent.objects.update(published_at=timezone.now())
-    assert "Nothing waits" in admin_client.get(url).content.decode()
+    assert "No events waiting" in admin_client.get(url).content.decode()

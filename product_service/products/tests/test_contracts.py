@@ -47,5 +47,5 @@ def test_the_events_page_shows_each_event_with_an_example(client: Client) -> Non
     for contract in contracts():
         assert f'id="{contract.event_type}"' in page
         assert f"/api/events/schema/{contract.event_type}/v1/" in page
-    assert "The slug of it, which never changes." in page
+    assert "Its slug, which never changes." in page
     assert "&quot;price&quot;: &quot;19.90&quot;" in page

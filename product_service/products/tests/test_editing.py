@@ -42,7 +42,7 @@ def test_the_second_edit_is_rejected(editor: APIClient, url: str) -> None:
     assert patch(editor, url, 8, **{"If-Match": seen}).status_code == 200
     refused = patch(editor, url, 9, **{"If-Match": seen})
     assert refused.status_code == 412
-    assert "changed meanwhile" in refused.json()["detail"]
+    assert "has changed since" in refused.json()["detail"]
     assert editor.delete(url, headers={"If-Match": seen}).status_code == 412
     assert editor.put(url, {}, format="json", headers={"If-Match": seen}).status_code == 412
     assert Product.objects.get().stock == 8
