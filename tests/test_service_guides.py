@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from runpy import run_path
 from tempfile import TemporaryDirectory
@@ -78,7 +78,7 @@ def services(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     values = {
         "17": str(changed["id"]),
         "21": str(other["id"]),
-        "2026-11-01T12:00:00Z": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "2026-11-01T12:00:00Z": f"{datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}",
         "AUDIT_SIGNING_KEY=... AUDIT_PUBLIC_KEYS=...": keys,
     }
     directory = tmp_path_factory.mktemp("guides")
