@@ -11,7 +11,6 @@ from tests.receivers import Mailboxes
 from tests.rig.kafka import KafkaCluster
 from tests.rig.postgres import Postgres, PostgresDatabases
 from tests.stack import (
-    SERVICES,
     Broker,
     Databases,
     SqliteDatabases,
@@ -111,13 +110,7 @@ def stack(
     mail = {"EMAIL_URL": mailboxes.url, "WEBHOOK_ALLOW_PRIVATE": "on"}
     stack = Stack(tmp_path_factory.mktemp("stack"), databases, kafka, **mail)
     for started in stopping(stack):
-        started.manage("product", "create_topics")
-        for service in SERVICES:
-            started.serve(service)
-        started.start("product", "relay_events")
-        for service in ("notification", "audit"):
-            started.consume(service)
-        started.start("notification", "deliver")
+        started.start_everything()
         yield started
 
 

@@ -230,6 +230,16 @@ class Stack:
             command.remove(service)
         return self._start(f"{service}-{words[0]}", command, service, variables)
 
+    def start_everything(self) -> None:
+        """Create the topic, and start the web servers, the relay, both workers and deliveries."""
+        self.manage("product", "create_topics")
+        for service in SERVICES:
+            self.serve(service)
+        self.start("product", "relay_events")
+        for service in ("notification", "audit"):
+            self.consume(service)
+        self.start("notification", "deliver")
+
     def start_module(self, service: str, module: str) -> Process:
         """Start a Python module in the background, with the environment of a service."""
         settings = {"DJANGO_SETTINGS_MODULE": f"{service}_service.settings"}

@@ -5,8 +5,8 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from runpy import run_path
 from tempfile import TemporaryDirectory
@@ -16,10 +16,21 @@ import pytest
 import trustme
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from demo.broker import EmbeddedBroker
 from eventbus.running import lifeline
 from tests.following import Reader, blocks
 from tests.rig.postgres import Postgres
-from tests.stack import ROOT, SERVICES, Stack, eventually, free_port, run, running
+from tests.stack import (
+    ROOT,
+    SERVICES,
+    Databases,
+    Stack,
+    eventually,
+    free_port,
+    run,
+    running,
+    stopping,
+)
 from tests.test_guides import GUIDES, pages
 
 ON_SERVERS_OF_YOUR_OWN = "run-on-postgresql-and-kafka"
@@ -64,8 +75,20 @@ def variables(printed: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def services(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def own_stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything runs, and nobody tampers with the record, which the guides verify."""
+    with running(EmbeddedBroker(free_port())) as broker:
+        directory = tmp_path_factory.mktemp("own_stack")
+        stack = Stack(directory, databases, broker.server, WEBHOOK_ALLOW_PRIVATE="on")
+        for started in stopping(stack):
+            started.start_everything()
+            yield started
+
+
+@pytest.fixture(scope="module")
+def services(own_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     """The running services, with two products of which one was changed, and a category."""
+    stack = own_stack
     product = stack.client("product")
     product.post("/api/categories/", json={"name": "Kitchen", "slug": "kitchen"}).raise_for_status()
     changed, other = stack.create_product("GUIDE-1"), stack.create_product("GUIDE-2")
@@ -78,7 +101,7 @@ def services(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     values = {
         "17": str(changed["id"]),
         "21": str(other["id"]),
-        "2026-11-01T12:00:00Z": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "2026-11-01T12:00:00Z": f"{datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}",
         "AUDIT_SIGNING_KEY=... AUDIT_PUBLIC_KEYS=...": keys,
     }
     directory = tmp_path_factory.mktemp("guides")
