@@ -1,7 +1,8 @@
 """PostgreSQL: the bodies of the functions, in PL/pgSQL.
 
 A payload is put together as text, constants and values in turn, because building it as ``jsonb``
-takes several times as long.
+takes several times as long. The ids of one statement are UUIDv7 with one random part, counted on
+from there (RFC 9562, section 6.2, method 2): random bytes for each take a third of the time.
 """
 
 import json
@@ -37,7 +38,9 @@ BODY = """
 DECLARE
     context text := nullif(current_setting('{CONTEXT}', true), '');
     moment timestamptz := clock_timestamp();
+    random_part text := gen_random_uuid()::text;
     opening text;
+    first_number bigint := ('x' || right(random_part, 12))::bit(48)::bigint >> 1;
     middle text;
     members text;
     reused jsonb;
@@ -56,7 +59,8 @@ BEGIN{first}
     END IF;
     members := members || ',"data":{{';
     opening := lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0');
-    opening := left(opening, 8) || '-' || right(opening, 4) || '-7';
+    opening := left(opening, 8) || '-' || right(opening, 4) || '-7'
+        || substr(random_part, 16, 9);
     middle := {middle};
 {insert}
     GET DIAGNOSTICS published = ROW_COUNT;
@@ -85,7 +89,8 @@ INSERT = """
 
 CHANGES = """(
         SELECT
-            event.opening || substr(gen_random_uuid()::text, 16) AS id,
+            event.opening
+                || lpad(to_hex(event.first_number + row_number() OVER ()), 12, '0') AS id,
             {subject} AS subject,
             {sequence} AS sequence,
             {data} AS data
@@ -332,15 +337,12 @@ def _ended(definition: Definition, rows: str) -> str:
 
 COUNTING = """
 BEGIN
-    IF starts_with(current_setting('{CONTEXT}', true), '{{"settling"') THEN
-        RETURN NEW;
-    END IF;
     IF TG_OP = 'INSERT' THEN
         {inserted}
-        RETURN NEW;
-    END IF;
-    IF starts_with(current_setting('{CONTEXT}', true), '{{"suppressed"') THEN
-        {suppressed}
+    ELSIF starts_with(current_setting('{CONTEXT}', true), '{{"s') THEN
+        IF starts_with(current_setting('{CONTEXT}', true), '{{"suppressed"') THEN
+            {suppressed}
+        END IF;
     ELSIF {changed} THEN
         {updated}
     ELSE
@@ -371,7 +373,7 @@ def counting_body(definition: Definition) -> str:
     return COUNTING.format(
         CONTEXT=CONTEXT,
         inserted="\n        ".join(inserted),
-        suppressed="\n        ".join(suppressed),
+        suppressed="\n            ".join(suppressed),
         changed=_changed(definition, "OLD", "NEW"),
         updated="\n        ".join(updated),
         unchanged="\n        ".join(unchanged),
