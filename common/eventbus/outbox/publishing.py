@@ -69,10 +69,10 @@ def publish_all(
     from eventbus.outbox.sequences import remember
 
     connection = _connection_of_the_change(using)
-    origin = _origin()
+    source = origin()
     events = list(events)
     places = sequences if sequences is not None else [event.sequence for event in events]
-    rows = [_row(event, place, origin) for event, place in zip(events, places, strict=True)]
+    rows = [_row(event, place, source) for event, place in zip(events, places, strict=True)]
     if not rows:
         return []
     if len(rows) == 1:  # COPY takes a round trip more than an INSERT
@@ -117,7 +117,7 @@ COLUMNS = (
 OutboxValues = tuple[uuid.UUID, str, str, str, int, str, str, datetime]
 
 
-def _row(event: Contract, sequence: int, origin: dict[str, Any]) -> OutboxValues:
+def _row(event: Contract, sequence: int, source: dict[str, Any]) -> OutboxValues:
     if not is_published(type(event)):
         module = type(event).__module__
         raise NotPublished(
@@ -127,26 +127,26 @@ def _row(event: Contract, sequence: int, origin: dict[str, Any]) -> OutboxValues
     event_id = uuid_utils.compat.uuid7()
     subject = event.subject
     envelope = Envelope(
-        **origin,
+        **source,
         id=str(event_id),
         type=event.event_type,
         subject=subject,
-        dataschema=_schema_of(event),
+        dataschema=schema_address(event.event_type, event.major_version),
         partitionkey=subject,
         sequence=sequence,
         data=msgspec.Raw(_checked_json(event)),
     )
     about = (event.aggregate, subject, event.event_type, sequence, event.topic)
-    return (event_id, *about, encode(envelope).decode(), origin["time"])
+    return (event_id, *about, encode(envelope).decode(), source["time"])
 
 
-def _schema_of(event: Contract) -> str | None:
+def schema_address(event_type: str, major_version: int) -> str | None:
     """The address of the JSON Schema of an event's data, if this project says where they are."""
     base = bus_settings().schema_url
-    return f"{base}{event.event_type}/v{event.major_version}/" if base else None
+    return f"{base}{event_type}/v{major_version}/" if base else None
 
 
-def _origin() -> dict[str, Any]:
+def origin() -> dict[str, Any]:
     """What events that are published together have in common."""
     context = current()
     return {

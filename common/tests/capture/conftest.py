@@ -23,16 +23,18 @@ def triggered() -> list[Publication]:
 
 def install() -> None:
     """Create all triggers."""
-    with connection.schema_editor(atomic=True) as editor:
+    with connection.cursor() as cursor:
         for publication in triggered():
-            installing.install(definition_of(publication), editor)
+            for statement in installing.installation(definition_of(publication), connection):
+                cursor.execute(statement)
 
 
 def uninstall() -> None:
     """Remove all triggers."""
-    with connection.schema_editor(atomic=True) as editor:
+    with connection.cursor() as cursor:
         for publication in triggered():
-            installing.remove(publication.event, editor)
+            for statement in installing.removal(publication.event, connection):
+                cursor.execute(statement)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from django.db import models
 from eventbus.capture.fields import PublishedField
 from eventbus.capture.kinds import CONTENT_TYPE
 from eventbus.capture.publication import Publication, Verb
-from eventbus.conf import bus_settings
 
 PREFIX = "zz_eventbus_"
 """Triggers fire in the order of their names: those of the project, which may change the row that is
@@ -131,12 +130,6 @@ class Definition:
     def version(self, verb: Verb) -> int:
         """The major version of a contract."""
         return dict(self.versions).get(verb, 1)
-
-
-def schema_of(definition: Definition, verb: Verb) -> str:
-    """The address of the JSON Schema of an event's data; empty where this project has none."""
-    base = bus_settings().schema_url
-    return f"{base}{definition.event_type(verb)}/v{definition.version(verb)}/" if base else ""
 
 
 def definition_of(publication: Publication) -> Definition:

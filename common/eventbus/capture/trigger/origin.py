@@ -17,6 +17,7 @@ from django.db.backends.signals import connection_created
 from eventbus.capture import registry
 from eventbus.capture.suppressing import suppression
 from eventbus.capture.trigger.postgres_bodies import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
+from eventbus.capture.trigger.sqlite_functions import TriggerSession
 from eventbus.database.alias import bus_alias
 from eventbus.events import ContractViolation
 from eventbus.events.context import CauseUnknown, current
@@ -48,8 +49,28 @@ def watch_connections() -> None:
 
 
 def _on_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
-    if connection.vendor == "postgresql" and say_origin not in connection.execute_wrappers:
-        connection.execute_wrappers.append(say_origin)
+    if connection.vendor == "postgresql":
+        if say_origin not in connection.execute_wrappers:
+            connection.execute_wrappers.append(say_origin)
+    elif connection.vendor == "sqlite":
+        _register_functions(connection)
+
+
+def _register_functions(connection: BaseDatabaseWrapper) -> None:
+    session = TriggerSession(connection)
+    session.register()
+
+    def explain(execute: Execute, *arguments: Any) -> Any:
+        session.start()
+        try:
+            return execute(*arguments)
+        except DatabaseError as error:
+            if session.raised is not None:
+                raise session.raised from error
+            raise
+
+    others = [one for one in connection.execute_wrappers if one.__name__ != explain.__name__]
+    connection.execute_wrappers[:] = [*others, explain]
 
 
 def said() -> str:

@@ -13,7 +13,7 @@ from eventbus.capture.publication import Verb
 from eventbus.capture.trigger.compiled import Compiled
 from eventbus.capture.trigger.definition import Definition, name_of
 from eventbus.capture.trigger.postgres_bodies import body, counting_body
-from eventbus.capture.trigger.postgres_values import identifier, literal
+from eventbus.capture.trigger.quoting import identifier, literal
 
 
 def compiled(definition: Definition, search_path: str) -> list[Compiled]:
@@ -64,7 +64,7 @@ written exactly."""
 
 FUNCTION = """
 CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = {search_path} {settings} AS {body}
+SET standard_conforming_strings = on SET search_path = {search_path} {settings} AS {body}
 """
 
 

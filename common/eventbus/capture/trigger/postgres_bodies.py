@@ -8,19 +8,13 @@ from there (RFC 9562, section 6.2, method 2): random bytes for each take a third
 import json
 
 from eventbus.capture.publication import Verb
-from eventbus.capture.trigger.definition import Definition, name_of, schema_of
-from eventbus.capture.trigger.postgres_values import (
-    Refuse,
-    as_text,
-    differs,
-    identifier,
-    literal,
-    member,
-    written,
-)
+from eventbus.capture.trigger.definition import Definition, name_of
+from eventbus.capture.trigger.postgres_values import Refuse, as_text, differs, written
+from eventbus.capture.trigger.quoting import identifier, literal, member
 from eventbus.conf import bus_settings
 from eventbus.events.codec import MAX_EVENT_BYTES
 from eventbus.outbox.models import LastSequence, OutboxEvent
+from eventbus.outbox.publishing import schema_address
 
 CAUSE_UNKNOWN, TOO_LARGE, REFUSED = "EB001", "EB002", "EB003"
 """``SQLSTATE`` of what the functions raise, which the connection turns into the bus's own errors.
@@ -306,7 +300,7 @@ def _payload(definition: Definition, verb: Verb, sequence: str) -> str:
 
 def _middle(definition: Definition, verb: Verb) -> str:
     """What is between the two places of the subject, the same for all rows."""
-    schema = schema_of(definition, verb)
+    schema = schema_address(definition.event_type(verb), definition.version(verb))
     dataschema = f',"dataschema":{json.dumps(schema)}' if schema else ""
     return (
         """',"time":"' || to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
