@@ -9,7 +9,11 @@ class CaptureConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from eventbus.capture.trigger import origin  # needs the models
+        # These need the models.
+        from eventbus.capture.trigger import checks  # noqa: F401  registers them
+        from eventbus.capture.trigger.origin import watch_connections
+        from eventbus.capture.trigger.restoring import restore_after_migrate
 
         autodiscover_modules("events")
-        origin.watch_connections()
+        watch_connections()
+        restore_after_migrate()

@@ -2,53 +2,21 @@ import json
 from typing import Any
 
 import msgspec
-import pytest
 from django.db import connection
 
-from common.tests.capture.triggered import events
-from eventbus.capture import registry
 from eventbus.capture.publication import Publication
 from eventbus.capture.trigger import installing
 from eventbus.capture.trigger.definition import definition_of
+from eventbus.capture.trigger.verifying import trigger_publications
 from eventbus.events import Envelope, decode
 from eventbus.outbox.models import OutboxEvent
 
-CONTRACTS = "common.tests.capture.triggered.contracts"
-
-
-def triggered() -> list[Publication]:
-    """What this project publishes by triggers."""
-    return [p for p in registry.publications() if p.capture == "trigger"]
-
-
 def install() -> None:
-    """Create all triggers."""
+    """Create all triggers anew."""
     with connection.cursor() as cursor:
-        for publication in triggered():
+        for publication in trigger_publications():
             for statement in installing.installation(definition_of(publication), connection):
                 cursor.execute(statement)
-
-
-def uninstall() -> None:
-    """Remove all triggers."""
-    with connection.cursor() as cursor:
-        for publication in triggered():
-            for statement in installing.removal(publication.event, connection):
-                cursor.execute(statement)
-
-
-@pytest.fixture
-def contracts(settings):
-    settings.EVENTBUS = {**settings.EVENTBUS, "PUBLISHES": [CONTRACTS]}
-
-
-@pytest.fixture
-def triggers(db, contracts):
-    """The triggers of all models of these tests, for the time of one test."""
-    install()
-    yield events
-    if not connection.in_atomic_block:
-        uninstall()
 
 
 def envelopes(event: str = "") -> list[Envelope]:

@@ -14,7 +14,7 @@ from eventbus.events import ContractViolation, EventTooLarge
 from eventbus.events.context import CauseUnknown, Context, cause_to_be_said, use
 from eventbus.outbox.models import LastSequence, OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("triggers")]
+pytestmark = pytest.mark.django_db
 
 postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'")
 sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")

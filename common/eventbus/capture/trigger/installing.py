@@ -4,9 +4,9 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from eventbus.capture.trigger import postgres, sqlite
-from eventbus.capture.trigger.compiled import Compiled
-from eventbus.capture.trigger.definition import Definition
+from eventbus.capture.trigger.definition import Compiled, Definition
+from eventbus.capture.trigger.postgres import triggers as postgres
+from eventbus.capture.trigger.sqlite import triggers as sqlite
 
 
 def compiled(definition: Definition, connection: BaseDatabaseWrapper) -> list[Compiled]:

@@ -24,6 +24,7 @@ class _OfTrigger(Operation):
 
     reversible = True
     reduces_to_sql = True
+    serialization_expand_args = ["values"]
 
     def __init__(
         self,

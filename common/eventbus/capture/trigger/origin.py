@@ -1,7 +1,7 @@
 """How the triggers know who and what brings a change about, and Django what they refused.
 
 On PostgreSQL each statement that may write a published table is preceded, in the same round trip,
-by one that says so for the rest of the transaction. On SQLite the triggers ask (sqlite_values.py).
+by one that says so for the rest of the transaction. On SQLite the triggers ask (sqlite/functions.py).
 """
 
 import json
@@ -16,8 +16,8 @@ from django.db.backends.signals import connection_created
 
 from eventbus.capture import registry
 from eventbus.capture.suppressing import suppression
-from eventbus.capture.trigger.postgres_bodies import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
-from eventbus.capture.trigger.sqlite_functions import TriggerSession
+from eventbus.capture.trigger.postgres.bodies import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
+from eventbus.capture.trigger.sqlite.functions import TriggerSession
 from eventbus.database.alias import bus_alias
 from eventbus.events import ContractViolation
 from eventbus.events.context import CauseUnknown, current

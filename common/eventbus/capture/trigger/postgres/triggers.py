@@ -10,9 +10,8 @@ https://www.postgresql.org/docs/current/sql-createtrigger.html
 """
 
 from eventbus.capture.publication import Verb
-from eventbus.capture.trigger.compiled import Compiled
-from eventbus.capture.trigger.definition import Definition, name_of
-from eventbus.capture.trigger.postgres_bodies import body, counting_body
+from eventbus.capture.trigger.definition import Compiled, Definition, name_of
+from eventbus.capture.trigger.postgres.bodies import body, counting_body
 from eventbus.capture.trigger.quoting import identifier, literal
 
 
@@ -54,7 +53,7 @@ def _refuse_function(definition: Definition) -> Compiled:
         f"CREATE OR REPLACE FUNCTION {identifier(name)}(code text, message text) RETURNS text "
         f"LANGUAGE plpgsql AS {literal(body)}"
     )
-    return Compiled(name, body, (create,))
+    return Compiled(name, body, (create,), fires=False)
 
 
 SETTINGS = ("jit = off", "enable_nestloop = off", "extra_float_digits = 1")

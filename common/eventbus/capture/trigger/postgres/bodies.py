@@ -9,7 +9,7 @@ import json
 
 from eventbus.capture.publication import Verb
 from eventbus.capture.trigger.definition import Definition, name_of
-from eventbus.capture.trigger.postgres_values import Refuse, as_text, differs, written
+from eventbus.capture.trigger.postgres.values import Refuse, as_text, differs, written
 from eventbus.capture.trigger.quoting import identifier, literal, member
 from eventbus.conf import bus_settings
 from eventbus.events.codec import MAX_EVENT_BYTES
@@ -22,7 +22,7 @@ PostgreSQL has no class of errors with these letters.
 """
 
 CONTEXT, CORRELATION = "eventbus.context", "eventbus.correlation"
-"""Settings of the transaction: what Django's connection says of the origin (context.py), and the
+"""Settings of the transaction: what Django's connection says of the origin (origin.py), and the
 correlation id that all changes of another program's transaction share."""
 
 OUTBOX, SEQUENCES = (identifier(model._meta.db_table) for model in (OutboxEvent, LastSequence))

@@ -107,7 +107,7 @@ WRITTEN = {
     "content type": "to_json({held})::text",
 }
 """By kind: the JSON of a value. None depends on settings of the session, but for those that the
-functions fix (``SETTINGS`` in postgres.py)."""
+functions fix (``SETTINGS`` in triggers.py)."""
 
 GUARDS = {
     "float": "{held} IN ('NaN', 'Infinity', '-Infinity')",

@@ -1,12 +1,17 @@
 """SQLite: the triggers that publish the changes of one table, row by row.
 
-They call functions that Django's connection to the bus's database registers (sqlite_functions.py).
+They call functions that Django's connection to the bus's database registers (functions.py).
 A program without them is refused each write: it cannot change a row without an event.
 """
 
 from eventbus.capture.publication import Verb
-from eventbus.capture.trigger.compiled import Compiled
-from eventbus.capture.trigger.definition import PUBLISHED_VERBS, Definition, Value, name_of
+from eventbus.capture.trigger.definition import (
+    PUBLISHED_VERBS,
+    Compiled,
+    Definition,
+    Value,
+    name_of,
+)
 from eventbus.capture.trigger.quoting import identifier, literal, member
 from eventbus.outbox.models import LastSequence, OutboxEvent
 
