@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(name: str, options: argparse.Namespace) -> None:
-    benchmark = importlib.import_module(f"benchmarks.{name}")
+    benchmark = importlib.import_module(f"benchmarks.measurements.{name}")
     with rig(quick=options.quick, embedded=options.embedded) as servers:
         report = benchmark.measure(servers)
     show(report)

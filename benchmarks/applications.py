@@ -1,4 +1,4 @@
-"""WSGI applications for ``benchmarks/request.py``: the product service in other ways of telling."""
+"""WSGI applications for the benchmark ``request``: the product service in other ways of telling."""
 
 import os
 import threading

@@ -1,6 +1,6 @@
 """Ways to take the events of a topic into PostgreSQL: an audit row and an inbox row each.
 
-Run by ``benchmarks/consume.py``, each in a process of its own that prints its events a second.
+Run by the benchmark ``consume``, each in a process of its own that prints its events a second.
 The clock runs from the first message to the last commit; joining the group does not count.
 """
 
@@ -25,7 +25,7 @@ from asgiref.sync import sync_to_async  # noqa: E402  Django must be set up firs
 from django.db import connection, transaction  # noqa: E402
 
 from audit_service.audit.models import AuditEntry  # noqa: E402
-from audit_service.audit.sealing import SEALED  # noqa: E402
+from audit_service.audit.record.sealing import SEALED  # noqa: E402
 from eventbus.inbox.models import InboxMessage  # noqa: E402
 
 TOPIC = "product.events"

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
 from common.servicekit.health import healthz, readyz
-from eventbus.outbox.health import waiting
+from eventbus.outbox.relaying.health import waiting
 from eventbus.outbox.views import event_schema, events_page
 from product_service.products.api.views import ApiRoot, CategoryViewSet, ProductViewSet
 

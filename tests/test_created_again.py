@@ -61,8 +61,8 @@ def test_both_readers_see_it_again_and_as_it_is(stack: Stack) -> None:
     assert (state["is_deleted"], state["data"]["price"]) == (False, "7.00")
 
     assert eventually(lambda: (texts := told(stack, key))[3:] and texts) == [
-        "Kettle AGAIN-1 is new, at €19.90.",
+        "Kettle AGAIN-1 is now available for €19.90.",
         "Kettle AGAIN-1 was deleted.",
-        "Kettle again is new, at €5.00.",
+        "Kettle again is now available for €5.00.",
         "The price of Kettle again fell from €9.00 to €7.00 (by 22%).",
     ]

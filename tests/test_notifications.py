@@ -120,7 +120,7 @@ def test_delivering_refuses_to_start_without_a_key(stack: Stack) -> None:
     with stack.visit():
         process = stack.start("notification", "deliver", SECRET_KEY="")
         assert process.wait() == 2
-    assert process.output.strip().startswith("CommandError: SECRET_KEY is needed")
+    assert process.output.strip().startswith("CommandError: Set SECRET_KEY")
 
 
 def test_following_by_the_page_and_seeing_it_arrive(
@@ -129,18 +129,18 @@ def test_following_by_the_page_and_seeing_it_arrive(
     home = stack.urls["notification"]
     log_in(page, home)
     page.goto(home)
-    page.get_by_role("link", name="What I follow").click()
-    page.get_by_role("link", name="Follow products").first.click()
-    expect(page.get_by_label("Dropped by at least (%)")).to_be_hidden()
-    page.get_by_label("Tell me when").select_option("price_dropped")
-    page.get_by_label("Dropped by at least (%)").fill("10")
-    page.get_by_label("Of", exact=True).select_option("text")
+    page.get_by_role("link", name="Subscriptions").click()
+    page.get_by_role("link", name="New subscription").first.click()
+    expect(page.get_by_label("Price drop of at least (%)")).to_be_hidden()
+    page.get_by_label("Notify me about").select_option("price_dropped")
+    page.get_by_label("Price drop of at least (%)").fill("10")
+    page.get_by_label("Products", exact=True).select_option("text")
     page.get_by_label("Text").fill("Followed")
     page.get_by_role("button", name="Preview").press("Enter")
-    expect(page.get_by_text("would have been sent")).to_be_visible()
+    expect(page.get_by_role("heading", name="Messages for the latest")).to_be_visible()
     page.screenshot(path=tmp_path / "preview.png", full_page=True)
     page.get_by_role("button", name="Save").press("Enter")
-    expect(page.get_by_text("products with “Followed”")).to_be_visible()
+    expect(page.get_by_text("products whose name contains “Followed”")).to_be_visible()
     page.screenshot(path=tmp_path / "subscriptions.png", full_page=True)
 
     page.set_viewport_size(PHONE)
@@ -167,5 +167,5 @@ def test_following_by_the_page_and_seeing_it_arrive(
 
     page.set_viewport_size({"width": 1280, "height": 800})
     page.goto(f"{home}/admin/notifications/delivery/")
-    expect(page.get_by_role("img", name="in the application, day by day")).to_be_visible()
+    expect(page.get_by_role("img", name="in-app, per day")).to_be_visible()
     page.screenshot(path=tmp_path / "deliveries.png", full_page=True)

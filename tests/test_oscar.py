@@ -22,7 +22,7 @@ def oscar(wheel: Path, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """A shop with its tables and a topic."""
     directory = tmp_path_factory.mktemp("oscar")
     environment = environment_with(directory, wheel, *OSCAR)
-    project = shutil.copytree(ROOT / "tests" / "oscar_shop", directory / "shop")
+    project = shutil.copytree(ROOT / "tests" / "monoliths" / "oscar_shop", directory / "shop")
     reader = Reader(project, {**environment, "KAFKA_BOOTSTRAP_SERVERS": kafka}, str)
     try:
         reader.run("python manage.py check", "System check identified no issues (0 silenced).")

@@ -27,7 +27,7 @@ def test_a_new_product_is_recorded_and_told_within_three_seconds(stack: Stack) -
         lambda: stack.rows("notification", "/api/notifications/", product_id=product["id"]),
         WITHIN_SECONDS,
     )
-    assert notification["text"] == "Kettle WAY-1 is new, at €19.90."
+    assert notification["text"] == "Kettle WAY-1 is now available for €19.90."
 
 
 def test_the_request_id_can_be_followed_into_the_audit_record(stack: Stack) -> None:

@@ -13,8 +13,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "eventbus.outbox",
-    "eventbus.inbox",
     "eventbus.capture",
+    "eventbus.inbox",
     "common.tests.app",
     "common.tests.capture.triggered",
 ]

@@ -12,7 +12,7 @@ from eventbus import outbox
 from eventbus.inbox.running.stream import Stream
 from eventbus.inbox.running.worker import Limits, Worker
 from eventbus.kafka.clients import consumer, producer
-from eventbus.outbox.relay import Relay
+from eventbus.outbox.relaying.relay import Relay
 from eventbus.testing.bus import CallersThread, active_session
 
 pytestmark = pytest.mark.django_db(transaction=True)

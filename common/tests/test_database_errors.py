@@ -115,9 +115,8 @@ def test_a_handlers_misuse_of_its_cursor_is_parked(bus, own_handlers):
 @pytest.fixture
 def hurry(monkeypatch):
     """Time in which the worker waits goes by at once, and so does its patience."""
-    monkeypatch.setattr("eventbus.inbox.running.worker.LONGEST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr("eventbus.inbox.running.worker.FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr("eventbus.inbox.running.replay.DATABASE_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("eventbus.running.daemon.FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("eventbus.inbox.taking.patience.PATIENCE_SECONDS", 0.05)
 
 

@@ -11,7 +11,7 @@ from eventbus import outbox
 from eventbus.inbox.models import InboxMessage
 from eventbus.inbox.running.pruning import inbox_pruner
 from eventbus.outbox.models import OutboxEvent
-from eventbus.outbox.pruning import outbox_pruner
+from eventbus.outbox.relaying.pruning import outbox_pruner
 
 pytestmark = pytest.mark.django_db(databases=["default", "bus"])
 

@@ -14,7 +14,7 @@ from kafka import TopicPartition
 
 from common.contracts.product import ProductCreated
 from common.tests.conftest import called, hopeless, poison, product, written
-from common.tests.test_sequences import deleted
+from common.tests.outbox.test_sequences import deleted
 from eventbus import outbox
 from eventbus.inbox import subscribe
 from eventbus.inbox.models import InboxMessage, LostMessages, ParkedEvent, ParkedKey, WorkerState
@@ -23,10 +23,10 @@ from eventbus.inbox.running import health, losses
 from eventbus.inbox.running.replay import Replay
 from eventbus.inbox.running.stream import Loss
 from eventbus.inbox.taking.subscriptions import subscriptions
-from eventbus.outbox.health import waiting
 from eventbus.outbox.models import OutboxEvent
-from eventbus.outbox.pruning import outbox_pruner
 from eventbus.outbox.publishing import NoTransaction, WrongDatabase
+from eventbus.outbox.relaying.health import waiting
+from eventbus.outbox.relaying.pruning import outbox_pruner
 from eventbus.outbox.sequences import last_sequences
 from eventbus.running.lifecycle import missing_migrations
 

@@ -1,40 +1,28 @@
-"""The events of products: what is told of which change."""
+"""Which changes of products are events."""
 
-from collections.abc import Iterable
-from typing import Any
+from common.contracts.product import TOPIC
+from eventbus.capture import field, publish_model
 
-from common.contracts.product import (
-    PreviousValues,
-    ProductCreated,
-    ProductDeleted,
-    ProductSnapshot,
-    ProductUpdated,
+ProductEvents = publish_model(
+    "products.Product",
+    event="product",
+    topic=TOPIC,
+    key="id",
+    fields=[
+        "id",
+        "sku",
+        "name",
+        "description",
+        field("category.slug", name="category", unchanging=True),
+        "price",
+        "currency",
+        "stock",
+        "is_active",
+        "version",
+        "created_at",
+        "updated_at",
+    ],
+    sequence="version",
+    touched="updated_at",
+    connect=False,
 )
-
-Data = dict[str, Any]
-"""The fields of an event."""
-
-
-def created(new: Data) -> ProductCreated:
-    """A new product, as it is stored."""
-    return ProductCreated(**new)
-
-
-def updated(old: Data, new: Data, changed: Iterable[str]) -> ProductUpdated:
-    """A product that changed.
-
-    :param changed: names of the columns that differ, such as ``category_id``.
-    """
-    names = (column.removesuffix("_id") for column in changed)
-    previous = PreviousValues(**{name: old[name] for name in names})
-    return ProductUpdated(**new, previous=previous)
-
-
-def deleted(last: Data) -> ProductDeleted:
-    """A product that is gone, as it was last."""
-    return ProductDeleted(**last)
-
-
-def snapshot(current: Data) -> ProductSnapshot:
-    """A product as it is, whatever was published before."""
-    return ProductSnapshot(**current)

@@ -11,7 +11,7 @@ __all__ = ["bus"]
 
 @pytest.fixture
 def replay(bus):
-    """Feed all that a topic has through every handler again."""
+    """Replay a topic through all handlers."""
 
     def replay(topic):
         again = Replay(list(subscriptions), [], [], threading.Event())

@@ -1,4 +1,4 @@
-"""Who may see what: every URL is closed to strangers, the record to those without permission."""
+"""Access control: every URL requires a login, and the record a permission."""
 
 import json
 
@@ -33,17 +33,17 @@ VALUES = {
 }
 
 
-def test_nothing_is_open_to_strangers_but_what_is_listed_here():
+def test_only_the_listed_urls_are_open_without_a_login():
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
 
 
-def test_no_filter_shows_rows():
+def test_no_filter_offers_rows_of_other_users():
     assert views_with_unguarded_filters(VALUES) == []
 
 
 @pytest.fixture(params=[None, "view_alert"])
 def asker(request, bus, client):
-    """Somebody who may not see the record, beside what is in it; who may see alerts sees those."""
+    """A user who may not see the record, with and without permission to view alerts."""
     data = {"name": "zanzibar-pan", "version": 1}
     event = {
         "specversion": "1.0", "id": "zanzibar-event", "source": "/shop", "type": "product.created",
@@ -70,8 +70,8 @@ def pages_about(pk: int, subject: str, request: str):
     return [page for page in pages(values) if not page.path.startswith("/admin/")]
 
 
-def test_the_record_is_shown_to_nobody_without_permission(asker, client):
-    """Neither what is in it, nor whether there is anything."""
+def test_the_record_is_hidden_without_permission(asker, client):
+    """Neither the contents nor the existence of entries is revealed."""
     recorded = pages_about(88_000_001, "17", "zanzibar-request")
     unknown = pages_about(99_000_009, "99", "nothing-of-this")
     about = [

@@ -1,4 +1,4 @@
-"""The record: what comes is kept, and shown to those who may see it."""
+"""The record: events are stored, and shown to users with permission."""
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -20,18 +20,18 @@ def recorded(bus) -> None:
     bus.consume()
 
 
-def test_every_event_is_kept_whole_and_once(recorded):
+def test_every_event_is_stored_unchanged_and_once(recorded):
     second, first = AuditEntry.objects.all()
     assert bytes(first.value) == EVENT % (1, 1)
     assert (second.sequence, second.offset, second.actor) == (2, 1, "eve")
 
 
-def test_a_replay_doubles_nothing(recorded, replay):
+def test_a_replay_creates_no_duplicates(recorded, replay):
     assert replay("order.events") == 3
     assert AuditEntry.objects.count() == 2
 
 
-def test_a_worker_that_is_behind_a_replay_doubles_nothing(bus, replay):
+def test_a_worker_behind_a_replay_creates_no_duplicates(bus, replay):
     for number in (1, 2):
         bus.send("order.events", EVENT % (number, number), key=b"9")
     replay("order.events")
@@ -44,14 +44,14 @@ def test_a_worker_that_is_behind_a_replay_doubles_nothing(bus, replay):
     assert AuditEntry.objects.count() == 3
 
 
-def test_the_api_shows_newest_first_with_filters(recorded, admin_client):
+def test_the_api_lists_newest_first_with_filters(recorded, admin_client):
     rows = admin_client.get("/api/events/?subject=9&type=order.placed&actor=eve").json()["results"]
     assert [row["sequence"] for row in rows] == [2, 1]
     assert rows[0]["data"] == {"total": "7.00"}
     assert not admin_client.get("/api/events/?since=2026-11-02T00:00:00Z").json()["results"]
 
 
-def test_only_people_with_the_permission_read(recorded, client):
+def test_reading_requires_the_permission(recorded, client):
     assert client.get("/api/events/").status_code == 401
     client.force_login(User.objects.create_user("bob"))
     assert client.get("/api/events/").status_code == 403
@@ -63,7 +63,7 @@ def test_only_people_with_the_permission_read(recorded, client):
     assert client.post("/api/events/", {}).status_code == 403
 
 
-def test_what_is_no_json_is_kept_and_shown_too(bus, admin_client):
+def test_events_without_json_are_stored_and_shown(bus, admin_client):
     attributes = {"specversion": "1.0", "id": "b", "source": "/x", "type": "photo.taken"}
     headers = [(f"ce_{name}", value.encode()) for name, value in attributes.items()]
     bus.send("photo.events", b"\xff\xd8", b"1", [*headers, ("content-type", b"image/jpeg")])

@@ -1,4 +1,4 @@
-"""What happened to one product, and what it was at a time."""
+"""The history of a product, and its state at a point in time."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit_service.audit.catalogue import catalogue
-from audit_service.audit.history import last_entry, state_of
+from audit_service.audit.reading.catalogue import catalogue
+from audit_service.audit.reading.history import last_entry, state_of
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def record(bus):
     return record
 
 
-def test_the_timeline_tells_who_changed_what_and_in_which_request(record, admin_client):
+def test_the_timeline_shows_who_changed_what_in_which_request(record, admin_client):
     record([*LIFE, event(1, "created", subject="18", name="Pot")])
     rows = admin_client.get(f"{URL}/timeline/").json()["results"]
     assert [row["sequence"] for row in rows] == [1, 2, 3, 4]
@@ -73,7 +73,7 @@ def test_the_timeline_tells_who_changed_what_and_in_which_request(record, admin_
     assert {row["missing"] for row in rows} == {None}
 
 
-def test_gaps_are_named(record, admin_client):
+def test_gaps_are_reported(record, admin_client):
     snapshot = event(7, "snapshot", name="Wok", price="5.00")
     record([LIFE[1], snapshot])
     second, seventh = admin_client.get(f"{URL}/timeline/").json()["results"]
@@ -85,13 +85,13 @@ def test_gaps_are_named(record, admin_client):
     assert found == {"name": ("Pan", "Wok"), "price": ("8.00", "5.00")}
 
 
-def test_behind_a_gap_a_change_is_what_its_event_says(record, admin_client):
+def test_after_a_gap_a_change_is_what_its_event_reports(record, admin_client):
     record([LIFE[0], LIFE[2]])
     third = admin_client.get(f"{URL}/timeline/").json()["results"][1]
     assert third["changed"] == [{"field": "name", "old": "Pan", "new": "Wok"}]
 
 
-def test_what_is_created_again_is_all_new(record, admin_client):
+def test_a_subject_that_is_created_again_has_only_new_fields(record, admin_client):
     record([*LIFE, event(5, "created", name="Wok", price="7.00")])
     rows = admin_client.get(f"{URL}/timeline/").json()["results"]
     assert {change["field"]: (change["old"], change["new"]) for change in rows[4]["changed"]} == {
@@ -128,7 +128,7 @@ def test_a_snapshot_shows_what_raw_sql_changed(record, admin_client):
     assert [change["field"] for change in part["changed"]] == ["name"]
 
 
-def test_a_page_begins_where_the_one_before_ended(record, admin_client):
+def test_a_page_starts_where_the_previous_one_ended(record, admin_client):
     record([*LIFE[:3], event(3, "snapshot", name="Wok", price="8.00"), LIFE[3]])
     whole = admin_client.get(f"{URL}/timeline/").json()["results"]
     url, pages = f"{URL}/timeline/?page_size=1", []
@@ -163,18 +163,18 @@ def test_the_state_at_a_time(record, admin_client):
         ("/api/subjects/%25/17/state/", 404),
     ],
 )
-def test_what_is_not_recorded_is_not_found(record, admin_client, path, status):
+def test_unknown_subjects_and_times_are_not_found(record, admin_client, path, status):
     record(LIFE)
     answer = admin_client.get(path)
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
 
 
-def test_what_postgresql_cannot_hold_is_refused(record, admin_client):
-    """SQLite just does not find it."""
+def test_text_that_postgresql_cannot_store_is_rejected(record, admin_client):
+    """SQLite does not find it."""
     assert admin_client.get("/api/subjects/product/%00/state/").status_code in {400, 404}
 
 
-def test_it_takes_the_permission_to_read(record, client, django_user_model):
+def test_the_history_requires_the_permission(record, client, django_user_model):
     record(LIFE)
     assert client.get(f"{URL}/timeline/").status_code == 401
     client.force_login(django_user_model.objects.create_user("bob"))
@@ -183,7 +183,7 @@ def test_it_takes_the_permission_to_read(record, client, django_user_model):
 
 
 subjects = map(str, count(100))
-"""A new one for each example: what the inbox has seen it lets through no more."""
+"""A new one for each example, because the inbox drops events that it has seen."""
 
 FIELDS = {"name": st.sampled_from("abc"), "price": st.sampled_from(["1.00", "2.00"])}
 
@@ -195,8 +195,8 @@ FIELDS = {"name": st.sampled_from("abc"), "price": st.sampled_from(["1.00", "2.0
     snapshots=st.sets(st.integers(1, 8)),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_the_state_is_what_all_changes_by_then_come_to(record, steps, is_deleted, order, snapshots):
-    """Whatever order the events are recorded in: what a replay fills in comes late."""
+def test_the_state_is_the_sum_of_all_earlier_changes(record, steps, is_deleted, order, snapshots):
+    """In whatever order the events are recorded: a replay records missing ones late."""
     subject = next(subjects)
     state = {"name": "a", "price": "1.00"}
     states, events = [state], [event(1, "created", subject, **state)]

@@ -1,4 +1,4 @@
-"""The admin of parked events: who may see, who may decide, and what is kept of a decision."""
+"""The admin pages of parked events: permissions, and the log of decisions."""
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -20,7 +20,7 @@ def parked(bus) -> ParkedEvent:
 
 
 def staff(*permissions: str) -> Client:
-    """A client of somebody who has these permissions."""
+    """A client logged in as a user with these permissions."""
     user = User.objects.create_user("-".join(permissions), is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client()
@@ -33,7 +33,7 @@ def decide(client: Client, path: str, pk: int, action: str, **reason: str):
     return client.post(path, form, follow=True)
 
 
-def test_pages_show_what_waits(admin_client, parked):
+def test_pages_show_parked_events(admin_client, parked):
     for path in (
         EVENTS,
         KEYS,
@@ -46,7 +46,7 @@ def test_pages_show_what_waits(admin_client, parked):
     assert "InvalidEvent" in page
 
 
-def test_who_may_only_look_cannot_decide(parked):
+def test_viewers_cannot_decide(parked):
     viewer = staff("view_parkedevent", "view_parkedkey")
     page = viewer.get(f"{EVENTS}{parked.pk}/change/").content.decode()
     assert "InvalidEvent" in page
@@ -57,7 +57,7 @@ def test_who_may_only_look_cannot_decide(parked):
 
 
 @pytest.mark.parametrize("path", [EVENTS, KEYS])
-def test_who_may_decide_gives_a_reason_that_is_kept(parked, path):
+def test_a_decision_requires_a_reason_and_is_logged(parked, path):
     somebody = staff("view_parkedevent", "view_parkedkey", "resolve_parkedevent")
     pk = parked.pk if path == EVENTS else parked.parked_key_id
     asked = decide(somebody, path, pk, "discard").content.decode()
@@ -76,7 +76,7 @@ def test_who_may_decide_gives_a_reason_that_is_kept(parked, path):
     assert ParkedKey.objects.get().state == "clear"
 
 
-def test_a_line_of_one_handler_names_it_and_says_when_it_does_not_exist(admin_client, parked):
+def test_the_line_of_a_handler_names_it_and_says_if_it_is_missing(admin_client, parked):
     line = parked.parked_key
     ParkedKey.objects.filter(pk=line.pk).update(handler="shop.handlers.gone")
     for path in (EVENTS, KEYS, f"{EVENTS}{parked.pk}/change/"):
@@ -97,7 +97,7 @@ def test_retrying_without_a_worker_says_so(admin_client, parked):
     assert ParkedKey.objects.get().state == "retrying"
 
 
-def test_too_many_at_once_are_refused_in_words(admin_client, bus, monkeypatch):
+def test_too_many_at_once_are_rejected_with_a_message(admin_client, bus, monkeypatch):
     monkeypatch.setattr("eventbus.inbox.admin.MOST_AT_ONCE", 1)
     for garbage in (b"<", b">"):
         bus.send("product.events", garbage)

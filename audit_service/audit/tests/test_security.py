@@ -1,4 +1,4 @@
-"""Rules raise alerts at real streams of events."""
+"""Rules raise alerts for real streams of events."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ MONDAY = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 @pytest.fixture
 def send(bus):
-    """Send an event so many minutes after noon on a Monday, and let it be recorded."""
+    """Send an event some minutes after noon on a Monday, and let it be recorded."""
     sent = []
 
     def send(verb="updated", minutes=0.0, actor="eve", subject="1", consume=True, **data):
@@ -39,7 +39,7 @@ def send(bus):
 
 @pytest.fixture
 def only():
-    """Let one kind of rule be active, as it comes with the service."""
+    """Activate one kind of rule, as shipped with the service."""
 
     def only(kind, **values):
         Rule.objects.exclude(kind=kind).update(is_active=False)
@@ -52,14 +52,14 @@ def texts():
     return list(Alert.objects.order_by("id").values_list("text", flat=True))
 
 
-def test_many_deletions_by_one_actor_are_told_once_in_their_window(send, only):
+def test_many_deletions_by_one_actor_are_reported_once_per_window(send, only):
     only("deletions", threshold=3, window_minutes=10)
     for minutes in (0, 4):
         send("deleted", minutes)
     send("deleted", 5, actor="bob")
     assert texts() == []
     send("deleted", 9)
-    assert texts() == ["eve deleted 3 within 10 minutes"]
+    assert texts() == ["eve deleted 3 items within 10 minutes"]
     send("deleted", 9.5)
     assert len(texts()) == 1
     for minutes in (30, 31, 32):
@@ -67,7 +67,7 @@ def test_many_deletions_by_one_actor_are_told_once_in_their_window(send, only):
     assert len(texts()) == 2
 
 
-def test_deletions_that_come_in_one_batch_count_by_their_own_times(send, only, bus):
+def test_deletions_in_one_batch_count_by_their_own_times(send, only, bus):
     only("deletions", threshold=3, window_minutes=10)
     for minutes in (0, 11, 22, 40, 41, 42, 80):
         send("deleted", minutes, consume=False)
@@ -85,14 +85,14 @@ def test_deletions_that_come_in_one_batch_count_by_their_own_times(send, only, b
         ("0.00", "1.00", ["price changed, from 0.00 to 1.00"]),
     ],
 )
-def test_a_price_that_changes_by_more_than_a_percentage_is_told(send, only, old, new, told):
+def test_a_price_change_above_the_threshold_is_reported(send, only, old, new, told):
     only("change", threshold=50)
     send(price=new, previous={"price": old})
     send(price="100.00", previous={"name": "Pan"})
     assert texts() == told
 
 
-def test_somebody_new_is_told_once(send, only, bus):
+def test_a_new_actor_is_reported_once(send, only, bus):
     only("new_actor")
     for actor in ("eve", "eve", "bob", ""):
         send(actor=actor, consume=False)
@@ -113,27 +113,27 @@ def test_somebody_new_is_told_once(send, only, bus):
         ((22, 6), 11 * 60, False),
     ],
 )
-def test_changes_outside_hours_are_told(send, only, hours, minutes, told):
+def test_changes_outside_working_hours_are_reported(send, only, hours, minutes, told):
     only("hours", from_hour=hours[0], until_hour=hours[1])
     send(minutes=minutes)
     send(minutes=minutes + 0.5)
     assert len(texts()) == told
 
 
-def test_hours_are_those_of_the_time_zone(send, only):
+def test_working_hours_are_in_the_time_zone_of_the_rule(send, only):
     only("hours", from_hour=7, until_hour=13, time_zone="Asia/Tokyo")
     send()
-    assert texts() == ["eve made product.updated at 21:00 on a Monday"]
+    assert texts() == ["eve caused product.updated at 21:00 on a Monday"]
 
 
-def test_a_rule_looks_at_its_types_alone(send, only):
+def test_a_rule_only_checks_its_event_types(send, only):
     only("new_actor", types="order.* product.deleted")
     send(actor="eve")
     send("deleted", actor="bob")
     assert [text.split()[0] for text in texts()] == ["bob"]
 
 
-def test_a_rule_that_was_set_up_wrongly_says_so_and_holds_nothing_up(send, only):
+def test_a_misconfigured_rule_reports_that_and_blocks_nothing(send, only):
     only("hours", time_zone="Mars/Base")
     Rule.objects.filter(kind="new_actor").update(is_active=True)
     send()
@@ -143,7 +143,7 @@ def test_a_rule_that_was_set_up_wrongly_says_so_and_holds_nothing_up(send, only)
     assert "No time zone found with key Mars/Base" in blind.text
 
 
-def test_what_is_replayed_raises_nothing(send, only, bus, replay):
+def test_replayed_events_raise_no_alerts(send, only, bus, replay):
     only("change", threshold=50)
     send(price="90.00", previous={"price": "10.00"})
     assert replay("product.events") == 1
@@ -151,7 +151,7 @@ def test_what_is_replayed_raises_nothing(send, only, bus, replay):
     assert len(texts()) == 1
 
 
-def test_alerts_are_handled_by_those_who_may(send, only, client):
+def test_handling_alerts_requires_a_permission(send, only, client):
     only("new_actor")
     send()
     [alert] = Alert.objects.all()
@@ -169,11 +169,11 @@ def test_alerts_are_handled_by_those_who_may(send, only, client):
     assert not client.get("/api/alerts/?open=true").json()["results"]
 
 
-def test_a_rule_without_its_numbers_is_refused_in_the_admin(admin_client):
+def test_the_admin_rejects_an_incomplete_rule(admin_client):
     form = {"name": "x", "kind": "deletions", "time_zone": "Mars/Base", "field": "", "types": ""}
     page = admin_client.post("/admin/audit/rule/add/", form).content.decode()
-    assert page.count("This kind of rule needs it.") == 2
-    assert "No such time zone" in page
+    assert page.count("Required for this kind of rule.") == 2
+    assert "Unknown time zone" in page
     assert not Rule.objects.filter(name="x").exists()
 
 
@@ -183,6 +183,6 @@ def test_the_admin_marks_alerts_as_handled(send, only, admin_client):
     [alert] = Alert.objects.all()
     form = {"action": "mark_as_handled", "_selected_action": [alert.pk]}
     page = admin_client.post("/admin/audit/alert/", form, follow=True).content.decode()
-    assert "1 marked as handled" in page
+    assert "Alerts marked as handled: 1" in page
     alert.refresh_from_db()
     assert alert.handled_by == "admin"

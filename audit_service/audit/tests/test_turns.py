@@ -1,4 +1,4 @@
-"""Two workers that look at the same actor at once come to what one of them would have come to."""
+"""Two workers that check the same actor at once raise the same alerts as a single worker."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class OtherWorker(threading.Thread):
-    """Takes events in a transaction of its own, beside the one of the test."""
+    """Handles events in a transaction of its own, beside that of the test."""
 
     def __init__(self, *events):
         super().__init__()
@@ -40,14 +40,14 @@ class OtherWorker(threading.Thread):
                         self._session = connection.connection.info.backend_pid
                     take(*self._events)
                     return
-            except OperationalError as error:  # SQLite has one writer, and does not queue others
+            except OperationalError as error:  # SQLite has one writer, and no queue
                 if connection.vendor == "postgresql" or not passes(error):
                     raise
                 self._was_refused = True
                 time.sleep(0.01)
 
     def is_waiting(self):
-        """Whether it waits for another transaction."""
+        """Whether it is waiting for another transaction."""
         if connection.vendor != "postgresql":
             return self._was_refused
         with connection.cursor() as cursor:
@@ -60,7 +60,7 @@ class OtherWorker(threading.Thread):
 
 
 def take_at_once(mine, others):
-    """Take events in two transactions of which neither has committed when the other is at it."""
+    """Handle events in two concurrent transactions."""
     other = OtherWorker(*others)
     with transaction.atomic():
         take(*mine)
@@ -75,7 +75,7 @@ def take_at_once(mine, others):
 
 @pytest.fixture
 def rule():
-    """The only rule there is, in a record that has both chains and knows eve."""
+    """Creates the only rule. Both chains exist, and eve is known."""
     Rule.objects.all().delete()
     take(made("created", -9000), made("created", -9000, partition=1))
 
@@ -86,8 +86,8 @@ def rule():
 
 
 @pytest.mark.parametrize("later", [0, 0.5, -0.5, 9, -9])
-def test_deletions_that_two_workers_record_at_once_are_counted_together(rule, later):
-    """Also those of the one that is last, and happened first."""
+def test_deletions_recorded_by_two_workers_are_counted_together(rule, later):
+    """Even if those of the worker that commits last happened first."""
     rule("deletions", threshold=10, window_minutes=30)
     mine = deletions(range(9))
     others = deletions([minute + later for minute in range(9)], partition=1)
@@ -97,19 +97,19 @@ def test_deletions_that_two_workers_record_at_once_are_counted_together(rule, la
     assert "eve deleted 1" in alert.text
 
 
-def test_one_of_two_workers_tells_of_somebody_new(rule):
+def test_one_of_two_workers_reports_a_new_actor(rule):
     rule("new_actor")
     take_at_once([made(actor="zoe")], [made(actor="zoe", partition=1)])
     assert [alert.actor for alert in Alert.objects.all()] == ["zoe"]
 
 
-def test_one_of_two_workers_tells_of_an_hour(rule):
+def test_one_of_two_workers_reports_changes_outside_working_hours(rule):
     rule("hours", from_hour=13, until_hour=20, window_minutes=60)
     take_at_once([made()], [made(minutes=5, partition=1)])
     assert Alert.objects.count() == 1
 
 
-def test_two_workers_take_turns_for_those_who_are_not_named(rule):
+def test_two_workers_take_turns_for_events_without_an_actor(rule):
     rule("hours", from_hour=13, until_hour=20, window_minutes=60)
     take(made("created", -9000, actor=None))
     Alert.objects.all().delete()
@@ -117,7 +117,7 @@ def test_two_workers_take_turns_for_those_who_are_not_named(rule):
     assert Alert.objects.count() == 1
 
 
-def test_two_workers_count_what_neither_can_judge(rule):
+def test_two_workers_count_events_that_neither_can_judge(rule):
     rule("change", threshold=50, field="price")
     odd = {"data": price("ten", "eleven")}
     take(made(**odd))
@@ -127,9 +127,9 @@ def test_two_workers_count_what_neither_can_judge(rule):
 
 
 @pytest.mark.parametrize("kind", ["change", "new_actor", "deletions"])
-def test_where_nothing_is_counted_no_worker_waits(rule, kind):
+def test_workers_do_not_wait_if_nothing_is_counted(rule, kind):
     if connection.vendor != "postgresql":
-        return  # SQLite has one writer; on PostgreSQL, the tests of the units run this
+        return  # SQLite has a single writer
     rule(kind, threshold=50, field="price", window_minutes=10)
     take(made(actor="adam"))
     changed = {"data": price(10, 11)}
@@ -137,7 +137,7 @@ def test_where_nothing_is_counted_no_worker_waits(rule, kind):
     assert not take_at_once(deletions([0]), deletions([0], partition=1, actor="adam"))
 
 
-def test_workers_that_look_at_the_same_actors_in_another_order_never_stand_still(rule):
+def test_workers_with_the_same_actors_in_another_order_do_not_deadlock(rule):
     rule("deletions", threshold=1000, window_minutes=10)
     names = [f"actor {number}" for number in range(20)]
     for _ in range(5):

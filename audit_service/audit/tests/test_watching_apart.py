@@ -1,4 +1,4 @@
-"""Recording does not depend on watching; watching may come later, by itself and in any order."""
+"""Recording does not depend on watching, which may happen later, on its own and in any order."""
 
 import json
 from collections import Counter
@@ -17,8 +17,8 @@ from eventbus.inbox.taking.subscriptions import subscriptions
 pytestmark = pytest.mark.django_db
 
 
-def test_an_error_in_watching_costs_nobody_a_record(bus, monkeypatch):
-    """It is the error of one handler and one event; retried by itself, that raises its alert."""
+def test_an_error_while_watching_does_not_prevent_recording(bus, monkeypatch):
+    """The error concerns one handler and one event. The retry raises its alert."""
     real = handlers.raise_alerts
 
     def raise_alerts(events):
@@ -41,7 +41,7 @@ def test_an_error_in_watching_costs_nobody_a_record(bus, monkeypatch):
 
 
 def test_recording_comes_first():
-    """Rules count recorded entries, so an event must be one by the time it is watched."""
+    """Rules count recorded entries, so an event must be recorded before it is watched."""
     handlers_ = [one.handler for one in subscriptions]
     assert handlers_.index(record) < handlers_.index(watch)
 
@@ -50,8 +50,8 @@ def test_recording_comes_first():
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whenever_each_is_watched_the_alerts_are_the_same(data):
-    """In any order, in any batches, between any records, as long as each is recorded before."""
+def test_the_alerts_do_not_depend_on_the_order_of_watching(data):
+    """In any order and batches, as long as each event was recorded before."""
     with undone():
         Rule.objects.update(is_active=True)
         Rule.objects.filter(kind="deletions").update(threshold=3, window_minutes=10)
@@ -75,7 +75,7 @@ def test_whenever_each_is_watched_the_alerts_are_the_same(data):
         assert hours.count() == 2  # all others are within ten minutes
 
 
-def test_what_was_recorded_long_ago_is_judged_as_if_it_were_now():
+def test_old_entries_are_judged_like_new_ones():
     Rule.objects.filter(kind="deletions").update(threshold=3, window_minutes=10)
     first, second = deletions((0, 1, 2)), deletions((3000, 3001, 3002))
     record(first)

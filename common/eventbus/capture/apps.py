@@ -9,11 +9,15 @@ class CaptureConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # These need the models.
-        from eventbus.capture.trigger import checks  # noqa: F401  registers them
+        # They need the models.
+        from eventbus.capture import checks  # noqa: F401
+        from eventbus.capture.orm import checks as orm_checks  # noqa: F401
+        from eventbus.capture.orm.attaching import attach_all
+        from eventbus.capture.trigger import checks as trigger_checks  # noqa: F401
         from eventbus.capture.trigger.origin import watch_connections
         from eventbus.capture.trigger.restoring import restore_after_migrate
 
         autodiscover_modules("events")
+        attach_all()
         watch_connections()
         restore_after_migrate()

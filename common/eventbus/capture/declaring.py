@@ -1,5 +1,6 @@
 """Declaring that a model's changes are events."""
 
+import re
 import sys
 from collections.abc import Sequence
 
@@ -11,8 +12,10 @@ from eventbus.capture import registry
 from eventbus.capture.fields import Column, DeclaredField, PublishedField, resolve
 from eventbus.capture.publication import Capture, Publication
 from eventbus.capture.references import Through, model_of
+from eventbus.events.contract import RESERVED
 
 AUTO = "auto"
+EVENT = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def publish_model(
@@ -26,7 +29,7 @@ def publish_model(
     touched: str | None = None,
     capture: Capture = "orm",
     connect: bool = True,
-    snapshot_version: int = 1,
+    snapshot_version: int = 0,
 ) -> Publication:
     """Declare that each change of a model is an event. The model is not touched.
 
@@ -45,9 +48,14 @@ def publish_model(
     :param capture: ``orm`` notices what goes through Django's models, on every database;
         ``trigger`` also notices raw SQL and other programs, on PostgreSQL and SQLite.
     :param connect: False where the project connects the receivers of ``orm`` itself, to show them.
-    :param snapshot_version: raise it to have every row published again, once, after a deploy.
+    :param snapshot_version: raise it to have the relay publish every row once after a deploy, as
+        ``publish_snapshot`` does.
     :raises ImproperlyConfigured: for what cannot be published; the text says why.
     """
+    if not EVENT.fullmatch(event):
+        raise ImproperlyConfigured(
+            f"publish_model({event!r}): an event is called in lower case, such as stock_record"
+        )
     try:
         apps.check_models_ready()
     except AppRegistryNotReady:
@@ -56,13 +64,16 @@ def publish_model(
         ) from None
     concrete = model_of(model)
     key_field = resolve(concrete, key)
+    counter = None if sequence == AUTO else _own(concrete, sequence, models.IntegerField)
     publication = Publication(
         model=concrete,
         event=event,
         topic=topic,
-        fields=_with_key(key_field, [resolve(concrete, name) for name in _names(concrete, fields)]),
+        fields=_complete(
+            key_field, counter, [resolve(concrete, name) for name in _names(concrete, fields)]
+        ),
         key=key_field,
-        counter=None if sequence == AUTO else _own(concrete, sequence, models.IntegerField),
+        counter=counter,
         touched=None if touched is None else _own(concrete, touched, models.DateTimeField),
         capture=capture,
         connects=connect,
@@ -89,10 +100,22 @@ def _names(
     return [column.name for column in model._meta.concrete_fields]
 
 
-def _with_key(key: PublishedField, fields: list[PublishedField]) -> tuple[PublishedField, ...]:
-    if any(field.column is key.column and field.beyond is None for field in fields):
-        return tuple(fields)
-    return (PublishedField(key.column.name, key.column, None, key.kind, nullable=False), *fields)
+def _complete(
+    key: PublishedField, counter: Column | None, fields: list[PublishedField]
+) -> tuple[PublishedField, ...]:
+    """With the key in front and the counter at the end, where they are not named."""
+    named = {field.column for field in fields if field.beyond is None}
+    if key.column not in named:
+        fields = [PublishedField(key.column.name, key.column, None, key.kind, False), *fields]
+    if counter is not None and counter not in named:
+        fields = [*fields, resolve(key.column.model, counter.name)]
+    for field in fields:
+        if field.name in RESERVED or not field.name.isidentifier():
+            raise ImproperlyConfigured(
+                f"A field of an event cannot be called {field.name!r}: "
+                f"field({field.name!r}, name=...)"
+            )
+    return tuple(fields)
 
 
 def _own(model: type[models.Model], name: str, kind: type[Column]) -> Column:

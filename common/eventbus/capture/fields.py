@@ -73,6 +73,11 @@ class PublishedField:
         """Its type in a contracts module, as Python source."""
         return f"{self.kind.annotation} | None" if self.nullable else self.kind.annotation
 
+    @property
+    def type(self) -> Any:
+        """Its type in the contract."""
+        return self.kind.type | None if self.nullable else self.kind.type
+
     def written(self, value: Any) -> Any:
         """The value in the event.
 

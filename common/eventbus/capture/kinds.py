@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.db import models
+from msgspec import Meta
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,14 @@ class Kind:
 
     :param name: what the triggers know it by.
     :param annotation: its type in a contracts module, as Python source.
+    :param type: the same type.
     :param imports: the lines that the annotation needs at the top of that module.
     :param written: makes the contract's value of the one that the field hands to the database.
     """
 
     name: str
     annotation: str
+    type: Any
     imports: tuple[str, ...] = ()
     written: Callable[[Any], Any] = lambda value: value
 
@@ -29,24 +32,31 @@ class Kind:
 MSGSPEC_META = "from msgspec import Meta"
 ANNOTATED = "from typing import Annotated"
 
-INTEGER = Kind("integer", "int", written=int)
-NATURAL = Kind("integer", "Annotated[int, Meta(ge=0)]", (ANNOTATED, MSGSPEC_META), int)
-TEXT = Kind("text", "str", written=str)
-ADDRESS = Kind("address", "str", written=str)
-BOOLEAN = Kind("boolean", "bool", written=bool)
-DECIMAL = Kind("decimal", "Decimal", ("from decimal import Decimal",), Decimal)
-FLOAT = Kind("float", "float", written=float)
-DATE = Kind("date", "date", ("from datetime import date",))
+INTEGER = Kind("integer", "int", int, written=int)
+NATURAL = Kind(
+    "integer",
+    "Annotated[int, Meta(ge=0)]",
+    Annotated[int, Meta(ge=0)],
+    (ANNOTATED, MSGSPEC_META),
+    int,
+)
+TEXT = Kind("text", "str", str, written=str)
+ADDRESS = Kind("address", "str", str, written=str)
+BOOLEAN = Kind("boolean", "bool", bool, written=bool)
+DECIMAL = Kind("decimal", "Decimal", Decimal, ("from decimal import Decimal",), Decimal)
+FLOAT = Kind("float", "float", float, written=float)
+DATE = Kind("date", "date", date, ("from datetime import date",))
 MOMENT = Kind(
     "moment",
     "Annotated[datetime, Meta(tz=True)]",
+    Annotated[datetime, Meta(tz=True)],
     ("from datetime import datetime", ANNOTATED, MSGSPEC_META),
 )
-TIME = Kind("time", "time", ("from datetime import time",))
-DURATION = Kind("duration", "timedelta", ("from datetime import timedelta",))
-IDENTIFIER = Kind("uuid", "UUID", ("from uuid import UUID",), lambda value: UUID(str(value)))
-JSON = Kind("json", "Any", ("from typing import Any",))
-BINARY = Kind("binary", "bytes", written=bytes)
+TIME = Kind("time", "time", time, ("from datetime import time",))
+DURATION = Kind("duration", "timedelta", timedelta, ("from datetime import timedelta",))
+IDENTIFIER = Kind("uuid", "UUID", UUID, ("from uuid import UUID",), lambda value: UUID(str(value)))
+JSON = Kind("json", "Any", Any, ("from typing import Any",))
+BINARY = Kind("binary", "bytes", bytes, written=bytes)
 
 PYTHON_TYPES: Mapping[type, Kind] = {
     int: INTEGER,
@@ -86,7 +96,7 @@ KINDS: Mapping[type["models.Field[Any, Any]"], Kind] = {
 """By class of the field, the narrower one first; what derives from one is of its kind."""
 
 
-CONTENT_TYPE = Kind("content type", "str")
+CONTENT_TYPE = Kind("content type", "str", str)
 """``app_label.model``: the number of a content type differs from database to database."""
 
 
@@ -117,6 +127,7 @@ def _array(item: Kind) -> Kind:
     return Kind(
         f"array of {item.name}",
         f"list[{item.annotation}]",
+        list[item.type],  # type: ignore[name-defined]
         item.imports,
         lambda values: [item.written(value) for value in values],
     )

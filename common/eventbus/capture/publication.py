@@ -1,10 +1,11 @@
 """A model whose changes are events: what :func:`eventbus.capture.publish_model` declares."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
@@ -86,18 +87,28 @@ class Publication:
         """The columns of :attr:`watched`, each once."""
         return tuple(dict.fromkeys(field.column.attname for field in self.watched))
 
-    def contract(self, verb: Verb) -> type[Contract]:
-        """The contract class of one of its event types.
+    @cached_property
+    def contracts(self) -> Mapping[Verb, type[Contract]]:
+        """The contract classes of its event types.
 
-        :raises ImproperlyConfigured: when no module in ``PUBLISHES`` defines it.
+        :raises ImproperlyConfigured: when no module in ``PUBLISHES`` defines one of them.
         """
         published()
-        event_type = f"{self.event}.{verb}"
-        contract = contract_of(event_type)
+        return {verb: self._contract(verb) for verb in VERBS}
+
+    @cached_property
+    def previous(self) -> Callable[..., msgspec.Struct]:
+        """The class of the old values in an ``updated`` event."""
+        fields = msgspec.structs.fields(self.contracts["updated"])
+        [previous] = [field.type for field in fields if field.name == "previous"]
+        return cast("Callable[..., msgspec.Struct]", previous)
+
+    def _contract(self, verb: Verb) -> type[Contract]:
+        contract = contract_of(f"{self.event}.{verb}")
         if contract is None:
             modules = ", ".join(bus_settings().publishes) or "no module"
             raise ImproperlyConfigured(
-                f"No contract of {event_type} in EVENTBUS['PUBLISHES'] ({modules}). "
+                f"No contract of {self.event}.{verb} in EVENTBUS['PUBLISHES'] ({modules}). "
                 f"Run: python manage.py write_contracts {self.event}"
             )
         return contract
@@ -124,26 +135,25 @@ class Publication:
 
     def created(self, after: Stored, beyond: Beyond) -> Contract:
         """The event of a new row."""
-        return self.contract("created")(**self.data(after, beyond))
+        return self.contracts["created"](**self.data(after, beyond))
 
     def updated(self, before: Stored, after: Stored, beyond: Beyond) -> Contract:
         """The event of a row that changed, with the old values of what did."""
-        contract = self.contract("updated")
         previous = {
             field.name: _written(field, before, beyond)
             for field in self.watched
             if before[field.column.attname] != after[field.column.attname]
         }
-        of_previous: Any = contract.__annotations__["previous"]
-        return contract(**self.data(after, beyond), previous=of_previous(**previous))
+        changed = self.contracts["updated"]
+        return changed(**self.data(after, beyond), previous=self.previous(**previous))
 
     def deleted(self, last: Stored, beyond: Beyond) -> Contract:
         """The event of a row that is gone, as it was last."""
-        return self.contract("deleted")(**self.data(last, beyond))
+        return self.contracts["deleted"](**self.data(last, beyond))
 
     def snapshot(self, current: Stored, beyond: Beyond) -> Contract:
         """The event of a row as it is, whatever was published before."""
-        return self.contract("snapshot")(**self.data(current, beyond))
+        return self.contracts["snapshot"](**self.data(current, beyond))
 
 
 def _written(field: PublishedField, stored: Stored, beyond: Beyond) -> Any:

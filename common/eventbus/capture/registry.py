@@ -33,3 +33,33 @@ def publications_of(model: type[models.Model]) -> list[Publication]:
     concrete = model._meta.concrete_model
     tables = [concrete, *model._meta.get_parent_list()]
     return [_publications[table] for table in tables if table in _publications]
+
+
+def publication_of(model: type[models.Model]) -> Publication | None:
+    """That of the table of a model or proxy, without those of its parents."""
+    concrete = model._meta.concrete_model
+    return None if concrete is None else _publications.get(concrete)
+
+
+def captured_by_orm(model: type[models.Model]) -> Publication | None:
+    """That of the table of a model or proxy, if Django's ORM notices its changes."""
+    publication = publication_of(model)
+    return publication if publication is not None and publication.capture == "orm" else None
+
+
+def published_event(event: str) -> Publication:
+    """The publication of an event; where there is only one, the event need not be named.
+
+    :raises LookupError: when there is none, or none is named of several; the text says which exist.
+    """
+    declared = {publication.event: publication for publication in publications()}
+    if not declared:
+        raise LookupError(
+            "No model is published. Declare one in an app's events.py: publish_model(...)"
+        )
+    if not event and len(declared) == 1:
+        return next(iter(declared.values()))
+    if event not in declared:
+        problem = f"no published model has the event {event!r}" if event else "name an event"
+        raise LookupError(f"{problem[0].upper()}{problem[1:]}; there are {', '.join(declared)}")
+    return declared[event]

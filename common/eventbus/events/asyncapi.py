@@ -32,6 +32,7 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "causationid": {**TEXT, "description": "The event whose handler tells of this one."},
     "actor": {**TEXT, "description": "Who brought it about: a user name, or system:command."},
     "traceparent": {**TEXT, "description": "W3C Trace Context."},
+    "consumergroup": {**TEXT, "description": "The one consumer group that is to handle it."},
 }
 REQUIRED = ["specversion", "id", "source", "type", "subject", "time", "partitionkey", "sequence"]
 

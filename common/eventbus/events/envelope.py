@@ -30,6 +30,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Data that is not JSON is in ``data_base64``, in whatever mode it came.
 
+    ``consumergroup`` is an extension of this library: the one group that an event is addressed to.
+
     Attributes that are not named here are ignored when reading: the exact bytes are what
     the audit service keeps.
     """
@@ -48,8 +50,13 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     causationid: str | None = None
     actor: str | None = None
     traceparent: str | None = None
+    consumergroup: Identifier | None = None
     data: msgspec.Raw = NO_DATA
     data_base64: str | None = None
+
+    def is_for(self, group: str) -> bool:
+        """Whether a consumer group is to handle it: it is addressed to that group, or to all."""
+        return self.consumergroup is None or self.consumergroup == group
 
     @property
     def sequence_number(self) -> int | None:

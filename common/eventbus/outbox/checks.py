@@ -6,7 +6,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from eventbus.checks import with_settings
 from eventbus.conf import bus_settings
-from eventbus.outbox.published import is_published, published
+from eventbus.outbox.published import is_within, published
 
 
 @register()
@@ -25,5 +25,5 @@ def published_contracts_can_be_found(**_: Any) -> list[CheckMessage]:
             id="eventbus_outbox.E002",
         )
         for module in bus_settings().publishes
-        if module not in {contract.__module__ for contract in found if is_published(contract)}
+        if not any(is_within(contract, module) for contract in found)
     ]

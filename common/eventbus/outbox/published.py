@@ -1,6 +1,7 @@
 """What this project publishes: the contracts in the modules that ``PUBLISHES`` names."""
 
 from importlib import import_module
+from pkgutil import iter_modules
 
 from eventbus.conf import bus_settings
 from eventbus.events import Contract
@@ -15,14 +16,21 @@ def published() -> list[type[Contract]]:
     :raises ImportError: when a module that is named cannot be imported.
     """
     modules = bus_settings().publishes
-    for module in modules:
-        import_module(module)
+    for name in modules:
+        module = import_module(name)
+        for inner in iter_modules(getattr(module, "__path__", ()), f"{name}."):
+            import_module(inner.name)
     return [contract for contract in contracts() if is_published(contract)]
 
 
 def is_published(contract: type[Contract]) -> bool:
-    """Whether this project publishes events of a contract: whether its module is named."""
-    return contract.__module__ in bus_settings().publishes
+    """Whether this project publishes events of a contract."""
+    return any(is_within(contract, name) for name in bus_settings().publishes)
+
+
+def is_within(contract: type[Contract], name: str) -> bool:
+    """Whether an entry of ``PUBLISHES`` names a contract's module, or the package around it."""
+    return name in (contract.__module__, contract.__module__.rpartition(".")[0])
 
 
 def published_topics() -> list[str]:

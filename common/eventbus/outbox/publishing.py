@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import uuid_utils.compat
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventbus.conf import bus_settings
 from eventbus.database.alias import bus_connection
 from eventbus.database.bulk import insert
+from eventbus.database.waking import wake_after_commit
 from eventbus.events import Contract, ContractViolation, Envelope, encode
 from eventbus.events.context import current
 from eventbus.outbox.published import is_published
@@ -55,12 +55,14 @@ def publish_all(
     *,
     using: str | None = None,
     sequences: Sequence[int] | None = None,
+    group: str | None = None,
 ) -> list[uuid.UUID]:
     """Put many events on their way, in their order and with one statement.
 
     :param using: as for :func:`publish`.
     :param sequences: the place of each event in the life of its subject, where the caller counts
         and remembers it; left out, what each event says itself.
+    :param group: the consumer group that they are for; left out, they are for all.
     :returns: their ids, UUIDv7.
     :raises: as :func:`publish`; then none of them is published.
     """
@@ -69,7 +71,7 @@ def publish_all(
     from eventbus.outbox.sequences import remember
 
     connection = _connection_of_the_change(using)
-    source = origin()
+    source = origin(group)
     events = list(events)
     places = sequences if sequences is not None else [event.sequence for event in events]
     rows = [_row(event, place, source) for event, place in zip(events, places, strict=True)]
@@ -81,8 +83,7 @@ def publish_all(
         insert(OutboxEvent, COLUMNS, rows, using=connection.alias)
     if sequences is None:
         remember(event for event in events if event.is_last)
-    if connection.vendor == "postgresql":
-        wake_relay_after_commit(connection)
+    wake_after_commit(connection, CHANNEL)
     return [row[0] for row in rows]
 
 
@@ -146,7 +147,7 @@ def schema_address(event_type: str, major_version: int) -> str | None:
     return f"{base}{event_type}/v{major_version}/" if base else None
 
 
-def origin() -> dict[str, Any]:
+def origin(group: str | None = None) -> dict[str, Any]:
     """What events that are published together have in common."""
     context = current()
     return {
@@ -158,6 +159,7 @@ def origin() -> dict[str, Any]:
         "causationid": context.causation_id,
         "actor": context.actor(),
         "traceparent": context.traceparent,
+        "consumergroup": group,
     }
 
 
@@ -169,18 +171,3 @@ def _checked_json(event: Contract) -> bytes:
     except msgspec.ValidationError as error:
         raise ContractViolation(f"{event.event_type}: {error}") from error
     return data
-
-
-def wake_relay_after_commit(connection: Any) -> None:
-    """NOTIFY once a transaction, after it.
-
-    Inside, it would hold PostgreSQL's one notification lock through the commit's fsync.
-    """
-    if not any(getattr(hook, "wakes_outbox", False) for _, hook, _ in connection.run_on_commit):
-
-        def wake() -> None:
-            with connection.cursor() as cursor:
-                cursor.execute(f"NOTIFY {CHANNEL}")
-
-        wake.wakes_outbox = True  # type: ignore[attr-defined]
-        transaction.on_commit(wake, using=connection.alias, robust=True)

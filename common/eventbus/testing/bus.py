@@ -36,7 +36,7 @@ from eventbus.testing.kafka import InMemoryKafka
 
 if TYPE_CHECKING:
     from eventbus.inbox.running.tally import Tally
-    from eventbus.outbox.session import ActiveSession
+    from eventbus.outbox.relaying.session import ActiveSession
 
 # Relay and worker are imported where they are used: a service may have one of them alone.
 
@@ -55,11 +55,11 @@ class CallersThread(Executor):
 
 @contextmanager
 def active_session() -> "Iterator[ActiveSession]":
-    """The right to relay, which :class:`~eventbus.outbox.relay.Relay` asks for by itself.
+    """The right to relay, which :class:`~eventbus.outbox.relaying.relay.Relay` asks for by itself.
 
     :raises RuntimeError: when another relay of this database is active.
     """
-    from eventbus.outbox.session import ActiveSession
+    from eventbus.outbox.relaying.session import ActiveSession
 
     session = ActiveSession.begin()
     if session is None:
@@ -98,7 +98,7 @@ class Bus:
 
         :returns: how many events were sent.
         """
-        from eventbus.outbox.relay import Relay
+        from eventbus.outbox.relaying.relay import Relay
 
         with active_session() as session:
             relay = Relay(self.kafka.producer, CallersThread(), threading.Event())

@@ -1,9 +1,12 @@
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import pytest
 from django.db import connection
 
+from eventbus.capture import registry
 from eventbus.capture.publication import Publication
 from eventbus.capture.trigger import installing
 from eventbus.capture.trigger.definition import definition_of
@@ -84,3 +87,20 @@ def as_triggers_told(event: str) -> dict[tuple[str, str], Any]:
     }
     assert len(found) == len(envelopes(event))
     return found
+
+
+@pytest.fixture
+def own_publications(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the test declares is there for its time alone, and nothing else is."""
+    monkeypatch.setattr(registry, "_publications", {})
+
+
+@pytest.fixture
+def own_contracts() -> Iterator[None]:
+    """The contract classes that the test defines are gone after it."""
+    from eventbus.events import contract
+
+    known = dict(contract._contracts)
+    yield
+    contract._contracts.clear()
+    contract._contracts.update(known)

@@ -95,6 +95,7 @@ def test_a_declaration_that_changed(declared):
     assert publish.definition == replace(stop.definition, topic="other.events")
     assert migration.name == "0003_stop_publishing_line_publish_line"
     assert sorted(migration.dependencies) == [
+        ("eventbus_capture", "0001_initial"),
         ("eventbus_outbox", "0001_initial"),
         ("triggered", "0002_triggers"),
     ]
@@ -148,7 +149,7 @@ def test_what_is_wrong_is_found_and_healed(harm, found):
     assert found in text
     assert "item" in text
     [warning] = [m for m in run_checks(databases=["default"]) if "eventbus_capture" in m.id]
-    assert warning.id == "eventbus_capture.W001"
+    assert warning.id == "eventbus_capture.W021"
     assert found in warning.msg
     call_command("migrate", verbosity=0)
     Item.objects.create(sku="A", name="x")

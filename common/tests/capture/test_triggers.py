@@ -10,6 +10,8 @@ from common.tests.capture.conftest import rows, told
 from common.tests.capture.triggered import events
 from common.tests.capture.triggered.models import Item, Line, Shelf, Tag, Thing
 from eventbus.capture import suppressed
+from eventbus.capture.models import Suppression
+from eventbus.capture.snapshots import publish_batch
 from eventbus.capture.trigger import restoring
 from eventbus.events import ContractViolation, EventTooLarge
 from eventbus.events.context import CauseUnknown, Context, cause_to_be_said, use
@@ -266,11 +268,26 @@ def test_nothing_is_published_on_purpose():
         other.delete()
         thing = Thing.objects.create()
     assert told() == []
+    assert dict(Suppression.objects.values_list("event", "changes")) == {"item": 4, "thing": 1}
+    assert set(Suppression.objects.values_list("reason", "actor")) == {("import", "system:pytest")}
     Item.objects.update(amount=2)
     Thing.objects.update(text="x")
     assert told() == [
         ("updated", str(kettle.pk), 1, {"amount": 1}),
         ("updated", str(thing.code), 1, {"text": ""}),
+    ]
+
+
+def test_a_snapshot_counts_as_a_change():
+    kettle, line = item(), Line.objects.create(item=item("B"))
+    clear()
+    publish_batch(events.Items, Item.objects.filter(pk=kettle.pk), None, 10)
+    publish_batch(events.Lines, Line.objects.all(), None, 10)
+    Item.objects.filter(pk=kettle.pk).update(amount=1)
+    assert told() == [
+        ("snapshot", str(kettle.pk), 2, {}),
+        ("snapshot", str(line.pk), 2, {}),
+        ("updated", str(kettle.pk), 3, {"amount": 0}),
     ]
 
 

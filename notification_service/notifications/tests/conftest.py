@@ -14,7 +14,7 @@ def user(django_user_model):
 
 @pytest.fixture
 def follow(user) -> Follow:
-    """Make a subscription of the user's, as a form or the API would."""
+    """Create a subscription of the user, validated as by a form or the API."""
 
     def make(**values) -> Subscription:
         subscription = Subscription(owner=values.pop("owner", user), **values)
@@ -27,7 +27,7 @@ def follow(user) -> Follow:
 
 @pytest.fixture
 def later():
-    """Let the time pass that waiting deliveries and resting receivers wait for."""
+    """Make waiting deliveries due, and end the pauses of failing receivers."""
 
     def pass_time() -> None:
         Delivery.objects.filter(state="pending").update(due_at="2026-01-01T00:00Z")

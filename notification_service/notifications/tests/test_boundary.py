@@ -1,4 +1,4 @@
-"""Whatever the inbox lets in is delivered and shown, and so is what older code let in."""
+"""Every event that the inbox accepts can be delivered and shown, including those of older code."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ STORED = {
 
 @pytest.fixture
 def look(admin_client):
-    """Opens every page and asks for previews in zones far apart."""
+    """Open every page, and request previews in time zones far apart."""
 
     def get(url):
         response = admin_client.get(url)
@@ -73,7 +73,7 @@ def look(admin_client):
 
 @pytest.fixture
 def everybody(follow, user):
-    """Subscriptions by every channel, at once and in digests."""
+    """Subscriptions for every channel, immediate and in digests."""
     user.user_permissions.clear()
     endpoint = Endpoint.objects.create(owner=user, name="Shop", url="https://127.0.0.1:1/hook")
     for channel in ("in_app", "email"):
@@ -85,12 +85,12 @@ def everybody(follow, user):
 def deliver_all():
     Delivery.objects.filter(state="pending").update(due_at="2026-01-01T00:00Z")
     deliver()
-    # What cannot be reached is not what is looked at here.
+    # Receivers that cannot be reached are not the subject here.
     assert not Delivery.objects.exclude(channel="webhook").exclude(state="sent").exists()
 
 
-def test_events_at_times_that_cannot_be_read_happened_when_they_came(bus, everybody, look):
-    """With one such row, nobody got anything in the application any more."""
+def test_unreadable_event_times_are_replaced_by_the_time_of_arrival(bus, everybody, look):
+    """A single such row blocked all in-app notifications."""
     for _ in range(3):
         consume(bus, "product.created")
     for event, moment in zip(ProductEvent.objects.all(), STORED[connection.vendor], strict=False):
@@ -105,13 +105,13 @@ def test_events_at_times_that_cannot_be_read_happened_when_they_came(bus, everyb
     ages = [now - at for at in ProductEvent.objects.values_list("at", flat=True)]
     assert sum(timedelta(0) <= age < timedelta(minutes=5) for age in ages) == 2
     deliver_all()
-    assert len(texts()) == 4  # three at once, and a digest
+    assert len(texts()) == 4  # three immediate ones, and a digest
     assert len(mail.outbox) == 4
     look()
 
 
-def test_an_own_text_cannot_stop_the_others(bus, follow):
-    """A name that data lacks is rendered as a NUL, which PostgreSQL refuses for the whole batch."""
+def test_a_custom_text_cannot_block_other_notifications(bus, follow):
+    """A name without a value renders as NUL, which PostgreSQL rejects for the whole batch."""
     MessageTemplate.objects.create(
         kind="created",
         language="en",
@@ -174,7 +174,7 @@ numbers = count(1_000)
     ]
 )
 @given(st.lists(st.tuples(TYPES, TIMES, DATA), min_size=1, max_size=6))
-def test_whatever_comes_in_is_delivered_and_shown(bus, everybody, look, told):
+def test_every_accepted_event_is_delivered_and_shown(bus, everybody, look, told):
     for event_type, time, changes in told:
         number = next(numbers)
         data = {"previous": {}, **KETTLE, "id": number, **changes}

@@ -1,4 +1,4 @@
-"""What cannot be written or committed counts for its own delivery, and stops no other."""
+"""A failure while writing or committing counts for its own delivery, and blocks no other."""
 
 import pytest
 from django.db import DatabaseError, IntegrityError
@@ -19,7 +19,7 @@ def follow_products(bus, numbers):
 
 @pytest.fixture
 def to_nobody(monkeypatch):
-    """The notification of product 1 is for a user who is gone, which shows at COMMIT alone."""
+    """Address the notification of product 1 to a missing user, which only fails at COMMIT."""
     make = in_app.notification
 
     def notification(message, words):
@@ -32,7 +32,7 @@ def to_nobody(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_notification_that_fails_at_commit_counts_and_holds_up_no_other(
+def test_a_notification_that_fails_at_commit_is_counted_and_blocks_no_other(
     bus, follow, later, settings, to_nobody
 ):
     settings.DELIVERY_ATTEMPTS = 2
@@ -51,10 +51,10 @@ def test_a_notification_that_fails_at_commit_counts_and_holds_up_no_other(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_sent_by_another_process_meanwhile_is_not_sent_again(
+def test_a_message_that_another_process_has_sent_is_not_sent_again(
     bus, follow, monkeypatch, to_nobody
 ):
-    """This one was paused past its lease."""
+    """The lease expired while this process was paused."""
     from notification_service.notifications.delivering import sending
 
     claim = sending.claim
@@ -72,12 +72,12 @@ def test_what_was_sent_by_another_process_meanwhile_is_not_sent_again(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_error_of_the_database_counts_for_the_mail_that_met_it(bus, follow, monkeypatch):
+def test_a_database_error_counts_for_the_mail_that_caused_it(bus, follow, monkeypatch):
     compose = mail_channel.compose
 
     def fail_once(message, *rest):
         if message.first.event.product_id == "1":
-            raise IntegrityError("met by this mail alone") from DatabaseError()
+            raise IntegrityError("caused by this mail") from DatabaseError()
         return compose(message, *rest)
 
     monkeypatch.setattr(mail_channel, "compose", fail_once)
@@ -85,5 +85,5 @@ def test_an_error_of_the_database_counts_for_the_mail_that_met_it(bus, follow, m
     follow_products(bus, (1, 2))
     deliver()
     states = Delivery.objects.order_by("event__product_id").values_list("state", "answer")
-    assert states[0] == ("pending", "IntegrityError: met by this mail alone")
+    assert states[0] == ("pending", "IntegrityError: caused by this mail")
     assert states[1][0] == "sent"

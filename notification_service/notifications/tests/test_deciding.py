@@ -1,4 +1,4 @@
-"""Which events are for whom, and when they are told."""
+"""Which subscriptions match an event, and when they are notified."""
 
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(
     ("event_type", "changes", "told"),
     [
-        ("product.created", {}, ["Kettle <b> is new, at €5.00."]),
-        ("product.created", {"category": "kitchen"}, ["Kettle <b> is new, at €5.00."]),
+        ("product.created", {}, ["Kettle <b> is now available for €5.00."]),
+        ("product.created", {"category": "kitchen"}, ["Kettle <b> is now available for €5.00."]),
         ("product.deleted", {}, ["Kettle <b> was deleted."]),
         ("product.snapshot", {}, []),
         (
             "product.updated",
             {"previous": {"name": "Pot", "sku": "P"}},
-            ["Kettle <b> was changed: sku, name."],
+            ["Kettle <b> was updated: sku, name."],
         ),
         (
             "product.updated",
@@ -46,9 +46,13 @@ pytestmark = pytest.mark.django_db
         (
             "product.updated",
             {"previous": {"price": "4.00", "currency": "USD"}},
-            ["Kettle <b> was changed: price, currency."],
+            ["Kettle <b> was updated: price, currency."],
         ),
-        ("product.updated", {"previous": {"stock": 0}}, ["Kettle <b> is back in stock: 1."]),
+        (
+            "product.updated",
+            {"previous": {"stock": 0}},
+            ["Kettle <b> is back in stock: 1 available."],
+        ),
         ("product.updated", {"previous": {"stock": 5}}, []),
         (
             "product.updated",
@@ -58,11 +62,11 @@ pytestmark = pytest.mark.django_db
         (
             "product.updated",
             {"category": "kitchen", "previous": {"category": None}},
-            ["Kettle <b> is new in kitchen, at €5.00."],
+            ["Kettle <b> is new in kitchen, for €5.00."],
         ),
     ],
 )
-def test_what_people_are_told(bus, follow, event_type, changes, told):
+def test_the_text_of_a_notification(bus, follow, event_type, changes, told):
     follow()
     consume(bus, event_type, **changes)
     deliver()
@@ -107,7 +111,7 @@ DROP = {"event_type": "product.updated", "price": "8.00", "previous": {"price": 
         ({"is_active": False}, DROP, False),
     ],
 )
-def test_who_is_told(bus, follow, wanted, event, is_told):
+def test_which_subscriptions_match(bus, follow, wanted, event, is_told):
     follow(**wanted)
     consume(bus, **event)
     assert Delivery.objects.count() == is_told
@@ -134,7 +138,7 @@ def test_who_is_told(bus, follow, wanted, event, is_told):
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused(follow, wanted, field):
+def test_inconsistent_subscriptions_are_rejected(follow, wanted, field):
     with pytest.raises(ValidationError) as refused:
         follow(**wanted)
     assert field in refused.value.message_dict
@@ -160,19 +164,19 @@ def test_what_makes_no_sense_is_refused(follow, wanted, field):
             "2026-11-25T13:00",
             "2026-11-25T14:00",
         ),
-        (  # over the night in which clocks there go back
+        (  # across the end of daylight saving time
             {"schedule": "daily", "digest_hour": 9, "time_zone": "America/New_York"},
             "2026-10-31T14:00",
             "2026-11-01T14:00",
         ),
     ],
 )
-def test_when_it_is_told(wanted, now, due):
+def test_when_a_message_is_due(wanted, now, due):
     at = datetime.fromisoformat(now).replace(tzinfo=UTC)
     assert Subscription(**wanted).due(at).strftime("%Y-%m-%dT%H:%M") == due
 
 
-def test_a_subscription_counts_from_the_next_event_on(bus, follow):
+def test_a_subscription_takes_effect_with_the_next_event(bus, follow):
     consume(bus, "product.created")
     subscription = follow()
     consume(bus, "product.deleted")
@@ -182,7 +186,7 @@ def test_a_subscription_counts_from_the_next_event_on(bus, follow):
     assert delivery.event.type == "product.deleted"
 
 
-def test_each_event_is_told_once_however_often_it_comes(bus, follow):
+def test_an_event_notifies_once_however_often_it_is_received(bus, follow):
     follow()
     consume(bus, "product.created")
     for _ in range(3):
@@ -191,8 +195,8 @@ def test_each_event_is_told_once_however_often_it_comes(bus, follow):
     assert len(texts()) == Delivery.objects.count() == 1
 
 
-def test_old_news_is_no_news(bus, follow):
-    """A replay, a late copy under a new id, and what a snapshot has said before."""
+def test_outdated_events_notify_nobody(bus, follow):
+    """A replay, a late copy under a new id, and a change that a snapshot has covered."""
     follow()
     consume(bus, "product.snapshot", version=5, price="9.00")
     consume(bus, "product.updated", version=4, price="8.00", previous={"price": "10.00"})
@@ -203,7 +207,7 @@ def test_old_news_is_no_news(bus, follow):
     assert Delivery.objects.count() == 1
 
 
-def test_versions_of_a_product_in_one_batch_are_all_told(bus, follow):
+def test_all_versions_of_a_product_in_one_batch_notify(bus, follow):
     follow()
     for price, before in (("4.00", "5.00"), ("3.00", "4.00"), ("2.00", "3.00")):
         send(bus, "product.updated", price=price, previous={"price": before})
@@ -212,7 +216,7 @@ def test_versions_of_a_product_in_one_batch_are_all_told(bus, follow):
     assert Product.objects.get().price == 2
 
 
-def test_the_replica_keeps_what_was_deleted_in_mind(bus):
+def test_the_replica_remembers_deleted_products(bus):
     consume(bus, "product.created", version=1)
     consume(bus, "product.deleted", version=2)
     consume(bus, "product.updated", version=2, previous={"name": "x"})
@@ -220,7 +224,7 @@ def test_the_replica_keeps_what_was_deleted_in_mind(bus):
     assert not ProductEvent.objects.filter(type="product.updated").exists()
 
 
-def test_a_product_that_is_created_again_is_there_again(bus, follow):
+def test_a_product_that_is_created_again_replaces_the_deleted_one(bus, follow):
     follow()
     consume(bus, "product.created", version=1)
     consume(bus, "product.deleted", version=1)
@@ -233,7 +237,7 @@ def test_a_product_that_is_created_again_is_there_again(bus, follow):
     assert Delivery.objects.count() == 4
 
 
-def test_a_snapshot_corrects_the_replica_and_tells_nobody(bus, follow):
+def test_a_snapshot_corrects_the_replica_and_notifies_nobody(bus, follow):
     follow()
     consume(bus, "product.created", version=1, price="5.00")
     Delivery.objects.all().delete()
@@ -243,7 +247,7 @@ def test_a_snapshot_corrects_the_replica_and_tells_nobody(bus, follow):
     assert not Delivery.objects.exists()
 
 
-def test_the_number_of_queries_does_not_grow(bus, follow, django_user_model):
+def test_the_number_of_queries_does_not_depend_on_the_events(bus, follow, django_user_model):
     def queries_for(events: int) -> int:
         for number in range(events):
             send(bus, "product.created", id=1000 + number)
@@ -259,7 +263,7 @@ def test_the_number_of_queries_does_not_grow(bus, follow, django_user_model):
     wish = {"owner": owner, "products": "list", "product_ids": ["1000"]}
     Subscription.objects.bulk_create(Subscription(**wish) for _ in range(100))
     follow()
-    assert queries_for(50) <= few + 3  # SQLite takes some 80 rows at a time
+    assert queries_for(50) <= few + 3  # SQLite takes about 80 rows per statement
     assert Delivery.objects.count() == 2 + 50 * 2 + 100
 
 
@@ -299,7 +303,7 @@ class Happened:
 
 
 def is_wanted(wish: Subscription, product) -> bool:
-    """The rule of a subscription, without an index."""
+    """Evaluate a subscription without an index."""
     facts = facts_of(product)
     if not facts or (wish.condition != "anything" and wish.condition not in facts):
         return False
@@ -323,7 +327,7 @@ def is_wanted(wish: Subscription, product) -> bool:
 
 @settings(max_examples=300, deadline=None)
 @given(product=products, wanted=st.lists(wishes, max_size=12))
-def test_the_index_finds_just_what_the_rules_say(product, wanted):
+def test_the_index_finds_exactly_the_matching_subscriptions(product, wanted):
     for number, wish in enumerate(wanted):
         wish.pk = number
         if wish.condition != "price_dropped":

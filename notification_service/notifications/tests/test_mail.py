@@ -1,4 +1,4 @@
-"""Mail, by a real mail server."""
+"""Mail, sent to a real mail server."""
 
 import email
 import email.policy
@@ -21,7 +21,7 @@ def free_port() -> int:
 
 
 class Mailboxes:
-    """Takes mail, refuses some on request, and keeps what came."""
+    """Receives mail, and rejects recipients on request."""
 
     def __init__(self):
         self.mails = []
@@ -50,13 +50,14 @@ def mailboxes(settings):
     controller.stop()
 
 
-def test_a_mail_has_text_html_and_a_way_out(bus, follow, mailboxes, client):
+def test_a_mail_has_text_and_html_and_an_unsubscribe_link(bus, follow, mailboxes, client):
     subscription = follow(channel="email")
     consume(bus, "product.created", name='Pot <script>"x"</script>\nBcc: all@example.com')
     deliver()
     [mail] = mailboxes.mails
     assert (
-        mail["Subject"].strip() == 'Pot <script>"x"</script> Bcc: all@example.com is new, at €5.00.'
+        mail["Subject"].strip()
+        == 'Pot <script>"x"</script> Bcc: all@example.com is now available for €5.00.'
     )
     assert mail["To"] == "ada@example.com"
     assert mail["Bcc"] is None
@@ -68,9 +69,9 @@ def test_a_mail_has_text_html_and_a_way_out(bus, follow, mailboxes, client):
     assert url in text.get_content()
     assert url in html.get_content()
     path = url.removeprefix("http://localhost:8002")
-    assert b"Stop these messages?" in client.get(path).content
+    assert b"Unsubscribe from these messages?" in client.get(path).content
     subscription.refresh_from_db()
-    assert subscription.is_active  # a scanner of links has only looked
+    assert subscription.is_active  # link scanners only send GET
     assert b"no more" in client.post(path, {"List-Unsubscribe": "One-Click"}).content
     subscription.refresh_from_db()
     assert not subscription.is_active
@@ -88,22 +89,24 @@ def test_mail_in_german(bus, follow, mailboxes, client):
         mail["Subject"].strip()
         == "Der Preis von Kettle <b> fiel von 2.000,00 € auf 1.234,50 € (um 38 %)."
     )
-    assert "Sie erhalten dies" in mail.get_body(("plain",)).get_content()
+    assert "Sie erhalten diese Nachricht" in mail.get_body(("plain",)).get_content()
     [path] = re.findall("localhost:8002(/.*)>", mail["List-Unsubscribe"])
     assert "Diese Nachrichten abbestellen?" in client.get(path).content.decode()
 
 
-def test_a_link_that_was_cut_short_is_explained(client):
+def test_a_truncated_link_is_explained(client):
     answer = client.get("/unsubscribe/x:y/")
     assert answer.status_code == 404
-    assert b"cut short" in answer.content
+    assert b"truncated" in answer.content
 
 
 @pytest.mark.parametrize(
     ("said", "state"),
     [("550 no such user", "failed"), ("450 mailbox busy", "pending")],
 )
-def test_what_a_mail_server_says_of_a_mailbox(*, bus, follow, mailboxes, later, said, state):
+def test_permanent_and_temporary_rejections_of_a_recipient(
+    *, bus, follow, mailboxes, later, said, state
+):
     follow(channel="email")
     consume(bus, "product.created")
     mailboxes.refusals.append(said)
@@ -115,7 +118,7 @@ def test_what_a_mail_server_says_of_a_mailbox(*, bus, follow, mailboxes, later, 
     assert len(mailboxes.mails) == (state == "pending")
 
 
-def test_a_mail_server_that_is_away(bus, follow, settings, later):
+def test_a_mail_server_that_cannot_be_reached(bus, follow, settings, later):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     follow(channel="email")
@@ -126,7 +129,7 @@ def test_a_mail_server_that_is_away(bus, follow, settings, later):
     assert "refused" in delivery.answer
 
 
-def test_who_has_no_address_gets_no_mail(bus, follow, user):
+def test_a_user_without_an_address_gets_no_mail(bus, follow, user):
     user.email = ""
     user.save()
     follow(channel="email")

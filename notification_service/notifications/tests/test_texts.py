@@ -1,4 +1,4 @@
-"""The words of messages."""
+"""The texts of messages."""
 
 import io
 from decimal import Decimal
@@ -17,7 +17,7 @@ from notification_service.notifications.tests.rules import consume, deliver, tex
 LOCALE = Path(rendering.__file__).parent / "locale" / "de" / "LC_MESSAGES"
 
 
-def test_every_text_is_there_in_german():
+def test_every_text_is_translated_to_german():
     for kind, text in SHIPPED.items():
         german = shipped(kind, "de")
         assert german != text
@@ -25,7 +25,7 @@ def test_every_text_is_there_in_german():
         rendering.check(kind, text)
 
 
-def test_the_compiled_translations_are_those_of_the_source():
+def test_the_compiled_translations_match_their_source():
     po = read_po((LOCALE / "django.po").open("rb"))
     mo = read_mo(io.BytesIO((LOCALE / "django.mo").read_bytes()))
     assert {m.id: m.string for m in po if m.id} == {m.id: m.string for m in mo if m.id}
@@ -47,7 +47,7 @@ def test_money(amount, currency, language, shown):
 
 
 @pytest.mark.django_db
-def test_a_text_of_ones_own(bus, follow):
+def test_a_custom_text(bus, follow):
     MessageTemplate.objects.create(
         kind="created", language="en", text="{{ name|upper }} {{ stock }}"
     )
@@ -67,7 +67,7 @@ def test_a_text_of_ones_own(bus, follow):
         "{{ name|nosuchfilter }}",
     ],
 )
-def test_a_text_that_cannot_be_used_is_refused(text):
+def test_an_invalid_text_is_rejected(text):
     with pytest.raises(ValidationError) as refused:
         MessageTemplate(kind="created", language="en", text=text).clean()
     assert "text" in refused.value.message_dict

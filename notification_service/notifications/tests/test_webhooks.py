@@ -1,4 +1,4 @@
-"""Webhooks, to a real receiver that fails on demand."""
+"""Webhooks, sent to a real receiver that fails on demand."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what comes, and answers with what it was told to, or 200."""
+    """Stores requests, and responds as scripted, or with 200."""
 
     daemon_threads = True
     connections = 0
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def drip(self):
-        """One byte at a time, for ever: no single read takes long."""
+        """Send one byte at a time, for ever: no single read takes long."""
         try:
             while True:
                 self.wfile.write(b"H")
@@ -85,13 +85,13 @@ def endpoint(receiver, user):
 
 @pytest.fixture
 def hooked(bus, follow, endpoint):
-    """An event for a webhook, decided and not delivered."""
+    """A due webhook delivery."""
     follow(channel="webhook", endpoint=endpoint)
     consume(bus, "product.updated", previous={"price": "6.00"})
     return Delivery.objects.get()
 
 
-def test_a_webhook_is_signed_and_says_what_happened(receiver, endpoint, hooked):
+def test_a_webhook_is_signed_and_describes_the_event(receiver, endpoint, hooked):
     deliver()
     [(headers, body)] = receiver.requests
     told = Webhook(endpoint.secret).verify(body, headers)
@@ -104,7 +104,7 @@ def test_a_webhook_is_signed_and_says_what_happened(receiver, endpoint, hooked):
     assert (hooked.state, hooked.answer, hooked.attempts) == ("sent", "200 OK", 1)
 
 
-def test_two_secrets_are_valid_while_one_replaces_the_other(receiver, endpoint, hooked, later):
+def test_both_secrets_are_valid_during_a_rotation(receiver, endpoint, hooked, later):
     old = endpoint.secret
     new = endpoint.rotate()
     deliver()
@@ -121,7 +121,7 @@ def test_two_secrets_are_valid_while_one_replaces_the_other(receiver, endpoint, 
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503, 599])
-def test_what_fails_is_tried_again_with_the_same_id(receiver, hooked, later, status):
+def test_a_failed_webhook_is_retried_with_the_same_id(receiver, hooked, later, status):
     receiver.script.append((status, {}))
     deliver()
     hooked.refresh_from_db()
@@ -153,11 +153,11 @@ def test_gone_disables_the_endpoint(receiver, endpoint, hooked, bus):
     receiver.script.append((410, {}))
     deliver()
     endpoint.refresh_from_db()
-    assert (endpoint.is_active, endpoint.disabled_reason) == (False, "it answered 410 Gone")
+    assert (endpoint.is_active, endpoint.disabled_reason) == (False, "it responded with 410 Gone")
     assert len(receiver.requests) == 1
     assert set(Delivery.objects.values_list("state", flat=True)) == {"failed"}
     consume(bus, "product.created", id=9)
-    assert Delivery.objects.count() == 2  # nothing is decided for it any more
+    assert Delivery.objects.count() == 2  # no new ones for it
 
 
 def test_redirects_are_not_followed(receiver, hooked):
@@ -170,7 +170,7 @@ def test_redirects_are_not_followed(receiver, hooked):
 
 @pytest.fixture
 def hook_many(bus, follow, endpoint):
-    """Webhooks that are due, sent with one connection if that is possible."""
+    """Create due webhooks for one endpoint."""
 
     def make(number):
         follow(channel="webhook", endpoint=endpoint)
@@ -199,7 +199,7 @@ def test_messages_to_one_receiver_share_a_connection(receiver, hook_many, answer
     assert receiver.connections == 1
 
 
-def test_an_answer_without_end_costs_its_connection_and_nothing_else(receiver, hook_many):
+def test_an_endless_response_only_costs_its_connection(receiver, hook_many):
     hook_many(3)
     receiver.script = [(200, {}, b"x" * 1_000_000)] * 3
     deliver()
@@ -207,7 +207,7 @@ def test_an_answer_without_end_costs_its_connection_and_nothing_else(receiver, h
     assert set(Delivery.objects.values_list("state", "attempts")) == {("sent", 1)}
 
 
-def test_a_body_that_does_not_come_takes_nothing_back(receiver, hook_many, monkeypatch):
+def test_a_missing_response_body_does_not_change_the_outcome(receiver, hook_many, monkeypatch):
     monkeypatch.setattr(webhooks, "MOST_DRAINING_SECONDS", 0.1)
     hook_many(1)
     receiver.script = [(200, {"Content-Length": "100"}, b"some")]
@@ -215,7 +215,7 @@ def test_a_body_that_does_not_come_takes_nothing_back(receiver, hook_many, monke
     assert set(Delivery.objects.values_list("state", "answer")) == {("sent", "200 OK")}
 
 
-def test_a_connection_that_was_closed_meanwhile_is_no_failure(receiver, hook_many):
+def test_a_reused_connection_that_was_closed_is_not_a_failure(receiver, hook_many):
     hook_many(3)
     receiver.script = [(200, {}), "hang up", (200, {}), (200, {})]
     deliver()
@@ -224,14 +224,14 @@ def test_a_connection_that_was_closed_meanwhile_is_no_failure(receiver, hook_man
     assert set(Delivery.objects.values_list("state", "attempts")) == {("sent", 1)}
 
 
-def test_a_receiver_that_hangs_up_on_a_new_connection_failed(receiver, hooked):
+def test_a_receiver_that_closes_a_new_connection_is_a_failure(receiver, hooked):
     receiver.script = ["hang up", (200, {})]
     deliver()
     hooked.refresh_from_db()
     assert (hooked.state, hooked.attempts, len(receiver.requests)) == ("pending", 1, 0)
 
 
-def test_a_url_is_stored_and_sent_to_in_one_form(receiver, admin_client, bus, follow, user):
+def test_a_url_is_stored_as_it_is_requested(receiver, admin_client, bus, follow, user):
     url = receiver.url.replace("/hook", "/größe?ü=1")
     body = {"name": "x", "url": url}
     answer = admin_client.post("/api/endpoints/", body, content_type="application/json")
@@ -246,7 +246,7 @@ def test_a_url_is_stored_and_sent_to_in_one_form(receiver, admin_client, bus, fo
     assert receiver.paths == ["/gr%C3%B6%C3%9Fe?%C3%BC=1"]
 
 
-def test_a_url_that_was_stored_in_another_form_is_sent_to(receiver, endpoint, hooked):
+def test_a_url_that_was_stored_without_conversion_still_works(receiver, endpoint, hooked):
     Endpoint.objects.update(url=receiver.url.replace("/hook", "/größe"))
     deliver()
     assert receiver.paths == ["/gr%C3%B6%C3%9Fe"]
@@ -260,7 +260,7 @@ def test_a_url_that_was_stored_in_another_form_is_sent_to(receiver, endpoint, ho
         ("https://[::ffff:0:7f00:1]/", "private network"),
     ],
 )
-def test_what_cannot_be_sent_to_is_refused_in_one_line(admin_client, url, said):
+def test_urls_that_cannot_be_used_are_rejected_with_one_line(admin_client, url, said):
     answer = admin_client.post("/api/endpoints/", {"name": "x", "url": url})
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["pointer"]) == (400, "#/url")
@@ -271,17 +271,17 @@ def test_what_cannot_be_sent_to_is_refused_in_one_line(admin_client, url, said):
     assert not Endpoint.objects.exists()
 
 
-def test_a_receiver_that_drips_is_left(receiver, hooked, monkeypatch):
+def test_a_receiver_that_responds_too_slowly_times_out(receiver, hooked, monkeypatch):
     monkeypatch.setattr(webhooks, "SECONDS", 0.5)
     receiver.script.append("drip")
     started = time.monotonic()
     deliver()
     assert time.monotonic() - started < 3
     hooked.refresh_from_db()
-    assert hooked.answer == "no answer within 0.5 s"
+    assert hooked.answer == "no response within 0.5 s"
 
 
-def test_a_dead_receiver_costs_others_nothing(receiver, endpoint, bus, follow, user):
+def test_a_dead_receiver_does_not_delay_others(receiver, endpoint, bus, follow, user):
     dead = Endpoint.objects.create(owner=user, name="dead", url="http://127.0.0.1:1/")
     for one in (dead, endpoint):
         follow(channel="webhook", endpoint=one)
@@ -295,7 +295,7 @@ def test_a_dead_receiver_costs_others_nothing(receiver, endpoint, bus, follow, u
     assert "refused" in tried[0].answer
 
 
-def test_what_was_private_when_it_was_sent_is_refused(receiver, hooked, settings):
+def test_addresses_are_checked_again_when_sending(receiver, hooked, settings):
     settings.WEBHOOK_ALLOW_PRIVATE = False
     deliver()
     hooked.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Who may see what: every URL is closed to strangers, but for those that are open for a reason."""
+"""Access control: every URL requires a login, except those that are listed with a reason."""
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -20,11 +20,11 @@ from product_service.products.tests.test_many import new, stored
 
 pytestmark = pytest.mark.django_db
 
-CATALOGUE = Open(READING, "Anybody may read the catalogue.")
-CONTRACTS = "Events name it in dataschema, and other teams read it; it holds no data."
+CATALOGUE = Open(READING, "Reading the catalogue is open to everybody.")
+CONTRACTS = "Events refer to it in dataschema, and other teams read it. It contains no data."
 OPEN = {
     **OPEN_EVERYWHERE,
-    "/": Open(READING | WRITING, "It leads to the list of products."),
+    "/": Open(READING | WRITING, "Redirects to the list of products."),
     "/api/": CATALOGUE,
     "/api/<format>": CATALOGUE,
     "/api/products/": CATALOGUE,
@@ -52,16 +52,16 @@ VALUES = {
 }
 
 
-def test_nothing_is_open_to_strangers_but_what_is_listed_here():
+def test_only_the_listed_urls_are_open_without_a_login():
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
 
 
-def test_no_filter_shows_rows():
+def test_no_filter_offers_rows_of_other_users():
     assert views_with_unguarded_filters(VALUES) == []
 
 
-def test_nobody_sees_who_else_there_is(client):
-    """Products are for everybody; people, and the answers that are kept for them, are not."""
+def test_other_users_are_not_revealed(client):
+    """Products are public; users, and the responses stored for them, are not."""
     other = User.objects.create_user("zanzibar", "zanzibar@example.com")
     KeptAnswer.objects.create(user=str(other.pk), key="k1", fingerprint="", body='"zanzibar"')
     asker = User.objects.create_user("asker")
@@ -79,7 +79,7 @@ def test_nobody_sees_who_else_there_is(client):
 
 @pytest.fixture
 def allowed(client):
-    """Log in as a member of the staff who has some permissions of products alone."""
+    """Log in as a staff user with some permissions on products."""
 
     def log_in(*names):
         user = User.objects.create_user("bob", is_staff=True)
@@ -100,7 +100,7 @@ def allowed(client):
         (["add_product", "change_product", "delete_product"], {"POST", "PUT", "DELETE"}),
     ],
 )
-def test_people_are_shown_the_forms_that_they_may_send(allowed, names, forms):
+def test_users_see_the_forms_that_they_may_send(allowed, names, forms):
     client = allowed(*names)
     [pan] = Product.objects.bulk_create([new(1)])
     pages = [
@@ -127,17 +127,17 @@ ROWS = "sku,name,price\nS1,{name},10\n"
     [
         (["add_product"], "Pan 1", "S2", "1 new"),
         (["change_product"], "Lid", "S1", "1 updated"),
-        (["add_product"], "Lid", "S1", "You may not change products."),
-        (["change_product"], "Pan 1", "S2", "You may not add products."),
-        (["change_product"], "Pan 1", "S1", "0 new"),  # it changes nothing
+        (["add_product"], "Lid", "S1", "You do not have permission to change products."),
+        (["change_product"], "Pan 1", "S2", "You do not have permission to add products."),
+        (["change_product"], "Pan 1", "S1", "0 new"),  # no change
     ],
 )
-def test_importing_a_row_needs_the_permission_of_what_it_does(allowed, names, name, sku, said):
+def test_importing_a_row_requires_its_permission(allowed, names, name, sku, said):
     client = allowed("view_product", *names)
     Product.objects.bulk_create([new(1)])
     before = stored()
     page = upload(client, ROWS.format(name=name).replace("S1", sku))
-    if "You may not" in said:
+    if "You do not have permission" in said:
         assert said in page.content.decode()
         assert stored() == before
         return
@@ -146,8 +146,8 @@ def test_importing_a_row_needs_the_permission_of_what_it_does(allowed, names, na
     assert said in done.content.decode()
 
 
-def test_an_import_creates_categories_for_those_who_may_add_them(allowed):
+def test_an_import_creates_categories_only_with_permission(allowed):
     client = allowed("view_product", "add_product", "change_product")
     page = upload(client, SHOPIFY, currency="USD")
-    assert "You may not add categories." in page.content.decode()
+    assert "You do not have permission to add categories." in page.content.decode()
     assert not Category.objects.exists()

@@ -1,4 +1,4 @@
-"""Reading the API: pages, choices, errors, log-in, limits."""
+"""Reading the API: pages, filters, errors, authentication, throttling."""
 
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -27,7 +27,7 @@ def skus(answer) -> list[str]:
 
 
 def read_on(client, url) -> list[str]:
-    """The SKUs of all pages from here on."""
+    """The SKUs of this page and all following ones."""
     found = []
     while url:
         answer = client.get(url)
@@ -37,7 +37,7 @@ def read_on(client, url) -> list[str]:
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_the_pages_make_up_the_list_both_ways(client, ordering):
+def test_paging_forwards_and_backwards_covers_the_list(client, ordering):
     Product.objects.bulk_create(new(n, price=n % 2, stock=n % 3) for n in range(11))
     whole = skus(client.get(URL, {"ordering": ordering}))
     pages = [client.get(URL, {"ordering": ordering, "page_size": 4})]
@@ -61,8 +61,8 @@ def test_the_pages_make_up_the_list_both_ways(client, ordering):
     ordering=st.sampled_from(["stock", "-stock", "id", "-id"]),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_rows_that_stay_are_seen_once_whatever_comes_and_goes(client, read, gone, added, ordering):
-    cache.clear()  # all examples together ask more often than throttling lets anybody
+def test_paging_is_stable_while_rows_are_added_and_deleted(client, read, gone, added, ordering):
+    cache.clear()  # the examples together exceed the throttling limit
     Product.objects.all().delete()
     Product.objects.bulk_create(new(n, stock=n % 3) for n in range(10))
     first = client.get(URL, {"ordering": ordering, "page_size": read})
@@ -74,7 +74,7 @@ def test_rows_that_stay_are_seen_once_whatever_comes_and_goes(client, read, gone
     assert stayed <= set(seen)
 
 
-def test_a_page_costs_the_same_however_deep_it_is(client, django_assert_num_queries):
+def test_the_cost_of_a_page_does_not_depend_on_its_depth(client, django_assert_num_queries):
     Product.objects.bulk_create(new(n) for n in range(30))
     url = client.get(URL, {"page_size": 10}).json()["next"]
     with django_assert_num_queries(1):
@@ -82,7 +82,7 @@ def test_a_page_costs_the_same_however_deep_it_is(client, django_assert_num_quer
 
 
 @pytest.mark.parametrize("cursor", ["", "abc", "a:b:c", "\x00", "9" * 5_000])
-def test_a_cursor_that_was_not_given_out_is_refused(client, cursor):
+def test_a_forged_cursor_is_rejected(client, cursor):
     answer = client.get(URL, {"cursor": cursor})
     assert answer.status_code == 404
     assert answer["Content-Type"] == "application/problem+json"
@@ -100,7 +100,7 @@ def test_the_browsable_list_links_its_pages(client):
     assert "cursor=" in page.content.decode()
 
 
-def test_chosen_fields(client, editor):
+def test_selecting_fields(client, editor):
     [pan] = Product.objects.bulk_create([new(1)])
     answer = client.get(URL, {"fields": "sku, stock"})
     assert answer.json()["results"] == [{"sku": "S1", "stock": 1}]
@@ -160,25 +160,25 @@ def test_errors_are_problem_details(editor):
         ("post", "/api/products/", 415, "Unsupported Media Type"),
     ],
 )
-def test_every_refusal_is_a_problem(editor, method, path, status, title):
+def test_every_error_is_a_problem_document(editor, method, path, status, title):
     answer = editor.generic(method.upper(), path, "x", content_type="text/csv")
     assert answer["Content-Type"] == "application/problem+json"
     assert (answer.status_code, answer.json()["title"]) == (status, title)
     assert answer.json()["status"] == status
 
 
-def test_people_see_their_errors_in_the_form(editor):
+def test_the_browsable_form_shows_errors(editor):
     page = editor.post(URL, {"sku": "S1"}, headers={"Accept": "text/html"})
     assert page.status_code == 400
     assert page["Content-Type"].startswith("text/html")
     assert "This field is required" in page.content.decode()
 
 
-def test_pages_that_are_not_of_the_api_are_not_found_as_in_django(client):
+def test_missing_pages_outside_the_api_use_djangos_page(client):
     assert client.get("/nothing/")["Content-Type"].startswith("text/html")
 
 
-def test_a_failure_of_ours_says_nothing_of_its_cause(editor, monkeypatch):
+def test_a_server_error_does_not_reveal_its_cause(editor, monkeypatch):
     monkeypatch.setattr(Product, "save", lambda *_, **__: 1 / 0)
     editor.raise_request_exception = False
     answer = editor.post(URL, {"sku": "S1", "name": "Pan", "price": "1"}, format="json")
@@ -186,7 +186,7 @@ def test_a_failure_of_ours_says_nothing_of_its_cause(editor, monkeypatch):
     assert "zero" not in answer.content.decode()
 
 
-def test_a_token_logs_in():
+def test_a_token_authenticates():
     user = User.objects.create_superuser("robot")
     client = APIClient()
     body = {"sku": "S1", "name": "Pan", "price": "1"}
@@ -195,7 +195,7 @@ def test_a_token_logs_in():
     assert client.post(URL, body).status_code == 201
 
 
-def test_who_asks_too_often_is_told_to_wait(client, monkeypatch):
+def test_throttled_clients_are_told_when_to_retry(client, monkeypatch):
     cache.clear()
     monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"anon": "2/min", "user": None})
     assert [client.get(URL).status_code for _ in range(3)] == [200, 200, 429]
@@ -211,8 +211,8 @@ def test_who_asks_too_often_is_told_to_wait(client, monkeypatch):
         ("get", {"updated_since": "0047-04-30T18:40:32-17:19"}, {}),
     ],
 )
-def test_what_the_database_cannot_hold_is_the_clients_error(editor, method, query, body):
-    """PostgreSQL refuses both; SQLite finds no such category, and reads the year 47."""
+def test_values_that_the_database_cannot_store_are_client_errors(editor, method, query, body):
+    """PostgreSQL rejects both; SQLite finds no such category, and accepts the year 47."""
     url = f"{URL}?{urlencode(query)}"
     answer = getattr(editor, method)(url, body, format="json") if body else editor.get(url)
     assert answer.status_code in ({400} if body else {200, 400})
@@ -220,7 +220,7 @@ def test_what_the_database_cannot_hold_is_the_clients_error(editor, method, quer
 
 @pytest.mark.django_db(transaction=True)
 def test_options_of_a_product_need_no_transaction(editor):
-    """PostgreSQL locks no row outside of one."""
+    """PostgreSQL cannot lock rows outside a transaction."""
     [pan] = Product.objects.bulk_create([new(1)])
     answer = editor.options(f"{URL}{pan.pk}/")
     assert answer.json()["actions"]["PUT"]["sku"]["max_length"] == 64

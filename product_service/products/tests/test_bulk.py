@@ -1,4 +1,4 @@
-"""Changing many products in one request: all of it, or nothing and why."""
+"""Bulk changes in one request: all of it, or nothing and an error for each item."""
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -33,7 +33,7 @@ def errors(answer) -> set[str]:
     return {error["pointer"] for error in answer.json()["errors"]}
 
 
-def test_all_three_at_once(editor, pans):
+def test_creating_updating_and_deleting_at_once(editor, pans):
     a, b, c, _ = (pan.pk for pan in pans)
     answer = post(
         editor,
@@ -56,7 +56,7 @@ def test_all_three_at_once(editor, pans):
     check()
 
 
-def test_nothing_is_done_when_one_item_is_wrong(editor, pans):
+def test_nothing_is_changed_if_one_item_is_invalid(editor, pans):
     before = stored()
     answer = post(
         editor,
@@ -74,7 +74,7 @@ def test_nothing_is_done_when_one_item_is_wrong(editor, pans):
     assert stored() == before
 
 
-def test_each_item_says_why_it_cannot_be(editor, pans):
+def test_each_conflicting_item_has_an_error(editor, pans):
     a, b, _, d = (pan.pk for pan in pans)
     before = stored()
     answer = post(
@@ -101,7 +101,7 @@ def test_each_item_says_why_it_cannot_be(editor, pans):
     assert stored() == before
 
 
-def test_a_stale_version_refuses_all(editor, pans):
+def test_a_stale_version_rejects_the_whole_request(editor, pans):
     before = stored()
     answer = post(
         editor, update=[{"id": pan.pk, "stock": 50, "version": 1 + pan.stock % 2} for pan in pans]
@@ -134,7 +134,7 @@ def test_versions_can_be_required(editor, pans, settings):
         None,
     ],
 )
-def test_what_is_no_such_request_is_refused(editor, pans, body):
+def test_malformed_requests_are_rejected(editor, pans, body):
     before = stored()
     answer = editor.post(URL, body, format="json")
     assert answer.status_code == 400, answer.content
@@ -153,14 +153,14 @@ def one_of_each(pans) -> dict[str, list]:
 
 
 def allow(*names):
-    """Take from everybody all permissions of products but these."""
+    """Remove all product permissions except these from everybody."""
     for permission in Permission.objects.filter(codename__endswith="_product"):
         if permission.codename.removesuffix("_product") not in names:
             permission.user_set.clear()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_needs_its_permission_and_no_other(editor, pans, kind):
+def test_each_kind_requires_only_its_own_permission(editor, pans, kind):
     allow(KINDS[kind])
     alone = {kind: one_of_each(pans)[kind]}
     assert post(editor, **alone).status_code == 200
@@ -168,7 +168,7 @@ def test_each_kind_needs_its_permission_and_no_other(editor, pans, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_items_that_are_not_permitted_are_named_and_nothing_is_done(editor, pans, kind):
+def test_items_without_permission_are_listed_and_nothing_is_changed(editor, pans, kind):
     allow(*(name for name in KINDS.values() if name != KINDS[kind]))
     before = stored()
     answer = post(editor, **one_of_each(pans))
@@ -178,7 +178,7 @@ def test_items_that_are_not_permitted_are_named_and_nothing_is_done(editor, pans
     assert stored() == before
 
 
-def test_who_may_do_nothing_with_products_is_not_let_in(editor, pans, client):
+def test_users_without_any_permission_are_rejected(editor, pans, client):
     allow("view")
     for body in ({}, one_of_each(pans)):
         answer = post(editor, **body)
@@ -186,20 +186,20 @@ def test_who_may_do_nothing_with_products_is_not_let_in(editor, pans, client):
     assert client.post(URL, {}, content_type="application/json").status_code == 401
 
 
-def test_a_refusal_is_no_longer_than_a_request_may_be(editor):
+def test_the_number_of_errors_is_limited(editor):
     allow("change")
     answer = post(editor, create=[1] * 5_000)
     assert (answer.status_code, len(answer.json()["errors"])) == (403, 1_000)
 
 
-def test_a_form_is_no_way_round(editor):
+def test_form_data_is_not_accepted(editor):
     allow("change")
     form = {f"create[0]{name}": value for name, value in body_of(1).items()}
     assert editor.post(URL, form, format="multipart").status_code == 415
     assert not Product.objects.exists()
 
 
-def test_the_number_of_queries_does_not_grow(editor):
+def test_the_number_of_queries_is_constant(editor):
     def queries(number: int) -> int:
         Product.objects.all().delete()
         rows = Product.objects.bulk_create(new(n) for n in range(2 * number))

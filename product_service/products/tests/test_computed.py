@@ -1,4 +1,4 @@
-"""What the database computes is published as it is stored, however often it would differ."""
+"""Values computed by the database are published as stored, even if they are volatile."""
 
 import pytest
 from django.db.models import Value
@@ -6,8 +6,8 @@ from django.db.models.expressions import DatabaseDefault
 from django.db.models.fields import CharField
 from django.db.models.functions import Cast, Concat, Floor, Random
 
+from eventbus.capture.orm.values import UNKNOWN, stored_form
 from product_service.products.models import Category, Product
-from product_service.products.settling import as_stored
 from product_service.products.tests.test_many import check, new
 
 pytestmark = pytest.mark.django_db
@@ -25,9 +25,9 @@ def products() -> list[Product]:
 
 
 def is_settled(product: Product) -> bool:
-    """Whether the instance has what its row has."""
+    """Whether the instance has the values of its row."""
     stored = Product.objects.get(pk=product.pk)
-    names = ("version", *Product.CHANGEABLE)
+    names = [column.attname for column in Product._meta.concrete_fields]
     return all(getattr(product, name) == getattr(stored, name) for name in names)
 
 
@@ -43,7 +43,7 @@ def test_update_with_values_beside(products):
     check()
 
 
-def test_update_where_a_filter_finds_others_each_time(products):
+def test_update_with_a_volatile_filter(products):
     Product.objects.annotate(luck=Random()).filter(luck__lt=0.5).update(stock=77)
     check()
     Product.objects.annotate(luck=Random()).filter(luck__lt=0.5).update(stock=Floor(Random() * 9))
@@ -91,13 +91,13 @@ def test_djangos_shortcuts():
     assert is_settled(product)
 
 
-def test_a_column_reference_in_a_new_row_is_refused_as_django_does():
+def test_a_column_reference_in_a_new_row_is_rejected_as_in_django():
     from django.db.models import F
 
     with pytest.raises(ValueError, match="stock"):
         new(1, stock=F("stock") + 1).save()
 
 
-def test_a_default_of_the_database_is_left_to_it():
+def test_database_defaults_are_left_to_the_database():
     default = DatabaseDefault(Value(1))
-    assert as_stored(Product._meta.get_field("price"), default) is default
+    assert stored_form(Product._meta.get_field("price"), default) is UNKNOWN

@@ -1,4 +1,4 @@
-"""What the events promise: to those who read them, and to those who have read them so far."""
+"""The contracts of the events stay compatible and documented."""
 
 import io
 import json
@@ -10,8 +10,8 @@ from django.core.management import call_command
 
 from common.contracts import product
 from common.contracts.released import PRODUCT
+from eventbus.events.compatibility import breaking_changes
 from eventbus.events.contract import contracts
-from eventbus.testing.compatibility import breaking_changes
 
 
 def asyncapi() -> dict:
@@ -20,13 +20,13 @@ def asyncapi() -> dict:
     return json.loads(out.getvalue())
 
 
-def test_nothing_breaks_who_reads_the_released_events():
-    """A breaking change is a new event type. After a release: CONTRIBUTING.md says how to go on."""
+def test_released_events_stay_compatible():
+    """A breaking change requires a new event type; CONTRIBUTING.md describes how to release one."""
     assert breaking_changes(json.loads(PRODUCT.read_text()), asyncapi()) == []
 
 
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.event_type)
-def test_the_example_of_each_event_is_one(contract):
+def test_the_example_of_each_event_is_valid(contract):
     data = msgspec.json.decode(json.dumps(contract.example), type=contract)
     assert json.loads(msgspec.json.encode(data)) == contract.example
     [message] = asyncapi()["components"]["messages"][contract.event_type]["examples"]
@@ -34,12 +34,12 @@ def test_the_example_of_each_event_is_one(contract):
     assert (event["type"], event["subject"]) == (contract.event_type, "17")
 
 
-def test_the_document_names_every_event_of_the_topic():
+def test_the_asyncapi_document_has_every_event():
     channel = asyncapi()["channels"][product.TOPIC]
     assert set(channel["messages"]) == {contract.event_type for contract in contracts()}
 
 
-def test_people_see_each_event_with_an_example(client):
+def test_the_events_page_shows_each_event_with_an_example(client):
     page = client.get("/events/").content.decode()
     for contract in contracts():
         assert f'id="{contract.event_type}"' in page

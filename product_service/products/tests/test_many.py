@@ -1,4 +1,4 @@
-"""Changing many products at once: every way tells the whole story."""
+"""Bulk changes of products: every way publishes all events."""
 
 import json
 from decimal import Decimal
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def stored() -> dict:
-    """The products as the API shows them."""
+    """The products as the API returns them."""
     rows = ProductSerializer(Product.objects.select_related("category"), many=True).data
     return {row["id"]: json.loads(json.dumps(row)) for row in rows}
 
@@ -57,7 +57,7 @@ def test_update_with_values(products):
     assert Product.objects.get(sku="S2").price == Decimal("8.00")
 
 
-def test_update_counts_only_what_really_changes(products):
+def test_update_increments_only_versions_of_changed_rows(products):
     before = dict(Product.objects.values_list("sku", "updated_at"))
     assert Product.objects.update(stock=3) == 5
     check()
@@ -97,7 +97,7 @@ def test_update_with_annotations_and_relations(products, shelf):
     check()
 
 
-def test_update_of_what_a_query_finds_is_not_misled_by_its_own_writes(products):
+def test_update_with_a_subquery_ignores_its_own_writes(products):
     Product.objects.update(stock=4)
     highest = Product.objects.order_by("-stock").values("stock")[:1]
     assert Product.objects.filter(stock=highest).update(stock=F("stock") + 1) == 5
@@ -130,7 +130,7 @@ def test_deleting_a_queryset(products):
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_deleting_a_category_takes_its_products(products, shelf, whole):
+def test_deleting_a_category_deletes_its_products(products, shelf, whole):
     Product.objects.filter(stock=0).update(category=None)
     deleted = Category.objects.all().delete() if whole else shelf.delete()
     assert deleted == (5, {"products.Product": 4, "products.Category": 1})
@@ -138,7 +138,7 @@ def test_deleting_a_category_takes_its_products(products, shelf, whole):
     assert Product.objects.count() == 1
 
 
-def test_products_move_through_their_category(products, shelf):
+def test_moving_products_with_a_related_manager(products, shelf):
     other = Category.objects.create(name="Bath", slug="bath")
     other.products.add(*products[:2])
     check()
@@ -167,17 +167,17 @@ def test_loaddata(products, tmp_path):
     Product.objects.filter(stock=2).update(stock=20)
     call_command("loaddata", str(fixture), verbosity=0)
     assert Product.objects.get(sku="S2").version == 3
-    assert Product.objects.get(sku="S1").version == 3  # it was deleted meanwhile
+    assert Product.objects.get(sku="S1").version == 3  # it had been deleted
     check()
 
 
 @pytest.mark.parametrize("values", [{"version": 7}, {"updated_at": None}, {"id": 7, "stock": 1}])
-def test_what_is_counted_cannot_be_set(products, values):
+def test_managed_fields_cannot_be_set(products, values):
     with pytest.raises(ValueError, match=r"cannot set (version|updated_at|id)"):
         Product.objects.update(**values)
 
 
-def test_what_cannot_be_told_is_refused(products):
+def test_operations_that_cannot_publish_are_rejected(products):
     for conflicts in ({"ignore_conflicts": True}, {"update_conflicts": True}):
         with pytest.raises(NotSupportedError, match="update_or_create"):
             Product.objects.bulk_create([new(1)], **conflicts)
@@ -187,7 +187,7 @@ def test_what_cannot_be_told_is_refused(products):
     check()
 
 
-def test_a_rollback_takes_everything_back(products):
+def test_a_rollback_discards_everything(products):
     with transaction.atomic():
         Product.objects.update(stock=9)
         Product.objects.filter(sku="S1").delete()
@@ -196,7 +196,7 @@ def test_a_rollback_takes_everything_back(products):
     assert Product.objects.count() == 5
 
 
-def test_the_number_of_queries_does_not_grow(shelf):
+def test_the_number_of_queries_is_constant(shelf):
     def queries(work, number: int) -> int:
         Product.objects.all().delete()
         Product.objects.bulk_create(new(n, category=shelf) for n in range(number))
@@ -227,7 +227,7 @@ def test_the_number_of_queries_does_not_grow(shelf):
         assert few == many <= most
 
 
-def test_the_number_of_queries_does_not_grow_for_a_cascade(shelf, django_assert_max_num_queries):
+def test_the_number_of_queries_is_constant_for_a_cascade(shelf, django_assert_max_num_queries):
     Product.objects.bulk_create(new(n, category=shelf) for n in range(90))
     with django_assert_max_num_queries(12):
         shelf.delete()
@@ -257,7 +257,7 @@ OPERATIONS = st.lists(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(OPERATIONS)
-def test_any_history_is_told_as_it_was(operations):
+def test_any_history_is_published_correctly(operations):
     with transaction.atomic():
         shelves = [None, *(Category.objects.create(name=n, slug=n) for n in "abc")]
         keys: dict[str, int] = {}

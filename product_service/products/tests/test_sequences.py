@@ -1,4 +1,4 @@
-"""A sequence outlives its row: what comes again under an old key continues where that ended."""
+"""A sequence outlives its row: a product created again under an old key continues it."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from eventbus.outbox.models import LastSequence, OutboxEvent
-from eventbus.outbox.pruning import outbox_pruner
+from eventbus.outbox.relaying.pruning import outbox_pruner
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_many import check, new
 
@@ -24,7 +24,7 @@ KEY = 17
 
 @pytest.fixture
 def kettle() -> Product:
-    """A product of version 3, in a category of its own."""
+    """A product with version 3, in a category of its own."""
     shelf = Category.objects.create(name="Kitchen", slug="kitchen")
     product = Product.objects.create(pk=KEY, sku="K1", name="Kettle", price=1, category=shelf)
     for stock in (1, 2):
@@ -45,7 +45,7 @@ def sequences() -> list[tuple[str, int]]:
 
 
 def forget_the_outbox() -> None:
-    """As after the retention of the outbox."""
+    """Prune the outbox as after its retention period."""
     OutboxEvent.objects.update(published_at=timezone.now() - timedelta(days=400))
     outbox_pruner().prune()
     assert not OutboxEvent.objects.exists()
@@ -87,7 +87,7 @@ CREATIONS: dict[str, Callable[..., object]] = {
 
 @pytest.mark.parametrize("delete", DELETIONS.values(), ids=DELETIONS)
 @pytest.mark.parametrize("create", CREATIONS.values(), ids=CREATIONS)
-def test_a_key_that_comes_again_continues_its_sequence(kettle, tmp_path, delete, create):
+def test_a_reused_key_continues_its_sequence(kettle, tmp_path, delete, create):
     delete(kettle)
     create(tmp_path)
     assert sequences()[-2:] == [("deleted", 4), ("created", 5)]
@@ -97,7 +97,7 @@ def test_a_key_that_comes_again_continues_its_sequence(kettle, tmp_path, delete,
     assert Product.objects.get(pk=KEY).version == 6
 
 
-def test_it_is_remembered_for_longer_than_the_outbox_keeps_events(kettle):
+def test_the_sequence_is_kept_longer_than_the_events(kettle):
     kettle.delete()
     forget_the_outbox()
     again().save()
@@ -106,14 +106,14 @@ def test_it_is_remembered_for_longer_than_the_outbox_keeps_events(kettle):
     assert sequences() == [("created", 5), ("deleted", 6), ("created", 7)]
 
 
-def test_what_is_rolled_back_is_not_remembered(kettle):
+def test_a_rolled_back_deletion_is_not_remembered(kettle):
     with transaction.atomic():
         kettle.delete()
         transaction.set_rollback(True)
     assert not LastSequence.objects.exists()
 
 
-def test_keys_that_the_database_gives_out_begin_at_one(kettle):
+def test_new_keys_of_the_database_start_at_one(kettle):
     Product.objects.all().delete()
     assert new(1).pk is None
     products = [Product.objects.create(sku="K2", name="Pot", price=1)]
@@ -122,13 +122,13 @@ def test_keys_that_the_database_gives_out_begin_at_one(kettle):
     check()
 
 
-def test_a_subject_that_only_raw_sql_deleted_continues_while_the_outbox_knows_it(kettle):
+def test_a_product_deleted_by_raw_sql_continues_while_its_events_are_kept(kettle):
     raw("DELETE FROM products_product")
     again().save()
     assert sequences()[-1] == ("created", 4)
 
 
-def test_another_row_of_the_same_key_is_refused_and_publishes_nothing(kettle):
+def test_a_duplicate_key_is_rejected_and_publishes_nothing(kettle):
     before = sequences()
     for create in (lambda: again().save(force_insert=True), lambda: CREATIONS["bulk_create"](None)):
         with pytest.raises(Exception, match=r"(?i)unique"), transaction.atomic():
@@ -143,7 +143,7 @@ SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_bl
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("create", ["save", "create", "bulk_create"])
-def test_a_deletion_that_commits_meanwhile_is_not_overlooked(kettle, create):
+def test_a_concurrent_deletion_is_not_missed(kettle, create):
     if connection.vendor != "postgresql":
         return  # SQLite has one writer at a time
     is_deleted = threading.Event()
@@ -167,11 +167,11 @@ def test_a_deletion_that_commits_meanwhile_is_not_overlooked(kettle, create):
 
 
 def wait_until_blocked() -> None:
-    """Until another session waits for this one; the database has no event for that."""
+    """Wait until another session waits for this one. Polls, because the database has no event."""
     for _ in range(2_000):
         with connection.cursor() as cursor:
             cursor.execute(BLOCKED)
             if cursor.fetchone()[0]:
                 return
         time.sleep(0.01)
-    raise AssertionError("nobody waits for the deletion")
+    raise AssertionError("no session is waiting for the deletion")

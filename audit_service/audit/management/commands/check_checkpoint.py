@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rich.table import Table
 
-from audit_service.audit.checkpoints import (
+from audit_service.audit.proof.checkpoints import (
     BadCheckpoint,
     NoKey,
     Statement,
@@ -13,13 +13,13 @@ from audit_service.audit.checkpoints import (
     public_key,
     trusted_keys,
 )
-from audit_service.audit.statements import Named, Statements
+from audit_service.audit.proof.statements import Named, Statements
 from eventbus.running.command_line import console
 
 
 class Command(BaseCommand):
     help = (
-        "Check exported checkpoints without the database: who signed them, what they say, and "
+        "Check exported checkpoints without a database: their signatures, their contents, and "
         "whether they contradict each other. Exits with 1 if one cannot be trusted."
     )
     requires_system_checks = []
@@ -49,9 +49,9 @@ class Command(BaseCommand):
         for end in statement.chains:
             table.add_row(f"{end.topic}/{end.partition}", f"{end.position:,}", end.link)
         console(self.stdout).print(table)
-        self.stdout.write(f"Signed, and stood so at {statement.created_at.isoformat()}.")
+        self.stdout.write(f"Valid signature, made at {statement.created_at.isoformat()}.")
 
 
 def trusted(given: str | None) -> list[Any]:
-    """The keys to check with."""
+    """The keys to check signatures with."""
     return [public_key(given)] if given else trusted_keys()

@@ -25,7 +25,7 @@ def triggers_can_be_made(**_: Any) -> list[CheckMessage]:
         except ImportError:  # of a module in PUBLISHES: a check of the outbox says so
             continue
         if problem:
-            found.append(Error(problem, id="eventbus_capture.E001"))
+            found.append(Error(problem, id="eventbus_capture.E021"))
     return found
 
 
@@ -53,7 +53,7 @@ def triggers_are_there(**options: Any) -> list[CheckMessage]:
         Warning(
             f"{problem.event} ({problem.table}): {problem.text}.",
             hint=f"{problem.hint}.",
-            id="eventbus_capture.W001",
+            id="eventbus_capture.W021",
         )
         for problem in problems
     ]

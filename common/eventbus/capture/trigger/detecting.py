@@ -85,7 +85,7 @@ def _planned(last: dict[str, tuple[str, Definition]]) -> Iterator[Planned]:
 
 def _needed(publication: Publication) -> set[str]:
     """The apps whose tables the triggers read and write."""
-    found = {"eventbus_outbox", publication.model._meta.app_label}
+    found = {"eventbus_capture", "eventbus_outbox", publication.model._meta.app_label}
     for field in publication.fields:
         if isinstance(field.column, models.ForeignKey):
             found.add(field.column.target_field.model._meta.app_label)

@@ -6,7 +6,9 @@ by one that says so for the rest of the transaction. On SQLite the triggers ask 
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -19,10 +21,11 @@ from eventbus.capture.suppressing import suppression
 from eventbus.capture.trigger.postgres.bodies import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
 from eventbus.capture.trigger.sqlite.functions import TriggerSession
 from eventbus.database.alias import bus_alias
+from eventbus.database.waking import wake_after_commit
 from eventbus.events import ContractViolation
 from eventbus.events.context import CauseUnknown, current
 from eventbus.events.errors import EventTooLarge
-from eventbus.outbox.publishing import wake_relay_after_commit
+from eventbus.outbox.publishing import CHANNEL
 
 Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
 
@@ -57,7 +60,7 @@ def _on_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 
 def _register_functions(connection: BaseDatabaseWrapper) -> None:
-    session = TriggerSession(connection)
+    session = TriggerSession(connection, _settling.get)
     session.register()
 
     def explain(execute: Execute, *arguments: Any) -> Any:
@@ -73,20 +76,35 @@ def _register_functions(connection: BaseDatabaseWrapper) -> None:
     connection.execute_wrappers[:] = [*others, explain]
 
 
+_settling: ContextVar[bool] = ContextVar("settling", default=False)
+
+
+@contextmanager
+def settling() -> Iterator[None]:
+    """Let the library write counters inside the block, which triggers else keep as they were."""
+    token = _settling.set(True)
+    try:
+        yield
+    finally:
+        _settling.reset(token)
+
+
 def said() -> str:
     """The origin of what is published now, as the functions in the database read it."""
-    if reason := suppression():
-        return json.dumps({"suppressed": reason})
+    if _settling.get():
+        return '{"settling": true}'
     try:
         context = current()
+        members = {
+            "correlationid": context.correlation_id,
+            "causationid": context.causation_id,
+            "actor": context.actor(),
+            "traceparent": context.traceparent,
+        }
     except CauseUnknown as error:  # an error only if something is published
-        return json.dumps({"unknown": str(error)})
-    members = {
-        "correlationid": context.correlation_id,
-        "causationid": context.causation_id,
-        "actor": context.actor(),
-        "traceparent": context.traceparent,
-    }
+        members = {"unknown": str(error)}
+    if inside := suppression():
+        members = {"suppressed": inside.reason, "block": str(inside.block), **members}
     return json.dumps({name: text for name, text in members.items() if text is not None})
 
 
@@ -132,7 +150,7 @@ def _tell_first(
 def _wake_relay(connection: Any) -> None:
     """As for other events; where the project commits by hand, the relay looks by itself."""
     if connection.in_atomic_block or connection.get_autocommit():
-        wake_relay_after_commit(connection)
+        wake_after_commit(connection, CHANNEL)
 
 
 def _telling(connection: Any) -> str:

@@ -7,6 +7,7 @@ import structlog
 
 from eventbus.database.alias import bus_atomic
 from eventbus.database.errors import is_disconnected
+from eventbus.events import Envelope
 from eventbus.inbox import signals
 from eventbus.inbox.parking.holding import KeyLines
 from eventbus.inbox.taking.claims import claim
@@ -85,7 +86,7 @@ class Processor:
         :param put_off: enter them in the lines of isolated handlers, instead of handing them over.
         """
         with bus_atomic():
-            fresh = self._claim(_wanted(messages))
+            fresh = self._claim(self._wanted(messages))
             readable = [m for m in fresh if not m.error]
             lines = KeyLines(self.consumer, readable)
             for message in fresh:
@@ -170,17 +171,19 @@ class Processor:
         fresh = claim(self.consumer, first.keys())
         return [m for m in messages if m.identity in fresh and first[m.identity] is m]
 
+    def _wanted(self, messages: Sequence[Message]) -> list[Message]:
+        """Messages for this group that have a handler, and those that cannot be read."""
+        types = {m.envelope.type for m in messages if m.envelope}
+        wanted = {t for t in types if any(s.wants(t) for s in subscriptions)}
+        return [m for m in messages if m.envelope is None or self._is_asked(m.envelope, wanted)]
+
+    def _is_asked(self, envelope: Envelope, wanted: set[str]) -> bool:
+        return envelope.type in wanted and envelope.is_for(self.consumer)
+
     def _raise_what_passes(self, error: Exception) -> None:
         cause = Failure.of(error).error
         if self.patience.waits_for(cause):
             raise cause
-
-
-def _wanted(messages: Sequence[Message]) -> list[Message]:
-    """Messages with a handler, and those that cannot be read: they are to be parked."""
-    types = {m.envelope.type for m in messages if m.envelope}
-    wanted = {t for t in types if any(s.wants(t) for s in subscriptions)}
-    return [m for m in messages if m.envelope is None or m.envelope.type in wanted]
 
 
 def _each_once(messages: Sequence[Message]) -> list[Message]:

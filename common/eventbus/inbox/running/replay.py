@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from eventbus.conf import bus_settings
 from eventbus.database.alias import bus_atomic
 from eventbus.database.errors import database_answers
 from eventbus.events import Event, Place
@@ -16,10 +17,9 @@ from eventbus.inbox.taking.failures import Failure
 from eventbus.inbox.taking.message import Message
 from eventbus.inbox.taking.patience import Patience
 from eventbus.inbox.taking.subscriptions import HandlerSubscription
+from eventbus.running.daemon import Outage
 
 log = structlog.get_logger(__name__)
-
-DATABASE_RETRY_SECONDS = 1.0
 
 
 @dataclass
@@ -50,6 +50,7 @@ class Replay:
         if together:
             self._groups.insert(0, together)
         self._patience = Patience()
+        self._database = Outage("the database", self.stop)
 
     def take(self, records: Sequence[Any], *, dry_run: bool = False) -> None:
         """Hand over those of these Kafka records that count; in a dry run, only count them."""
@@ -64,6 +65,7 @@ class Replay:
         envelope = message.envelope
         return (
             envelope is not None
+            and envelope.is_for(bus_settings().group)
             and any(handler.wants(envelope.type) for handler in self.handlers)
             and (not self.types or envelope.type in self.types)
             and (not self.subjects or envelope.subject in self.subjects)
@@ -104,11 +106,11 @@ class Replay:
                 cause = Failure.of(error).error
                 if not self._patience.waits_for(cause):
                     raise
-                log.warning("waiting for the database", reason=" ".join(str(cause).split()))
-                self.stop.wait(DATABASE_RETRY_SECONDS)
+                self._database.wait(cause)
                 self._patience.note_failure(database_answers=database_answers())
             else:
                 self._patience.note_success()
+                self._database.end()
                 return
 
     def _count(self, messages: Sequence[Message]) -> None:

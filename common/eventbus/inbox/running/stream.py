@@ -16,11 +16,11 @@ from kafka.errors import (
 )
 
 from eventbus.kafka.clients import Consumer
+from eventbus.running.daemon import Outage
 
 log = structlog.get_logger(__name__)
 
 LEAVE_MS = 3_000
-RETRY_SECONDS = 1.0
 
 Batches = dict[TopicPartition, list[Any]]
 """Records in offset order, by partition."""
@@ -57,8 +57,7 @@ class Stream:
 
     def __init__(self, consumer: Consumer, stop: threading.Event) -> None:
         self._consumer = consumer
-        self._stop = stop
-        self._kafka_is_away = False
+        self._kafka = Outage("Kafka", stop)
         self.losses: list[Loss] = []
 
     def join(self, topics: Iterable[str]) -> None:
@@ -75,12 +74,9 @@ class Stream:
         except KafkaError as error:
             if not error.retriable:
                 raise
-            if not self._kafka_is_away:
-                log.warning("waiting for Kafka", reason=str(error))
-            self._kafka_is_away = True
-            self._stop.wait(RETRY_SECONDS)
+            self._kafka.wait(error)
             return {}
-        self._kafka_is_away = False
+        self._kafka.end()
         return batches
 
     def _polled(self, timeout_ms: int, max_records: int) -> Batches:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-import structlog
 from django.db import Error as DatabaseError
 
-from eventbus.database.errors import keeps_from_working, reconnect
+from eventbus.database.errors import reconnect
 from eventbus.inbox.parking.retrying import Retries
 from eventbus.inbox.running import losses
 from eventbus.inbox.running.heartbeat import Heartbeat
@@ -20,13 +19,9 @@ from eventbus.inbox.running.stream import Stream
 from eventbus.inbox.running.tally import Tally
 from eventbus.inbox.taking.message import Message
 from eventbus.inbox.taking.patience import Patience
-
-log = structlog.get_logger(__name__)
+from eventbus.running.daemon import Daemon
 
 POLL_MS = 500
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
-"""Far below ``max.poll.interval.ms`` (KIP-62): the group throws out who does not poll."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,6 @@ class Worker:
         self._retries = Retries(self.group, self._patience)
         self._heartbeat = Heartbeat(self.group)
         self._pruner = inbox_pruner(self.group)
-        self._pause = FIRST_PAUSE_SECONDS
 
     def run(self) -> None:
         """Consume until told to stop, or until a limit is reached.
@@ -78,15 +72,7 @@ class Worker:
         """
         self.stream.join(self.topics)
         try:
-            while not self._is_done():
-                try:
-                    self._step()
-                    self._pause = FIRST_PAUSE_SECONDS
-                    self._patience.note_success()
-                except DatabaseError as error:
-                    if not keeps_from_working(error):
-                        raise
-                    self._wait_for_the_database(error)
+            Daemon(self.stop, self._step, self._stay_in_the_group, self._is_done).run()
         finally:
             self.stream.leave()
             self._heartbeat.end()
@@ -100,8 +86,7 @@ class Worker:
     def _is_done(self) -> bool:
         most = self.limits.max_events
         return (
-            self.stop.is_set()
-            or (most is not None and self.tally.read >= most)
+            (most is not None and self.tally.read >= most)
             or (self.tally.read > 0 and self.used_too_much_memory)
             or (self.limits.drain and not self._retries.has_more and self.stream.caught_up())
         )
@@ -113,6 +98,7 @@ class Worker:
             self.tally.add(outcome)
         self._heartbeat.beat(self.stream, self.tally)
         self._pruner.prune()
+        self._patience.note_success()
 
     def _take_batch(self) -> None:
         batches = self.stream.poll(0 if self._retries.has_more else POLL_MS, self._next_size())
@@ -142,15 +128,14 @@ class Worker:
             return self.batch_size
         return min(self.batch_size, self.limits.max_events - self.tally.read)
 
-    def _wait_for_the_database(self, error: Exception) -> None:
-        """Wait a little, and stay in the group; nothing counts against the events meanwhile.
+    def _stay_in_the_group(self) -> None:
+        """Wait for the database as a member; nothing counts against the events meanwhile.
 
         The heartbeat shows that this worker lives, and whether the database takes what is written.
 
         Partitions are not paused: kafka-python 3.0 may never go on with one that was, when a
         rebalance brought another meanwhile.
         """
-        log.warning("waiting for the database", reason=" ".join(str(error).split()))
         reconnect()
         try:
             self._heartbeat.write(self.stream, self.tally)
@@ -159,8 +144,6 @@ class Worker:
             self._patience.note_failure(database_answers=False)
         else:
             self._patience.note_failure(database_answers=True)
-        self.stop.wait(self._pause)
-        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
 
 def used_memory_kib() -> int:

@@ -7,6 +7,7 @@ from there (RFC 9562, section 6.2, method 2): random bytes for each take a third
 
 import json
 
+from eventbus.capture.models import Suppression
 from eventbus.capture.publication import Verb
 from eventbus.capture.trigger.definition import Definition, name_of
 from eventbus.capture.trigger.postgres.values import Refuse, as_text, differs, written
@@ -25,7 +26,9 @@ CONTEXT, CORRELATION = "eventbus.context", "eventbus.correlation"
 """Settings of the transaction: what Django's connection says of the origin (origin.py), and the
 correlation id that all changes of another program's transaction share."""
 
-OUTBOX, SEQUENCES = (identifier(model._meta.db_table) for model in (OutboxEvent, LastSequence))
+OUTBOX, SEQUENCES, SUPPRESSIONS = (
+    identifier(model._meta.db_table) for model in (OutboxEvent, LastSequence, Suppression)
+)
 
 BODY = """
 <<event>>
@@ -41,7 +44,9 @@ DECLARE
     again record;
     published bigint;
 BEGIN{first}
-    IF starts_with(context, '{{"s') THEN  -- suppressed, or settling
+    IF starts_with(context, '{{"settling"') THEN
+        RETURN NULL;
+    ELSIF starts_with(context, '{{"suppressed"') THEN{suppressed}
         RETURN NULL;
     ELSIF context IS NULL THEN
         members := ',"correlationid":"' || coalesce(
@@ -80,6 +85,19 @@ INSERT = """
         FROM {changes} c{counted}
         OFFSET 0
     ) w;"""
+
+SUPPRESSED = """
+        SELECT count(*) INTO published FROM {rows}{condition};
+        IF published > 0 THEN
+            INSERT INTO {SUPPRESSIONS} AS s
+                (block, event, reason, actor, correlation_id, changes, first_at, last_at)
+            SELECT
+                (j ->> 'block')::uuid, {aggregate}, j ->> 'suppressed', coalesce(j ->> 'actor', ''),
+                coalesce(j ->> 'correlationid', ''), published, moment, moment
+            FROM (SELECT context::jsonb AS j) c
+            ON CONFLICT (block, event) DO UPDATE
+            SET changes = s.changes + excluded.changes, last_at = excluded.last_at;
+        END IF;"""
 
 CHANGES = """(
         SELECT
@@ -136,6 +154,7 @@ def body(definition: Definition, verb: Verb, rows: str) -> str:
     return BODY.format(
         **_constants(definition),
         first=_reused(definition) if has_counter and verb == "created" else "",
+        suppressed=_suppressed(definition, verb, rows),
         middle=_middle(definition, verb),
         insert=_insert(definition, verb, rows),
         last=_ended(definition, rows) if has_counter and verb == "deleted" else "",
@@ -149,6 +168,7 @@ def _constants(definition: Definition) -> dict[str, object]:
         "CAUSE_UNKNOWN": CAUSE_UNKNOWN,
         "OUTBOX": OUTBOX,
         "SEQUENCES": SEQUENCES,
+        "SUPPRESSIONS": SUPPRESSIONS,
         "MAX_EVENT_BYTES": MAX_EVENT_BYTES,
         "aggregate": literal(definition.event),
     }
@@ -170,6 +190,11 @@ def _insert(definition: Definition, verb: Verb, rows: str) -> str:
         changes="" if is_counted else changes,
         counted=" JOIN counted ON counted.aggregateid = c.subject" if is_counted else "",
     )
+
+
+def _suppressed(definition: Definition, verb: Verb, rows: str) -> str:
+    condition = f"\n        WHERE {_changed(definition)}" if verb == "updated" else ""
+    return SUPPRESSED.format(**_constants(definition), rows=rows, condition=condition)
 
 
 def _changes(definition: Definition, verb: Verb, rows: str) -> str:

@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventbus.capture.suppressing import suppression
 from eventbus.events import ContractViolation, Envelope, encode
+from eventbus.events.context import CauseUnknown, current
 from eventbus.outbox.publishing import origin, schema_address
 
 SIGNIFICANT_DIGITS = Context(prec=15)
@@ -27,10 +28,14 @@ class TriggerSession:
     """What the triggers of one connection are at.
 
     :param connection: Django's.
+    :param is_library_settling: whether the library itself writes counters now.
     """
 
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+    def __init__(
+        self, connection: BaseDatabaseWrapper, is_library_settling: Callable[[], bool]
+    ) -> None:
         self._connection: Any = connection
+        self._is_library_settling = is_library_settling
         self._event_id = uuid_utils.compat.uuid7()
         self._moment = datetime.now(UTC)
         self._is_settling = False
@@ -47,7 +52,8 @@ class TriggerSession:
             ("eventbus_moment", 0, lambda: self._stored(self._moment)),
             ("eventbus_now", 0, lambda: self._stored(datetime.now(UTC))),
             ("eventbus_publishes", 0, lambda: suppression() is None),
-            ("eventbus_settling", 0, lambda: self._is_settling),
+            ("eventbus_suppressed", 1, _suppressed),
+            ("eventbus_settling", 0, self.is_settling),
             ("eventbus_settle", 1, self.settle),
             ("eventbus_refuse", 1, self.refuse),
             ("eventbus_json", 3, self.written),
@@ -71,6 +77,10 @@ class TriggerSession:
     def begin(self) -> None:
         """Begin an event: its id and its time are used twice."""
         self._event_id, self._moment = uuid_utils.compat.uuid7(), datetime.now(UTC)
+
+    def is_settling(self) -> bool:
+        """Whether counters are written, by a trigger or by the library."""
+        return self._is_settling or self._is_library_settling()
 
     def settle(self, begins: int) -> None:
         """Let the triggers write their own columns without looking at that."""
@@ -152,3 +162,19 @@ READ: dict[str, Callable[[Any], Any]] = {
 
 def _object(*members: str | None) -> str:
     return "{" + ",".join(member for member in members if member is not None) + "}"
+
+
+def _suppressed(what: str) -> str:
+    """What a record of suppressed changes says of them."""
+    inside = suppression()
+    if inside is None:
+        return ""
+    if what == "block":
+        return inside.block.hex
+    if what == "reason":
+        return inside.reason
+    try:
+        context = current()
+    except CauseUnknown:
+        return ""
+    return context.actor() if what == "actor" else context.correlation_id

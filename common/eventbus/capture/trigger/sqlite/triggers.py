@@ -4,6 +4,7 @@ They call functions that Django's connection to the bus's database registers (fu
 A program without them is refused each write: it cannot change a row without an event.
 """
 
+from eventbus.capture.models import Suppression
 from eventbus.capture.publication import Verb
 from eventbus.capture.trigger.definition import (
     PUBLISHED_VERBS,
@@ -23,7 +24,9 @@ END"""
 
 ACTIONS = {"created": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
 
-OUTBOX, SEQUENCES = (identifier(model._meta.db_table) for model in (OutboxEvent, LastSequence))
+OUTBOX, SEQUENCES, SUPPRESSIONS = (
+    identifier(model._meta.db_table) for model in (OutboxEvent, LastSequence, Suppression)
+)
 
 REFUSE = """SELECT eventbus_refuse({message}) WHERE {condition}"""
 
@@ -45,6 +48,15 @@ SELECT
     eventbus_moment()
 FROM {rows} WHERE eventbus_publishes() AND ({condition})"""
 
+SUPPRESSED = """INSERT INTO {SUPPRESSIONS}
+(block, event, reason, actor, correlation_id, changes, first_at, last_at)
+SELECT
+    eventbus_suppressed('block'), {aggregate}, eventbus_suppressed('reason'),
+    eventbus_suppressed('actor'), eventbus_suppressed('correlation'), 1,
+    eventbus_now(), eventbus_now()
+WHERE NOT eventbus_publishes() AND ({condition})
+ON CONFLICT (block, event) DO UPDATE SET changes = changes + 1, last_at = excluded.last_at"""
+
 LAST = """(SELECT l.sequence FROM {SEQUENCES} l
 WHERE l.aggregatetype = {aggregate} AND l.aggregateid = {subject})"""
 
@@ -63,7 +75,11 @@ def drops(event: str) -> list[str]:
 
 def _trigger(definition: Definition, verb: Verb) -> Compiled:
     name = name_of(definition.event, verb)
-    statements = [*_before_the_event(definition, verb), _insert(definition, verb)]
+    statements = [
+        *_before_the_event(definition, verb),
+        _insert(definition, verb),
+        _record_suppressed(definition, verb),
+    ]
     text = TRIGGER.format(
         name=identifier(name),
         action=ACTIONS[verb],
@@ -157,6 +173,14 @@ def _insert(definition: Definition, verb: Verb) -> str:
         data=_data(definition, verb, row),
         rows=rows,
         condition=condition,
+    )
+
+
+def _record_suppressed(definition: Definition, verb: Verb) -> str:
+    return SUPPRESSED.format(
+        SUPPRESSIONS=SUPPRESSIONS,
+        aggregate=literal(definition.event),
+        condition=_condition(definition, verb),
     )
 
 

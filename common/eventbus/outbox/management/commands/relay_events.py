@@ -6,7 +6,7 @@ from eventbus.kafka.clients import producer
 from eventbus.kafka.connecting import KafkaRefused
 from eventbus.kafka.topics import missing_topics
 from eventbus.outbox.published import published_topics
-from eventbus.outbox.relay import Relay
+from eventbus.outbox.relaying.relay import Relay
 from eventbus.running.lifecycle import (
     REFUSED,
     missing_migrations,

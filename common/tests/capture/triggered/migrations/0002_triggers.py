@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('contenttypes', '0002_remove_content_type_name'),
+        ('eventbus_capture', '0001_initial'),
         ('eventbus_outbox', '0001_initial'),
         ('triggered', '0001_initial'),
     ]

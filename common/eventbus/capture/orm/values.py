@@ -1,0 +1,83 @@
+"""What the database makes of the values that it is given, as far as Python can tell."""
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
+from typing import Any, Final
+
+from django.db import models
+
+from eventbus.capture.fields import Column
+from eventbus.database.alias import bus_connection
+
+KNOWN = (
+    models.IntegerField,
+    models.BooleanField,
+    models.CharField,
+    models.TextField,
+    models.UUIDField,
+    models.DecimalField,
+    models.DateTimeField,
+    models.DateField,
+)
+"""Fields whose stored values Python can tell, where no subclass converts them otherwise."""
+
+CONVERSIONS = ("get_prep_value", "get_db_prep_value", "get_db_prep_save", "pre_save")
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = _Unknown()
+"""The database has to be asked."""
+
+
+def is_expression(value: Any) -> bool:
+    """Whether the database computes the value."""
+    return hasattr(value, "resolve_expression")
+
+
+def stored_form(column: Column, value: Any) -> Any:
+    """The value as the column will hold it, or :data:`UNKNOWN`."""
+    if value is None:
+        return None
+    if is_expression(value):
+        return UNKNOWN
+    if isinstance(column, models.ForeignKey):
+        target = column.target_field
+        held = getattr(value, target.attname) if isinstance(value, models.Model) else value
+        return stored_form(target, held)
+    if not _is_known(column):
+        return UNKNOWN
+    return _settled(column, column.to_python(column.get_prep_value(value)))
+
+
+def _settled(column: Column, value: Any) -> Any:
+    if isinstance(value, Decimal) and isinstance(column, models.DecimalField):
+        return _rounded(value, column.decimal_places)
+    if isinstance(value, datetime):
+        return UNKNOWN if value.tzinfo is None else value.astimezone(UTC)
+    return value
+
+
+def _rounded(amount: Decimal, places: int) -> Any:
+    """An amount, rounded as the database does it; Django does it for SQLite when it reads."""
+    rounding = ROUND_HALF_UP if bus_connection().vendor == "postgresql" else ROUND_HALF_EVEN
+    try:
+        rounded = amount.quantize(Decimal(1).scaleb(-places), rounding)
+    except InvalidOperation:
+        return UNKNOWN
+    return rounded + 0  # databases do not tell -0.00 from 0.00
+
+
+@cache
+def _is_known(column: Column) -> bool:
+    kind = type(column)
+    converts = [getattr(kind, name).__module__ for name in CONVERSIONS]
+    return (
+        isinstance(column, KNOWN)
+        and not hasattr(kind, "from_db_value")
+        and all(module.startswith("django.db.models.") for module in converts)
+    )

@@ -1,0 +1,163 @@
+"""Parked events are tried again on schedule, in order, until they are handled or dead."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.tests.app import handlers
+from common.tests.conftest import hopeless, locked, poison, product, written
+from eventbus import outbox
+from eventbus.events import ContractViolation
+from eventbus.inbox import Retry
+from eventbus.inbox.models import ParkedEvent, ParkedKey
+from eventbus.inbox.parking import retrying
+from eventbus.inbox.taking.patience import Patience
+
+pytestmark = pytest.mark.django_db
+
+
+def publish(*events):
+    for event in events:
+        outbox.publish(event)
+
+
+def states():
+    return [event.state for event in ParkedEvent.objects.all()]
+
+
+def test_it_is_tried_when_its_time_has_come_and_not_before(bus, heal):
+    publish(poison(1, 1), product(1, 2))
+    bus.run()
+    heal()
+    assert bus.consume().handled == 0
+    assert bus.travel(seconds=9).handled == 0
+    assert bus.travel(seconds=1).handled == 2
+    assert written() == ["1.1", "1.2"]
+    assert states() == ["handled", "handled"]
+    publish(product(1, 3))
+    assert bus.run().parked == 0
+    assert written() == ["1.1", "1.2", "1.3"]
+
+
+def test_after_the_last_attempt_it_is_dead_and_its_key_waits(bus, heal):
+    publish(poison(1, 1), product(1, 2))
+    bus.run()
+    waits = []
+    while (key := ParkedKey.objects.get()).state == "retrying":
+        waits.append(round((key.next_try_at - timezone.now()).total_seconds()))
+        bus.travel(seconds=waits[-1])
+    assert waits == [10, 20, 30]
+    assert key.state == "dead"
+    head = ParkedEvent.objects.first()
+    assert (head.attempts, head.state) == (4, "failed")
+    heal()
+    assert bus.travel(days=365).handled == 0
+    assert written() == []
+    publish(product(1, 3))
+    assert bus.run().parked == 1
+    assert bus.retry_parked().handled == 3
+    assert written() == ["1.1", "1.2", "1.3"]
+
+
+def test_an_error_that_the_policy_does_not_name_is_final(bus):
+    publish(hopeless(1, 1))
+    bus.run()
+    assert ParkedKey.objects.get().state == "dead"
+
+
+def test_a_follower_that_fails_holds_those_behind_it(bus, heal):
+    publish(poison(1, 1), product(1, 2), hopeless(1, 3), product(1, 4))
+    bus.run()
+    handlers.broken_prices.remove(handlers.BROKEN)
+    try:
+        bus.travel(seconds=10)
+        assert written() == ["1.1", "1.2"]
+        assert states() == ["handled", "handled", "failed", "behind"]
+        assert ParkedKey.objects.get().state == "dead"
+    finally:
+        handlers.broken_prices.add(handlers.BROKEN)
+    heal()
+    bus.retry_parked()
+    assert written() == ["1.1", "1.2", "1.3", "1.4"]
+
+
+def test_many_followers_run_in_batches(bus, heal, django_assert_max_num_queries):
+    publish(poison(1, 1), *(product(1, version) for version in range(2, 1203)))
+    while bus.relay():
+        pass
+    bus.consume()
+    heal()
+    ParkedKey.objects.update(next_try_at=timezone.now())
+    key = ParkedKey.objects.get()
+
+    def step():
+        return sum(len(outcome.handled) for outcome in retrying.advance(key, Patience()))
+
+    assert step() == 1
+    with django_assert_max_num_queries(500 + 30):  # 500 writes of the handler's own
+        assert step() == 500
+    bus.consume()
+    assert written() == [f"1.{version}" for version in range(1, 1203)]
+
+
+def test_an_event_without_a_key_is_tried_again_too_and_holds_nobody(bus, heal):
+    publish(poison(1, 1), poison(2, 1))
+    from eventbus.outbox.models import OutboxEvent
+
+    for row in OutboxEvent.objects.all():
+        value = row.payload.replace(f'"partitionkey":"{row.aggregateid}"', '"partitionkey":null')
+        bus.send("product.events", value.encode(), key=None)
+    assert bus.consume().failed == 2
+    assert list(ParkedKey.objects.values_list("key", "state")) == [("", "retrying")] * 2
+    heal()
+    assert bus.travel(seconds=10).handled == 2
+    assert written() == ["1.1", "2.1"]
+
+
+def test_trouble_of_the_database_counts_against_no_parked_event(bus, heal, monkeypatch):
+    publish(poison(1, 1))
+    bus.run()
+    heal()
+    create = handlers.Written.objects.create
+    failures = [locked() for _ in range(5)]
+
+    def fail_at_first(**values):
+        if failures:
+            raise failures.pop()
+        return create(**values)
+
+    monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(handlers.Written.objects, "create", fail_at_first)
+    assert bus.travel(seconds=10).handled == 1
+    assert ParkedEvent.objects.get().attempts == 2
+
+
+@given(
+    attempts=st.integers(1, 200),
+    backoff=st.floats(0, 1e6),
+    max_backoff=st.floats(0, 1e6),
+    jitter=st.booleans(),
+)
+def test_waits_are_within_their_bounds(attempts, backoff, max_backoff, jitter):
+    retry = Retry(attempts=200, backoff=backoff, max_backoff=max_backoff, jitter=jitter)
+    wait = retry.wait(attempts, ValueError())
+    if attempts == 200:
+        assert wait is None
+    else:
+        full = min(max_backoff, backoff * 2.0 ** (attempts - 1))
+        rounding = timedelta(microseconds=1)
+        assert timedelta(seconds=full / 2 if jitter else full) - rounding <= wait
+        assert wait <= timedelta(seconds=full) + rounding
+
+
+def test_what_does_not_fit_its_contract_is_never_tried_again():
+    assert Retry().wait(1, ContractViolation("no")) is None
+
+
+@pytest.mark.parametrize("wrong", [{"attempts": 0}, {"backoff": -1}, {"max_backoff": -1}])
+def test_a_policy_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValueError, match="Retry"):
+        Retry(**wrong)
