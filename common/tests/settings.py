@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "eventbus.capture",
     "eventbus.inbox",
     "common.tests.app",
+    "common.tests.capture.saved",
     "common.tests.capture.triggered",
 ]
 MIDDLEWARE = [

@@ -104,3 +104,23 @@ def own_contracts() -> Iterator[None]:
     yield
     contract._contracts.clear()
     contract._contracts.update(known)
+
+
+SAVED = "common.tests.capture.saved.contracts"
+SAVED_EVENTS = (
+    "counted",
+    "country",
+    "member",
+    "place",
+    "remark",
+    "restaurant",
+    "ware",
+    "ware_label",
+)
+
+
+@pytest.fixture
+def saved_contracts(settings):
+    """The contracts of what Django's ORM captures in these tests."""
+    modules = [f"{SAVED}.{event}" for event in SAVED_EVENTS]
+    settings.EVENTBUS = {**settings.EVENTBUS, "PUBLISHES": modules}
