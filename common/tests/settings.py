@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "eventbus.capture",
     "eventbus.inbox",
     "common.tests.app",
+    "common.tests.capture.saved",
     "common.tests.capture.triggered",
 ]
 MIDDLEWARE = [
@@ -49,4 +50,4 @@ ROOT_URLCONF = "common.tests.urls"
 SECRET_KEY = "for-tests-only"
 STATIC_URL = "static/"
 USE_TZ = True
-EVENTBUS = {"SERVICE_NAME": "bus_tests", "PUBLISHES": ["common.contracts.product"]}
+EVENTBUS = {"SERVICE_NAME": "bus_tests", "PUBLISHES": ["common.contracts.product", "common.tests.capture.triggered.contracts"]}

@@ -1,6 +1,7 @@
 """Declaring that a model's changes are events."""
 
 import re
+import sys
 from collections.abc import Sequence
 
 from django.apps import apps
@@ -77,9 +78,16 @@ def publish_model(
         capture=capture,
         connects=connect,
         snapshot_version=snapshot_version,
+        app=_app_of(sys._getframe(1).f_globals["__name__"], concrete),
     )
     registry.enter(publication)
     return publication
+
+
+def _app_of(module: str, model: type[models.Model]) -> str:
+    """The app that a module belongs to; that of the model for a module of none."""
+    config = apps.get_containing_app_config(module)
+    return config.label if config else model._meta.app_label
 
 
 def _names(

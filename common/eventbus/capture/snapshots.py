@@ -11,6 +11,7 @@ from eventbus.capture.orm.changes import refuse_apart
 from eventbus.capture.orm.counting import write_counters
 from eventbus.capture.publication import Publication, Stored
 from eventbus.capture.sequences import grow
+from eventbus.capture.trigger.origin import settling
 from eventbus.outbox.sequences import last_sequences
 
 
@@ -92,7 +93,8 @@ def _grown(
     counter = publication.counter.attname
     for subject, row in zip(subjects, batch, strict=True):
         row[counter] = max(row[counter], known.get(subject, 0)) + 1
-    write_counters(publication, batch, using)
+    with settling():
+        write_counters(publication, batch, using)
     return None
 
 

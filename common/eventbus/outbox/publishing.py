@@ -71,10 +71,10 @@ def publish_all(
     from eventbus.outbox.sequences import remember
 
     connection = _connection_of_the_change(using)
-    origin = _origin(group)
+    source = origin(group)
     events = list(events)
     places = sequences if sequences is not None else [event.sequence for event in events]
-    rows = [_row(event, place, origin) for event, place in zip(events, places, strict=True)]
+    rows = [_row(event, place, source) for event, place in zip(events, places, strict=True)]
     if not rows:
         return []
     if len(rows) == 1:  # COPY takes one more round trip than an INSERT
@@ -118,7 +118,7 @@ COLUMNS = (
 OutboxValues = tuple[uuid.UUID, str, str, str, int, str, str, datetime]
 
 
-def _row(event: Contract, sequence: int, origin: dict[str, Any]) -> OutboxValues:
+def _row(event: Contract, sequence: int, source: dict[str, Any]) -> OutboxValues:
     if not is_published(type(event)):
         module = type(event).__module__
         raise NotPublished(
@@ -128,26 +128,26 @@ def _row(event: Contract, sequence: int, origin: dict[str, Any]) -> OutboxValues
     event_id = uuid_utils.compat.uuid7()
     subject = event.subject
     envelope = Envelope(
-        **origin,
+        **source,
         id=str(event_id),
         type=event.event_type,
         subject=subject,
-        dataschema=_schema_of(event),
+        dataschema=schema_address(event.event_type, event.major_version),
         partitionkey=subject,
         sequence=sequence,
         data=msgspec.Raw(_checked_json(event)),
     )
     about = (event.aggregate, subject, event.event_type, sequence, event.topic)
-    return (event_id, *about, encode(envelope).decode(), origin["time"])
+    return (event_id, *about, encode(envelope).decode(), source["time"])
 
 
-def _schema_of(event: Contract) -> str | None:
+def schema_address(event_type: str, major_version: int) -> str | None:
     """The URL of the JSON Schema of an event's data, if ``SCHEMA_URL`` is set."""
     base = bus_settings().schema_url
-    return f"{base}{event.event_type}/v{event.major_version}/" if base else None
+    return f"{base}{event_type}/v{major_version}/" if base else None
 
 
-def _origin(group: str | None) -> dict[str, Any]:
+def origin(group: str | None = None) -> dict[str, Any]:
     """The attributes shared by events that are published together."""
     context = current()
     return {

@@ -10,10 +10,9 @@ https://www.postgresql.org/docs/current/sql-createtrigger.html
 """
 
 from eventbus.capture.publication import Verb
-from eventbus.capture.trigger.compiled import Compiled
-from eventbus.capture.trigger.definition import Definition, name_of
-from eventbus.capture.trigger.postgres_bodies import body, counting_body
-from eventbus.capture.trigger.postgres_values import identifier, literal
+from eventbus.capture.trigger.definition import Compiled, Definition, name_of
+from eventbus.capture.trigger.postgres.bodies import body, counting_body
+from eventbus.capture.trigger.quoting import identifier, literal
 
 
 def compiled(definition: Definition, search_path: str) -> list[Compiled]:
@@ -54,7 +53,7 @@ def _refuse_function(definition: Definition) -> Compiled:
         f"CREATE OR REPLACE FUNCTION {identifier(name)}(code text, message text) RETURNS text "
         f"LANGUAGE plpgsql AS {literal(body)}"
     )
-    return Compiled(name, body, (create,))
+    return Compiled(name, body, (create,), fires=False)
 
 
 SETTINGS = ("jit = off", "enable_nestloop = off", "extra_float_digits = 1")
@@ -64,7 +63,7 @@ written exactly."""
 
 FUNCTION = """
 CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = {search_path} {settings} AS {body}
+SET standard_conforming_strings = on SET search_path = {search_path} {settings} AS {body}
 """
 
 

@@ -4,26 +4,13 @@ Each is written for the column: ``to_jsonb`` of a whole row costs three times as
 on settings of the session.
 """
 
-import json
 from collections.abc import Callable
 
 from eventbus.capture.trigger.definition import Value
+from eventbus.capture.trigger.quoting import identifier
 
 Refuse = Callable[..., str]
 """Makes the expression that raises an error, of a text and, if wanted, an expression after it."""
-
-
-def identifier(name: str) -> str:
-    """Quoted, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as a constant, in the way that no setting changes."""
-    quoted = text.replace("'", "''")
-    if "\\" in text:
-        return "E'" + quoted.replace("\\", "\\\\") + "'"
-    return f"'{quoted}'"
 
 
 def written(value: Value, row: str, refuse: Refuse) -> str:
@@ -43,11 +30,6 @@ def written(value: Value, row: str, refuse: Refuse) -> str:
     if value.beyond is not None:
         return f"coalesce({expression}, {refuse(f'{where} leads to no row')})"
     return expression
-
-
-def member(value: Value) -> str:
-    """Its name as the JSON of an object has it, with the colon."""
-    return f"{json.dumps(value.name)}:"
 
 
 def _or_null(value: Value, expression: str) -> str:
@@ -121,11 +103,11 @@ WRITTEN = {
     """|| 'PT' || abs(extract(epoch FROM {held}))::text || 'S"'""",
     "uuid": """'"' || {held}::text || '"'""",
     "json": "{held}::text",
-    "binary": """'"' || translate(encode({held}, 'base64'), E'\\n', '') || '"'""",
+    "binary": """'"' || translate(encode({held}, 'base64'), chr(10), '') || '"'""",
     "content type": "to_json({held})::text",
 }
 """By kind: the JSON of a value. None depends on settings of the session, but for those that the
-functions fix (``SETTINGS`` in postgres.py)."""
+functions fix (``SETTINGS`` in triggers.py)."""
 
 GUARDS = {
     "float": "{held} IN ('NaN', 'Infinity', '-Infinity')",

@@ -1,0 +1,1 @@
+"""What the models of these tests publish, written by ``write_contracts``."""
