@@ -53,7 +53,7 @@ class Ware(models.Model):
     extra = models.JSONField(default=dict)
     secret = models.CharField(max_length=50, default="")
     labels = models.ManyToManyField(Label)
-    remarks = GenericRelation("saved.Remark")
+    remarks = GenericRelation("saved.Remark", content_type_field="about")
 
     objects = models.Manager()
     own = WareQuerySet.as_manager()
