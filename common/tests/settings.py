@@ -50,4 +50,7 @@ ROOT_URLCONF = "common.tests.urls"
 SECRET_KEY = "for-tests-only"
 STATIC_URL = "static/"
 USE_TZ = True
-EVENTBUS = {"SERVICE_NAME": "bus_tests", "PUBLISHES": ["common.contracts.product", "common.tests.capture.triggered.contracts"]}
+EVENTBUS = {
+    "SERVICE_NAME": "bus_tests",
+    "PUBLISHES": ["common.contracts.product", "common.tests.capture.triggered.contracts"],
+}

@@ -98,9 +98,7 @@ def _problems(
         yield problem(f"{', '.join(disabled)} disabled: changes are not published", hint)
 
 
-def _is_there(
-    part: Compiled, definition: Definition, found: dict[str, InstalledTrigger]
-) -> bool:
+def _is_there(part: Compiled, definition: Definition, found: dict[str, InstalledTrigger]) -> bool:
     trigger = found.get(part.name)
     return trigger is not None and (not part.fires or trigger.table == definition.table)
 
