@@ -1,4 +1,4 @@
-"""A project with the apps of all three services and of the library's tests, only for mypy: it is never served."""
+"""The apps of all three services and of the library's tests, for mypy only; never served."""
 
 from audit_service import settings as audit
 from audit_service.settings import *  # noqa: F403

@@ -52,5 +52,9 @@ STATIC_URL = "static/"
 USE_TZ = True
 EVENTBUS = {
     "SERVICE_NAME": "bus_tests",
-    "PUBLISHES": ["common.contracts.product", "common.tests.capture.triggered.contracts"],
+    "PUBLISHES": [
+        "common.contracts.product",
+        "common.tests.capture.saved.contracts",
+        "common.tests.capture.triggered.contracts",
+    ],
 }

@@ -4,10 +4,11 @@ import re
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from common.contracts.product import ProductCreated
@@ -72,13 +73,17 @@ def test_the_page_of_events_and_their_schemas_open(client: Client) -> None:
     assert schema["Content-Type"] == "application/schema+json"
 
 
-def test_the_pages_have_their_style(admin_client, pages):
+def test_the_pages_have_their_style(
+    admin_client: Client, pages: list[tuple[str, QuerySet[Model]]]
+) -> None:
     page = admin_client.get(reverse("admin:eventbus_inbox_parkedevent_changelist"))
     [style] = re.findall(r'href="/static/(eventbus_inbox/[^"]+)"', page.content.decode())
     assert finders.find(style)
 
 
-def test_filters_of_other_admins_are_djangos_own(admin_user, rf, pages):
+def test_filters_of_other_admins_are_djangos_own(
+    admin_user: User, rf: RequestFactory, pages: list[tuple[str, QuerySet[Model]]]
+) -> None:
     host = admin.ModelAdmin(ParkedEvent, admin.site)
     request = rf.get("/")
     request.user = admin_user

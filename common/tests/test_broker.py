@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_events_go_through_a_broker_in_order_and_once(broker: EmbeddedBroker) -> None:
-    assert called("create_topics") == f"{TOPIC}: created, 6 partitions\n"
+    assert f"{TOPIC}: created, 6 partitions\n" in called("create_topics")
     with transaction.atomic():
         outbox.publish_all([product(n, version) for version in (1, 2) for n in (1, 2, 3)])
     relay = Relay(producer, CallersThread(), threading.Event())

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -22,7 +23,7 @@ END = "going on"
 
 
 @pytest.fixture(autouse=True, scope="module")
-def no_pauses():
+def no_pauses() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(daemon, "LONGEST_PAUSE_SECONDS", 0)
         yield
@@ -49,7 +50,9 @@ def run(attempts: list[bool]) -> tuple[list[str], int]:
 
 
 @given(st.lists(st.booleans(), max_size=12))
-def test_each_outage_is_logged_once_when_it_begins_and_once_when_it_ends(attempts):
+def test_each_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
+    attempts: list[bool],
+) -> None:
     expected = []
     for before, now in zip([True, *attempts], attempts, strict=False):
         if before and not now:
@@ -59,9 +62,11 @@ def test_each_outage_is_logged_once_when_it_begins_and_once_when_it_ends(attempt
     assert run(attempts) == (expected, attempts.count(False))
 
 
-def test_the_reason_is_one_line_and_the_end_says_how_long_it_took(monkeypatch):
+def test_the_reason_is_one_line_and_the_end_says_how_long_it_took(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = iter([100.0, 103.25])
-    monkeypatch.setattr(daemon.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
     outage = Outage("Kafka", threading.Event())
     with structlog.testing.capture_logs() as logs:
         outage.note("refused\n\tby all")
@@ -79,14 +84,16 @@ class Clock(threading.Event):
 
     def __init__(self) -> None:
         super().__init__()
-        self.waits: list[float] = []
+        self.waits: list[float | None] = []
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: float | None = None) -> bool:
         self.waits.append(timeout)
         return self.is_set()
 
 
-def test_pauses_grow_up_to_a_limit_and_are_short_again_in_the_next_outage(monkeypatch):
+def test_pauses_grow_up_to_a_limit_and_are_short_again_in_the_next_outage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(daemon, "LONGEST_PAUSE_SECONDS", 1.0)
     clock = Clock()
     outage = Outage("Kafka", clock)
@@ -98,7 +105,7 @@ def test_pauses_grow_up_to_a_limit_and_are_short_again_in_the_next_outage(monkey
     assert clock.waits[-1] == 0.1
 
 
-def test_a_stop_cuts_the_wait_short(monkeypatch):
+def test_a_stop_cuts_the_wait_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon, "FIRST_PAUSE_SECONDS", 600)
     monkeypatch.setattr(daemon, "LONGEST_PAUSE_SECONDS", 600)
     stop = threading.Event()
@@ -116,14 +123,15 @@ def test_a_stop_cuts_the_wait_short(monkeypatch):
     assert steps == [1]
 
 
-def test_it_recovers_before_it_waits():
+def test_it_recovers_before_it_waits() -> None:
     """The pause may be long, and a broken session is in somebody's way meanwhile."""
     order = []
 
     class Pausing(Clock):
-        def wait(self, timeout=None):
+        def wait(self, timeout: float | None = None) -> bool:
             order.append("waited")
             self.set()
+            return True
 
     def step() -> None:
         raise OperationalError("away")
@@ -132,7 +140,7 @@ def test_it_recovers_before_it_waits():
     assert order == ["recovered", "waited"]
 
 
-def test_what_waiting_does_not_heal_ends_it():
+def test_what_waiting_does_not_heal_ends_it() -> None:
     def step() -> None:
         raise ProgrammingError("no such table")
 
@@ -140,9 +148,11 @@ def test_what_waiting_does_not_heal_ends_it():
         Daemon(threading.Event(), step).run()
 
 
-def test_a_report_is_one_line_a_second_and_loses_no_count(monkeypatch):
+def test_a_report_is_one_line_a_second_and_loses_no_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = 100.0
-    monkeypatch.setattr(daemon.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     report = Report("relayed", "events")
     with structlog.testing.capture_logs() as logs:
         for now in (100.0, 100.1, 100.9, 101.5, 101.6):  # noqa: B007
@@ -158,7 +168,7 @@ def forever() -> threading.Event:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_commit_wakes_who_waits_and_nobody_waits_for_rows_that_are_there():
+def test_a_commit_wakes_who_waits_and_nobody_waits_for_rows_that_are_there() -> None:
     if connection.vendor != "postgresql":
         stop = threading.Event()
         stop.set()

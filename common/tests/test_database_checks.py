@@ -88,8 +88,8 @@ def test_an_alias_that_names_no_database(settings: Settings) -> None:
 @pytest.mark.parametrize("name", ["BusRouter", "OppositeRouter"])
 @pytest.mark.parametrize("alias", ["default", "bus"])
 def test_a_router_may_say_nothing_of_the_library_or_send_its_queries_elsewhere(
-    settings, alias, name
-):
+    settings: Settings, alias: str, name: str
+) -> None:
     settings.DATABASE_ROUTERS = [f"common.tests.routers.{name}"]
     settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": alias}
     assert routers_let_the_tables_be_created() == []
@@ -99,7 +99,9 @@ def test_a_router_may_say_nothing_of_the_library_or_send_its_queries_elsewhere(
     ("name", "place"),
     [("ElsewhereRouter", "database 'default', but in 'bus'."), ("NowhereRouter", "'default'.")],
 )
-def test_a_router_that_keeps_the_tables_out_is_an_error(settings, name, place):
+def test_a_router_that_keeps_the_tables_out_is_an_error(
+    settings: Settings, name: str, place: str
+) -> None:
     settings.DATABASE_ROUTERS = [f"common.tests.routers.{name}"]
     with pytest.raises(SystemCheckError) as refusal:
         call_command("check")

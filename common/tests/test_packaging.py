@@ -19,7 +19,7 @@ def test_a_module_can_be_imported(name: str) -> None:
     importlib.import_module(name)
 
 
-def test_templates_and_static_files_are_in_folders_of_the_librarys_name():
+def test_templates_and_static_files_are_in_folders_of_the_librarys_name() -> None:
     root = Path(eventbus.__file__).parent
     names = {
         folder.name if folder.name != "admin" else next(folder.iterdir()).name
@@ -30,7 +30,7 @@ def test_templates_and_static_files_are_in_folders_of_the_librarys_name():
     assert names == {"eventbus_inbox", "eventbus_outbox"}
 
 
-def test_the_readme_lists_the_extras():
+def test_the_readme_lists_the_extras() -> None:
     extras = metadata("django-kafka-eventbus").get_all("Provides-Extra")
     [sentence] = re.findall(r"^The extras are ([^.]+)\.", README.read_text(), re.M)
     assert re.findall(r"`(\w+)`", sentence) == extras

@@ -3,6 +3,7 @@
 import struct
 from contextlib import closing
 from io import StringIO
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 from common.contracts.product import TOPIC
 from common.tests.conftest import called, product, written
 from common.tests.test_broker import work
+from demo.broker import EmbeddedBroker
 from eventbus.events import Envelope, encode
 from eventbus.events.codec import headers_from_text, structured_headers
 from eventbus.inbox.models import ParkedEvent
@@ -30,7 +32,7 @@ class Latin(str):
 
     __slots__ = ()
 
-    def encode(self, *_):
+    def encode(self, *_: Any) -> bytes:
         return super().encode("latin-1")
 
 
@@ -54,7 +56,9 @@ def event(number: int) -> bytes:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_header_name_that_is_not_utf_8_costs_no_event_and_stops_no_worker(broker):
+def test_a_header_name_that_is_not_utf_8_costs_no_event_and_stops_no_worker(
+    broker: EmbeddedBroker,
+) -> None:
     called("create_topics")
     with closing(producer()) as sender:
         for number in (1, 2, 3):
@@ -66,13 +70,14 @@ def test_a_header_name_that_is_not_utf_8_costs_no_event_and_stops_no_worker(brok
     work()
     assert written() == ["1.1", "1.2", "1.3", "1.4"]
     parked = ParkedEvent.objects.get()
+    assert parked.value is not None
     assert (parked.offset, bytes(parked.value)) == (3, b"no event")
     assert headers_from_text(parked.headers) == (("caf\\xe9", b"1"),)
     with history([TOPIC], None) as found:
         assert [len(records) for records in found.batches(10)] == [5]
 
 
-def fetched(batches: bytes) -> FetchedRecords:
+def fetched(batches: bytes | bytearray) -> FetchedRecords:
     return FetchedRecords(0, PLACE, MemoryRecords(batches))
 
 
@@ -94,7 +99,9 @@ GZIP = 1
 
 
 @pytest.mark.parametrize("compression", [0, GZIP])
-def test_all_records_of_a_batch_are_read_and_only_the_bad_names_are_escaped(compression):
+def test_all_records_of_a_batch_are_read_and_only_the_bad_names_are_escaped(
+    compression: int,
+) -> None:
     names = ["a", Latin("ä"), "日本", Latin("\xff\xfe"), "z"]
     records = fetched(batch(*names, compression=compression)).take()
     assert [record.headers[0][0] for record in records] == ["a", "\\xe4", "日本", "\\xff\\xfe", "z"]
@@ -103,7 +110,7 @@ def test_all_records_of_a_batch_are_read_and_only_the_bad_names_are_escaped(comp
     assert all(type(record.value) is bytes for record in records)
 
 
-def test_a_damaged_batch_is_named_after_what_lies_before_it_was_returned():
+def test_a_damaged_batch_is_named_after_what_lies_before_it_was_returned() -> None:
     damaged = batch("a", "b", first=2)
     damaged[-1] ^= 1
     records = fetched(bytes(batch("a", "b") + damaged))
@@ -114,7 +121,7 @@ def test_a_damaged_batch_is_named_after_what_lies_before_it_was_returned():
     assert not raised.value.retriable
 
 
-def test_an_unknown_compression_is_named(monkeypatch):
+def test_an_unknown_compression_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     compressed = bytes(batch("a", compression=GZIP))
     monkeypatch.setattr("kafka.codec.has_gzip", lambda: False)
     said = r"^t/3 cannot be read at offset 0: .*gzip"
@@ -125,8 +132,8 @@ def test_an_unknown_compression_is_named(monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_that_meets_a_damaged_record_ends_with_one_line_and_commits_what_it_did(
-    broker, monkeypatch
-):
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As it is started again it ends there again, and passes nothing over."""
     called("create_topics")
     with closing(producer()) as sender:
@@ -135,7 +142,7 @@ def test_a_worker_that_meets_a_damaged_record_ends_with_one_line_and_commits_wha
             sender.flush()  # a batch for each
     real = MemoryRecords.next_batch
 
-    def next_batch(self):
+    def next_batch(self: MemoryRecords) -> Any:
         found = real(self)
         if found is not None and found.last_offset >= 1:
             found._buffer[-1] ^= 1

@@ -18,7 +18,7 @@ from audit_service.audit.security.judging import DELETED, concerns
 from audit_service.audit.security.sightings import Suspicion
 
 
-class Deletion(NamedTuple):
+class RecordedDeletion(NamedTuple):
     """A recorded deletion."""
 
     at: datetime
@@ -103,7 +103,7 @@ class _QuietTime:
         return True
 
 
-def _recorded(rule: Rule, actor: str, after: datetime, until: datetime) -> list[Deletion]:
+def _recorded(rule: Rule, actor: str, after: datetime, until: datetime) -> list[RecordedDeletion]:
     """The deletions that a rule counts, ordered by time."""
     by_time = Q(time__gt=after, time__lte=until)
     by_recording = Q(time__isnull=True, recorded_at__gt=after, recorded_at__lte=until)
@@ -113,7 +113,7 @@ def _recorded(rule: Rule, actor: str, after: datetime, until: datetime) -> list[
         .order_by("at", "id")
         .values_list("at", "type", "subject", "event_id", "source")
     )
-    return [one for one in map(Deletion._make, rows) if concerns(rule, one.type)]
+    return [one for one in map(RecordedDeletion._make, rows) if concerns(rule, one.type)]
 
 
 def _near_each_other(rule: Rule, suspicions: Sequence[Suspicion]) -> Iterator[list[Suspicion]]:

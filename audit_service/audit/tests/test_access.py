@@ -15,13 +15,13 @@ from common.servicekit.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.servicekit.testing.pages import Page, Values, pages
+from common.servicekit.testing.pages import Page, RouteValues, pages
 from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
 OPEN = OPEN_EVERYWHERE
-VALUES: Values = {
+VALUES: RouteValues = {
     "pk": [1],
     "id": [1],
     "object_id": [1],

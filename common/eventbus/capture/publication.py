@@ -118,7 +118,7 @@ class Publication:
         return str(self.key.written(stored[self.key.column.attname]))
 
     def is_changed(self, before: Stored, after: Stored) -> bool:
-        """Whether an event has to tell of the difference."""
+        """Whether an event has to report the difference."""
         return any(before[name] != after[name] for name in self.watched_columns)
 
     def beyond(self, rows: Iterable[Stored], using: str) -> Beyond:

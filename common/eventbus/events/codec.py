@@ -19,7 +19,8 @@ from eventbus.events.envelope import NO_DATA, Envelope
 from eventbus.events.errors import EventTooLarge, InvalidEvent
 from eventbus.events.times import is_holdable, is_rfc3339
 
-Headers = Iterable[tuple[str, bytes]]
+Headers = Iterable[tuple[str, bytes | None]]
+"""Kafka allows a header without a value."""
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

@@ -35,13 +35,13 @@ class CauseUnknown(RuntimeError):
 
 
 @dataclass(frozen=True)
-class _Unknown:
+class _UnknownCause:
     """Takes the place of a context where the cause is ambiguous."""
 
     hint: str
 
 
-_current: ContextVar[Context | _Unknown | None] = ContextVar("event_context", default=None)
+_current: ContextVar[Context | _UnknownCause | None] = ContextVar("event_context", default=None)
 
 
 def current() -> Context:
@@ -50,7 +50,7 @@ def current() -> Context:
     :raises CauseUnknown: in a batch handler, outside :func:`caused_by`.
     """
     context = _current.get()
-    if isinstance(context, _Unknown):
+    if isinstance(context, _UnknownCause):
         raise CauseUnknown(context.hint)
     return context or _process_context()
 
@@ -94,12 +94,12 @@ def cause_to_be_said(hint: str) -> Iterator[None]:
 
     :param hint: the message of the :class:`CauseUnknown`.
     """
-    with _set(_Unknown(hint)):
+    with _set(_UnknownCause(hint)):
         yield
 
 
 @contextmanager
-def _set(context: Context | _Unknown) -> Iterator[None]:
+def _set(context: Context | _UnknownCause) -> Iterator[None]:
     token = _current.set(context)
     try:
         yield

@@ -55,7 +55,7 @@ class CallersThread(Executor):
 
 @contextmanager
 def active_session() -> "Iterator[ActiveSession]":
-    """The right to relay, which :class:`~eventbus.outbox.relaying.relay.Relay` normally acquires itself.
+    """The right to relay, which a :class:`~eventbus.outbox.relaying.relay.Relay` acquires itself.
 
     :raises RuntimeError: if another relay of this database is active.
     """

@@ -15,7 +15,7 @@ from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.views import APIView
 
 from common.servicekit.api.filters import FilterBackend
-from common.servicekit.testing.pages import Page, Values, pages
+from common.servicekit.testing.pages import Page, RouteValues, pages
 
 READING = frozenset(["GET", "HEAD", "OPTIONS"])
 WRITING = frozenset(["POST", "PUT", "PATCH", "DELETE"])
@@ -42,7 +42,7 @@ OPEN_EVERYWHERE = {
 """What every service opens to everyone, by route."""
 
 
-def open_to_anybody(values: Values) -> dict[str, frozenset[str]]:
+def open_to_anybody(values: RouteValues) -> dict[str, frozenset[str]]:
     """By route of the URL configuration, the methods that work without a login.
 
     :param values: as for :func:`common.servicekit.testing.pages.pages`.
@@ -64,13 +64,13 @@ def _answers(response: Any) -> bool:
     return response.status_code not in (401, 403, NO_SUCH_METHOD)
 
 
-def api_views(values: Values) -> set[type[APIView]]:
+def api_views(values: RouteValues) -> set[type[APIView]]:
     """The classes behind the URLs of the API."""
     found = (getattr(page.view, "cls", None) for page in pages(values))
     return {view for view in found if view is not None}
 
 
-def views_with_unguarded_filters(values: Values) -> list[str]:
+def views_with_unguarded_filters(values: RouteValues) -> list[str]:
     """API views whose filters could reveal rows: those that bypass :class:`FilterBackend`."""
     return [
         f"{view.__name__} uses {backend.__name__}"

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
 from django.utils.regex_helper import normalize
 
-Values = Mapping[str, Sequence[object]]
+RouteValues = Mapping[str, Sequence[object]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Page:
     values: Mapping[str, str]
 
 
-def pages(values: Values) -> list[Page]:
+def pages(values: RouteValues) -> list[Page]:
     """The pages of the current URL configuration, each with all values that match it.
 
     :param values: the values to substitute for each parameter of a route.
@@ -52,7 +52,7 @@ def _routes(patterns: Sequence[Any], before: str) -> Iterator[tuple[str, Callabl
                 yield before + template, pattern.callback
 
 
-def _filled(template: str, view: Callable[..., Any], values: Values) -> Iterator[Page]:
+def _filled(template: str, view: Callable[..., Any], values: RouteValues) -> Iterator[Page]:
     names = _names(template)
     route = template % {name: f"<{name}>" for name in names}
     for chosen in itertools.product(*(values[name] for name in names)):

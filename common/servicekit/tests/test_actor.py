@@ -2,8 +2,10 @@
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.test import RequestFactory
 from rest_framework.authtoken.models import Token
 from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -14,13 +16,15 @@ from eventbus.middleware import EventContextMiddleware
 class Whoami(APIView):
     permission_classes = [IsAuthenticated]
 
-    def get(self, request):
+    def get(self, request: Request) -> Response:
         return Response(current().actor())
 
 
 @pytest.mark.django_db
-def test_whoever_has_the_token_is_the_actor(rf):
+def test_whoever_has_the_token_is_the_actor(rf: RequestFactory) -> None:
     key = Token.objects.create(user=User.objects.create(username="robot")).key
     request = rf.get("/", headers={"Authorization": f"Token {key}"})
     request.user = AnonymousUser()  # as Django's own middleware sees it
-    assert EventContextMiddleware(Whoami.as_view())(request).data == "robot"
+    response = EventContextMiddleware(Whoami.as_view())(request)
+    assert isinstance(response, Response)
+    assert response.data == "robot"

@@ -20,11 +20,11 @@ from eventbus.events.contract import contract_of
 from eventbus.outbox.models import OutboxEvent
 
 Told = dict[str, dict[str, Any]]
-"""Rows as events tell of them, by their subjects: the fields of the data."""
+"""Rows as events describe them, by their subjects: the fields of the data."""
 
 
 def told(publication: Publication) -> Told:
-    """The table as its events tell of it, from the first event to the last.
+    """The table as its events describe it, from the first event to the last.
 
     Asserts on the way that each event fits the one before: sequences begin with 1 and have no gap,
     also over a deletion, and ``previous`` holds the old values of what changed and of nothing else.

@@ -2,7 +2,10 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
@@ -125,3 +128,18 @@ def test_settings_of_the_session_do_not_matter(session):
         cursor.execute("RESET ALL; SET timezone = 'UTC'")
     expected = conftest.as_orm_tells(events.Things, {}, conftest.rows(events.Things))
     assert conftest.as_triggers_told("thing") == expected
+
+
+def test_a_block_that_opens_the_connection_leaves_no_wrapper_of_its_own_behind() -> None:
+    """``execute_wrapper()`` removes the last wrapper when it ends, whichever that is."""
+
+    def own(execute: Callable[..., Any], *arguments: Any) -> Any:
+        return execute(*arguments)
+
+    with closing(connection.copy()) as fresh:
+        for _ in range(2):
+            with fresh.execute_wrapper(own), fresh.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            assert own not in fresh.execute_wrappers
+            assert len(fresh.execute_wrappers) == 1
+            fresh.close()

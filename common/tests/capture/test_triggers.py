@@ -18,7 +18,7 @@ from common.tests.capture.triggered import events
 from common.tests.capture.triggered.models import Item, Line, Shelf, Tag, Thing
 from eventbus.capture import suppressed
 from eventbus.capture.models import Suppression
-from eventbus.capture.snapshots import publish_batch
+from eventbus.capture.snapshotting.snapshots import publish_batch
 from eventbus.capture.trigger import restoring
 from eventbus.events import ContractViolation, EventTooLarge
 from eventbus.events.context import CauseUnknown, Context, cause_to_be_said, use

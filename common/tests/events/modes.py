@@ -1,10 +1,10 @@
 """Decoding an event in either content mode of the Kafka binding: structured and binary."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from eventbus.events import Envelope, Event, Place, decode
+from eventbus.events.codec import Headers
 
 SMALLEST = {"specversion": "1.0", "id": "1", "source": "/x", "type": "y"}
 STRUCTURED = ("content-type", b"application/cloudevents+json; charset=UTF-8")
@@ -13,7 +13,7 @@ STRUCTURED = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 def structured(
     attributes: dict[str, Any] | None = None,
     *,
-    headers: Iterable[tuple[str, bytes]] = (STRUCTURED,),
+    headers: Headers = (STRUCTURED,),
     **members: Any,
 ) -> Envelope:
     """A message in structured mode, decoded: ``SMALLEST`` with these attributes and members."""
@@ -25,10 +25,10 @@ def binary(
     value: bytes | None = b"",
     attributes: dict[str, str] | None = None,
     content_type: str | None = None,
-    further: Iterable[tuple[str, bytes]] = (),
+    further: Headers = (),
 ) -> Envelope:
     """A message in binary mode, decoded: the headers of ``SMALLEST`` with these attributes."""
-    return decode(value, headers_of(attributes, content_type) + list(further))
+    return decode(value, [*headers_of(attributes, content_type), *further])
 
 
 def headers_of(

@@ -93,7 +93,7 @@ def test_json_3_1_2_without_a_datacontenttype_the_data_is_json() -> None:
 
 def test_data_of_another_type_does_not_fit_a_contract() -> None:
     envelope = binary(b"<a/>", content_type="application/xml")
-    for found, said in ((envelope, "application/xml, and not JSON"), (binary(), "there is none")):
+    for found, said in ((envelope, "application/xml, not JSON"), (binary(), "no data")):
         event = Event(found, Place("t", 0, 0), b"", contract=type(product()))
         with pytest.raises(ContractViolation, match=said):
             event.data  # noqa: B018
@@ -103,7 +103,7 @@ def test_data_of_another_type_does_not_fit_a_contract() -> None:
 
 
 def test_json_4_a_batch_is_refused_with_what_to_do() -> None:
-    with pytest.raises(InvalidEvent, match=r"batch of events.*send one"):
+    with pytest.raises(InvalidEvent, match=r"Batched mode.*send one event per message"):
         decode(b"[]", [("content-type", b"application/cloudevents-batch+json")])
 
 

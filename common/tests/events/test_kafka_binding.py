@@ -7,7 +7,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-proto
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from common.contracts.product import TOPIC
 from common.tests.conftest import product
 from common.tests.events.modes import SMALLEST, STRUCTURED, binary, headers_of, structured, value_of
 from eventbus import outbox
-from eventbus.events import InvalidEvent, Place, decode
+from eventbus.events import Envelope, InvalidEvent, Place, decode
 from eventbus.inbox.models import InboxMessage
 from eventbus.inbox.taking.message import Message
 from eventbus.testing.bus import Bus
@@ -69,7 +69,7 @@ def test_kafka_3_without_a_content_type_it_is_binary_mode_where_headers_say_so()
     [
         ("application/cloudevents+avro", "cloudevents\\+avro"),
         ("application/cloudevents", "cloudevents"),
-        ("application/cloudevents-batch+json", "batch"),
+        ("application/cloudevents-batch+json", "Batched mode"),
     ],
 )
 def test_kafka_3_a_format_that_we_cannot_read_is_refused_by_name(
@@ -99,6 +99,8 @@ def test_kafka_3_1_our_key_is_the_partitionkey_which_stays_in_the_event(bus: Bus
     outbox.publish(product(7))
     bus.relay()
     [record] = bus.kafka.records(TOPIC)
+    assert record.value is not None
+    assert record.key is not None
     told = json.loads(record.value)
     assert record.key.decode() == told["partitionkey"] == told["subject"] == "7"
 
@@ -172,7 +174,7 @@ def test_kafka_3_2_3_what_is_not_utf_8_is_refused_where_it_is_ours_and_let_be_el
 
 def test_kafka_3_2_3_an_attribute_has_one_header() -> None:
     assert binary(b"", further=[("ce_id", b"1")]).id == "1"
-    with pytest.raises(InvalidEvent, match="ce_id comes twice"):
+    with pytest.raises(InvalidEvent, match="ce_id occurs twice"):
         binary(b"", further=[("ce_id", b"2")])
 
 
@@ -209,12 +211,13 @@ def test_core_a_required_attribute_that_is_missing_or_empty_is_named_in_both_mod
     name: str,
 ) -> None:
     without = [(header, raw) for header, raw in headers_of() if header != f"ce_{name}"]
-    for call in (
+    calls: list[Callable[[], Envelope]] = [
         lambda: decode(b"1", [*without, ("content-type", b"application/json")]),
         lambda: binary(b"1", {name: ""}),
         lambda: structured({name: None}),
         lambda: structured({name: ""}),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(InvalidEvent, match=name):
             call()
 

@@ -1,6 +1,7 @@
 """The worker's lifecycle: what it survives, and what ends it."""
 
 import threading
+from typing import Any
 
 import pytest
 import structlog
@@ -58,12 +59,14 @@ def test_it_survives_an_outage_and_logs_it_once(bus: Bus, monkeypatch: pytest.Mo
     assert warnings == ["waiting for Kafka", "could not leave the group"]
 
 
-def test_it_outlives_a_database_that_is_away_and_says_so_once(bus, monkeypatch):
+def test_it_outlives_a_database_that_is_away_and_says_so_once(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
     failures = [locked() for _ in range(5)]
     create = Written.objects.create
 
-    def fail_at_first(**values):
+    def fail_at_first(**values: Any) -> Written:
         if failures:
             raise failures.pop()
         return create(**values)
@@ -95,7 +98,8 @@ def test_it_shows_its_partitions_while_it_lives(bus: Bus, monkeypatch: pytest.Mo
         outbox.publish(product(1, version))
     bus.relay()
     bus.consume(batch_size=1)
-    assert shown == [[[f"{TOPIC}/{number}" for number in range(3)]]] * 2
+    every = sorted(f"{place.topic}/{place.partition}" for place in bus.kafka.logs)
+    assert shown == [[every]] * 2
     assert not WorkerState.objects.exists()
 
 

@@ -297,7 +297,9 @@ def is_refused(operation: Callable[[], None]) -> bool:
     return False
 
 
-def test_a_relay_that_is_stopped_gives_the_lock_back_at_once(database, bus):
+def test_a_relay_that_is_stopped_gives_the_lock_back_at_once(
+    database: BaseDatabaseWrapper, bus: Bus
+) -> None:
     publish(1)
     stop = threading.Event()
     Relay(lambda: Busy(bus.kafka, stop.set), CallersThread(), stop).run()

@@ -163,7 +163,9 @@ def test_an_outage_is_logged_once_however_long_it_lasts(bus: Bus) -> None:
     assert waiting() == 1
 
 
-def test_a_running_relay_logs_when_an_outage_begins_and_when_it_ends(bus, monkeypatch):
+def test_a_running_relay_logs_when_an_outage_begins_and_when_it_ends(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
     outbox.publish(product())
     stop = threading.Event()

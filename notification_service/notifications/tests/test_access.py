@@ -19,7 +19,7 @@ from common.servicekit.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.servicekit.testing.pages import Page, Values, pages
+from common.servicekit.testing.pages import Page, RouteValues, pages
 from notification_service.notifications.api.subscriptions import SubscriptionSerializer
 from notification_service.notifications.models import (
     Circuit,
@@ -40,7 +40,7 @@ OPEN = {
         frozenset(["GET", "HEAD", "POST"]), "The signed link in each mail (RFC 8058)."
     ),
 }
-VALUES: Values = {
+VALUES: RouteValues = {
     "pk": [1],
     "id": [1],
     "object_id": [1],

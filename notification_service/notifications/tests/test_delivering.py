@@ -17,7 +17,7 @@ from notification_service.notifications.channels import mail as mail_channel
 from notification_service.notifications.channels.outcomes import NotSent, Refused, SendOutcome, Sent
 from notification_service.notifications.delivering import deliverer, sending
 from notification_service.notifications.delivering.claims import claim
-from notification_service.notifications.delivering.lanes import lanes_due
+from notification_service.notifications.delivering.lanes import Lane, lanes_due
 from notification_service.notifications.delivering.pruning import notification_pruner
 from notification_service.notifications.delivering.resending import resend
 from notification_service.notifications.messages.outgoing import OutgoingMessage
@@ -286,12 +286,14 @@ def test_old_rows_are_pruned_unless_a_delivery_is_pending(
     assert not Notification.objects.exists()
 
 
-def test_a_database_that_is_away_is_waited_for_and_said_so_once(monkeypatch):
+def test_a_database_that_is_away_is_waited_for_and_said_so_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
     failures = [OperationalError("away") for _ in range(4)]
     asked = []
 
-    def lanes():
+    def lanes() -> list[Lane]:
         asked.append(1)
         if failures:
             raise failures.pop()

@@ -16,7 +16,7 @@ from common.servicekit.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.servicekit.testing.pages import Values, pages
+from common.servicekit.testing.pages import RouteValues, pages
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_exchange import SHOPIFY, upload
 from product_service.products.tests.test_many import new, stored
@@ -43,7 +43,7 @@ OPEN = {
     "/api/events/": Open(READING | WRITING, CONTRACTS),
     "/events/": Open(READING | WRITING, CONTRACTS),
 }
-VALUES: Values = {
+VALUES: RouteValues = {
     "pk": [1],
     "id": [1],
     "object_id": [1],

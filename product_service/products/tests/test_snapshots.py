@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from eventbus.capture.snapshots import publish_snapshots
+from eventbus.capture.snapshotting.snapshots import publish_snapshots
 from eventbus.outbox.models import OutboxEvent
 from product_service.products.events import ProductEvents
 from product_service.products.models import Product

@@ -49,7 +49,7 @@ def name_of(event: str, role: str) -> str:
 
 
 @dataclass(frozen=True)
-class Beyond(_Frozen):
+class ColumnBeyond(_Frozen):
     """Where a value over a foreign key is.
 
     :param table: of the other model.
@@ -81,7 +81,7 @@ class Value(_Frozen):
     nullable: bool = False
     watched: bool = True
     places: int | None = None
-    beyond: Beyond | None = None
+    beyond: ColumnBeyond | None = None
 
 
 @dataclass(frozen=True)
@@ -214,12 +214,12 @@ def _places(column: "models.Field[Any, Any]") -> int | None:
     return getattr(column, "decimal_places", None)
 
 
-def _beyond(field: PublishedField) -> Beyond | None:
+def _beyond(field: PublishedField) -> ColumnBeyond | None:
     if not isinstance(field.column, models.ForeignKey):
         return None
     target: Any = field.column.target_field
     if field.beyond is not None:
-        return Beyond(target.model._meta.db_table, target.column, field.beyond.column)
+        return ColumnBeyond(target.model._meta.db_table, target.column, field.beyond.column)
     if field.kind is CONTENT_TYPE:
-        return Beyond(target.model._meta.db_table, target.column, "")
+        return ColumnBeyond(target.model._meta.db_table, target.column, "")
     return None

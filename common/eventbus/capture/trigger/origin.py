@@ -52,9 +52,14 @@ def watch_connections() -> None:
 
 
 def _on_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Wrappers come first: ``connection.execute_wrapper()`` removes the last one when it ends.
+
+    The connection may have been opened inside such a block, which would otherwise remove the wrong
+    one and leave its own behind for good.
+    """
     if connection.vendor == "postgresql":
         if say_origin not in connection.execute_wrappers:
-            connection.execute_wrappers.append(say_origin)
+            connection.execute_wrappers.insert(0, say_origin)
     elif connection.vendor == "sqlite":
         _register_functions(connection)
 
@@ -73,7 +78,7 @@ def _register_functions(connection: BaseDatabaseWrapper) -> None:
             raise
 
     others = [one for one in connection.execute_wrappers if one.__name__ != explain.__name__]
-    connection.execute_wrappers[:] = [*others, explain]
+    connection.execute_wrappers[:] = [explain, *others]
 
 
 _settling: ContextVar[bool] = ContextVar("settling", default=False)

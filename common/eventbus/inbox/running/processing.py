@@ -172,7 +172,7 @@ class Processor:
         return [m for m in messages if m.identity in fresh and first[m.identity] is m]
 
     def _wanted(self, messages: Sequence[Message]) -> list[Message]:
-        """Messages for this group that have a handler, and unreadable ones, which will be parked."""
+        """Messages for this group that have a handler, and unreadable ones, which are parked."""
         types = {m.envelope.type for m in messages if m.envelope}
         wanted = {t for t in types if any(s.wants(t) for s in subscriptions)}
         return [m for m in messages if m.envelope is None or self._is_asked(m.envelope, wanted)]

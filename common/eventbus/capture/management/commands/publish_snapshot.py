@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 
 from eventbus.capture.publication import Publication
 from eventbus.capture.registry import published_event
-from eventbus.capture.snapshots import publish_snapshots
+from eventbus.capture.snapshotting.snapshots import publish_snapshots
 from eventbus.database.alias import bus_alias
 from eventbus.running.command_line import moment, positive, progress, words
 from eventbus.running.lifecycle import stop_on_signals

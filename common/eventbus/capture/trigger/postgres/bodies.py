@@ -234,7 +234,7 @@ def _unfit(definition: Definition) -> tuple[str, str]:
 
 
 def _changed(definition: Definition, old: str = "o", new: str = "n") -> str:
-    """Whether an event has to tell of the difference between two rows."""
+    """Whether an event has to report the difference between two rows."""
     return " OR ".join(differs(value, old, new) for value in definition.watched) or "false"
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from eventbus.capture.models import SnapshotRun
 from eventbus.capture.publication import Publication
 from eventbus.capture.registry import publications
-from eventbus.capture.snapshots import publish_batch
+from eventbus.capture.snapshotting.snapshots import publish_batch
 from eventbus.database.alias import bus_alias, bus_atomic
 
 log = structlog.get_logger(__name__)

@@ -1,0 +1,1 @@
+"""Snapshots: publishing each row of a model as it is now."""
