@@ -144,6 +144,17 @@ def test_raw_sql_is_published_where_triggers_capture():
     assert stock.changed_at != before
 
 
+def test_rows_of_fixtures_are_published(tmp_path):
+    rows = [
+        {"model": "auth.user", "pk": 7, "fields": {"username": "ada", "password": "x"}},
+        {"model": "orders.stock", "pk": 7, "fields": {"sku": "A"}},
+    ]
+    fixture = tmp_path / "rows.json"
+    fixture.write_text(json.dumps(rows))
+    call_command("loaddata", str(fixture), verbosity=0)
+    assert published() == [("user.created", 1), ("stock.created", 1)]
+
+
 def test_only_triggers_capture_what_migrations_write():
     User.objects.create_user("ada")
     Stock.objects.create(sku="A")
