@@ -34,8 +34,9 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         list[str],
         Meta(
             description="Modules whose contracts this project publishes, such as "
-            '`["shop.contracts"]`. The relay waits for their topics, `create_topics` creates '
-            "them, and publishing any other event is an error.",
+            '`["shop.contracts"]`; a package stands for the modules in it. The relay waits for '
+            "their topics, `create_topics` creates them, and publishing any other event is an "
+            "error.",
         ),
     ] = []
     kafka: Annotated[

@@ -4,15 +4,25 @@ import json
 from decimal import Decimal
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, User
 from django.core import mail
+from django.core.management import call_command
 from django.db import transaction
+from django.db.migrations.state import ProjectState
+from django.utils import timezone
 from orders import warehouse
 from orders.deleting import delete_order
 from orders.importing import import_orders
-from orders.models import Alert, Entry, Invoice, Order, Picking
+from orders.importing_users import import_users
+from orders.models import Alert, Customer, Entry, Invoice, Order, Picking, Stock
 from orders.placing import place_order
 from orders.restoring import restore_order
+from orders.stocktaking import write_off
 
+from eventbus.capture import suppressed
+from eventbus.capture.backfill import Backfill
+from eventbus.capture.models import Suppression
 from eventbus.outbox.models import OutboxEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,8 +34,9 @@ def down(monkeypatch):
     return monkeypatch
 
 
-def published():
-    return list(OutboxEvent.objects.order_by("position").values_list("type", "sequence"))
+def published(*aggregates):
+    found = OutboxEvent.objects.order_by("position").values_list("type", "sequence")
+    return list(found.filter(aggregatetype__in=aggregates) if aggregates else found)
 
 
 def test_an_order_is_placed_and_handled(bus):
@@ -92,3 +103,78 @@ def test_an_event_that_failed_is_retried_as_its_handler_says(bus, down):
     down.delenv("WAREHOUSE")
     bus.travel(minutes=1)
     assert Picking.objects.count() == Invoice.objects.count() == 1
+
+
+def test_changes_of_users_are_published_and_handled(bus):
+    ada = User.objects.create_user("ada")
+    ada.last_login = timezone.now()
+    ada.save()
+    ada.groups.add(Group.objects.create(name="buyers"))
+    assert published("user", "user_group") == [("user.created", 1), ("user_group.created", 1)]
+    User.objects.update(is_active=False)
+    bus.run()
+    assert list(Customer.objects.values_list("username", "is_active")) == [("ada", False)]
+    ada.delete()
+    bus.run()
+    assert published("user_group") == [("user_group.created", 1), ("user_group.deleted", 2)]
+    assert published("user")[1:] == [("user.updated", 2), ("user.deleted", 3)]
+    assert not Customer.objects.exists()
+
+
+def test_imported_users_are_recorded_until_a_snapshot_publishes_them(bus):
+    import_users(["ada", "bob"])
+    assert published() == []
+    recorded = Suppression.objects.get()
+    assert (recorded.event, recorded.changes) == ("user", 2)
+    assert recorded.reason.startswith("users of the old shop")
+    call_command("publish_snapshot", "user")
+    bus.run()
+    assert Customer.objects.count() == 2
+
+
+def test_raw_sql_is_published_where_triggers_capture():
+    stock = Stock.objects.create(sku="A", amount=5)
+    write_off("A")
+    write_off("A")
+    assert published() == [("stock.created", 1), ("stock.updated", 2)]
+    [data] = [json.loads(event.payload)["data"] for event in OutboxEvent.objects.all()[1:]]
+    assert (data["amount"], data["previous"]) == (0, {"amount": 5})
+    before, stock.changed_at = stock.changed_at, None
+    stock.refresh_from_db()
+    assert stock.changed_at != before
+
+
+def test_rows_of_fixtures_are_published(tmp_path):
+    rows = [
+        {"model": "auth.user", "pk": 7, "fields": {"username": "ada", "password": "x"}},
+        {"model": "orders.stock", "pk": 7, "fields": {"sku": "A"}},
+    ]
+    fixture = tmp_path / "rows.json"
+    fixture.write_text(json.dumps(rows))
+    call_command("loaddata", str(fixture), verbosity=0)
+    assert published() == [("user.created", 1), ("stock.created", 1)]
+
+
+def test_only_triggers_capture_what_migrations_write():
+    User.objects.create_user("ada")
+    Stock.objects.create(sku="A")
+    models = ProjectState.from_apps(apps).apps
+    models.get_model("auth", "User").objects.update(is_active=False)
+    models.get_model("orders", "Stock").objects.update(amount=1)
+    assert published() == [("user.created", 1), ("stock.created", 1), ("stock.updated", 2)]
+
+
+def test_a_snapshot_for_one_group_is_handled_by_no_other(bus):
+    User.objects.create_user("ada")
+    call_command("publish_snapshot", "user", group="audit")
+    assert bus.run().handled == 1
+    call_command("publish_snapshot", "user", group="shop")
+    assert bus.run().handled == 1
+    assert published() == [("user.created", 1), ("user.snapshot", 1), ("user.snapshot", 1)]
+
+
+def test_a_snapshot_version_has_every_row_published_once():
+    with suppressed(reason="the rows are older than the declaration"):
+        Group.objects.create(name="buyers")
+    assert [Backfill()() for _ in range(3)] == [True, False, False]
+    assert published() == [("group.snapshot", 1)]

@@ -25,3 +25,15 @@ class Alert(models.Model):
 class Picking(models.Model):
     order_id = models.BigIntegerField()
     shelf = models.CharField(max_length=20)
+
+
+class Customer(models.Model):
+    user_id = models.BigIntegerField(unique=True)
+    username = models.CharField(max_length=150)
+    is_active = models.BooleanField()
+
+
+class Stock(models.Model):
+    sku = models.CharField(max_length=50, unique=True)
+    amount = models.IntegerField(default=0)
+    changed_at = models.DateTimeField(null=True)
