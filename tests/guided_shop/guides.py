@@ -21,7 +21,7 @@ from orders.restoring import restore_order
 from orders.stocktaking import write_off
 
 from eventbus.capture import suppressed
-from eventbus.capture.backfill import Backfill
+from eventbus.capture.snapshotting.backfill import Backfill
 from eventbus.capture.models import Suppression
 from eventbus.outbox.models import OutboxEvent
 

@@ -65,13 +65,12 @@ def publish_model(
     concrete = model_of(model)
     key_field = resolve(concrete, key)
     counter = None if sequence == AUTO else _own(concrete, sequence, models.IntegerField)
+    names = _names(model, concrete, fields)
     publication = Publication(
         model=concrete,
         event=event,
         topic=topic,
-        fields=_complete(
-            key_field, counter, [resolve(concrete, name) for name in _names(concrete, fields)]
-        ),
+        fields=_complete(key_field, counter, [resolve(concrete, name) for name in names]),
         key=key_field,
         counter=counter,
         touched=None if touched is None else _own(concrete, touched, models.DateTimeField),
@@ -91,13 +90,15 @@ def _app_of(module: str, model: type[models.Model]) -> str:
 
 
 def _names(
-    model: type[models.Model], fields: Sequence[str | DeclaredField]
+    named: str | type[models.Model] | Through,
+    model: type[models.Model],
+    fields: Sequence[str | DeclaredField],
 ) -> Sequence[str | DeclaredField]:
     if fields:
         return fields
-    if not model._meta.auto_created:
+    if not isinstance(named, Through):
         raise ImproperlyConfigured(f"Say which fields of {model._meta.label} are published")
-    return [column.name for column in model._meta.concrete_fields]
+    return [column.name for column in model._meta.concrete_fields if column.is_relation]
 
 
 def _complete(

@@ -113,6 +113,14 @@ def _process_context() -> Context:
     return Context(correlation_id=str(uuid.uuid4()), actor=lambda: actor)
 
 
+COMMANDS = ("manage.py", "django-admin", "django")
+
+
+def runs_a_command(argv: list[str]) -> bool:
+    """Whether a command line runs a management command, rather than a server."""
+    return _program(argv).name in COMMANDS
+
+
 def command_name(argv: list[str]) -> str:
     """The name of the running Django command, or else of the program.
 
@@ -121,10 +129,13 @@ def command_name(argv: list[str]) -> str:
     >>> command_name(["/usr/bin/gunicorn", "product_service.wsgi"])
     'gunicorn'
     """
-    path = Path(argv[0]) if argv else Path("python")
-    if path.name == "__main__.py":
-        path = path.parent
-    if path.name not in ("manage.py", "django-admin", "django"):
+    path = _program(argv)
+    if path.name not in COMMANDS:
         return path.stem or "python"
     words = [word for word in argv[1:] if not word.startswith("-")]
     return words[0] if words else path.stem
+
+
+def _program(argv: list[str]) -> Path:
+    path = Path(argv[0]) if argv else Path("python")
+    return path.parent if path.name == "__main__.py" else path

@@ -8,9 +8,10 @@ from structlog.testing import capture_logs
 
 from common.tests.capture.saved.events import Wares
 from common.tests.capture.saved.models import Ware
-from eventbus.capture import backfill, registry
-from eventbus.capture.backfill import Backfill
+from eventbus.capture import registry
 from eventbus.capture.models import SnapshotRun
+from eventbus.capture.snapshotting import backfill
+from eventbus.capture.snapshotting.backfill import Backfill
 from eventbus.outbox.models import OutboxEvent
 from eventbus.outbox.relaying import chores
 from eventbus.outbox.relaying.chores import Chores

@@ -63,9 +63,13 @@ class Command(BaseCommand):
                 pace.keep(number)
                 if stop.is_set():
                     raise CommandError(
-                        f"Stopped after {pace.total:,} snapshots; go on with --after {last}"
+                        f"Stopped after {_counted(pace.total)}; continue with --after {last}"
                     )
-        self.stdout.write(f"{pace.total:,} snapshots published.")
+        self.stdout.write(f"{_counted(pace.total)} published.")
+
+
+def _counted(rows: int) -> str:
+    return "1 snapshot" if rows == 1 else f"{rows:,} snapshots"
 
 
 class Pace:
