@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
@@ -10,7 +10,8 @@ from django.db import models
 from eventbus.capture.fields import PublishedField
 from eventbus.capture.kinds import CONTENT_TYPE
 from eventbus.capture.publication import Publication, Verb
-from eventbus.conf import bus_settings
+from eventbus.events.contract import contract_of
+from eventbus.outbox.published import published
 
 PREFIX = "zz_eventbus_"
 """Triggers fire in the order of their names: those of the project, which may change the row that is
@@ -84,7 +85,7 @@ class Value(_Frozen):
 
 
 @dataclass(frozen=True)
-class Definition:
+class Definition(_Frozen):
     """Everything that a trigger is compiled from, besides the settings.
 
     ``source`` and ``dataschema`` of its events come from ``EVENTBUS``, as for all others: they may
@@ -133,10 +134,19 @@ class Definition:
         return dict(self.versions).get(verb, 1)
 
 
-def schema_of(definition: Definition, verb: Verb) -> str:
-    """The address of the JSON Schema of an event's data; empty where this project has none."""
-    base = bus_settings().schema_url
-    return f"{base}{definition.event_type(verb)}/v{definition.version(verb)}/" if base else ""
+class Compiled(NamedTuple):
+    """One trigger of a definition, in the language of a database.
+
+    :param name: of the trigger, and on PostgreSQL of its function.
+    :param text: as the catalogue of the database has it.
+    :param statements: create it.
+    :param fires: whether it is a trigger, and not a function that triggers call.
+    """
+
+    name: str
+    text: str
+    statements: tuple[str, ...]
+    fires: bool = True
 
 
 def definition_of(publication: Publication) -> Definition:
@@ -144,7 +154,7 @@ def definition_of(publication: Publication) -> Definition:
 
     :raises ImproperlyConfigured: when a trigger cannot publish it; the text says why.
     """
-    versions = {verb: publication.contracts[verb].major_version for verb in PUBLISHED_VERBS}
+    versions = {verb: _version(publication, verb) for verb in PUBLISHED_VERBS}
     options = publication.model._meta
     if publication.key.kind.name not in KEY_KINDS:
         raise ImproperlyConfigured(
@@ -163,6 +173,13 @@ def definition_of(publication: Publication) -> Definition:
         touched=publication.touched.column if publication.touched else "",
         versions=tuple((verb, number) for verb, number in versions.items() if number != 1),
     )
+
+
+def _version(publication: Publication, verb: Verb) -> int:
+    """The major version of a contract; 1 while its class is not written."""
+    published()
+    contract = contract_of(f"{publication.event}.{verb}")
+    return contract.major_version if contract else 1
 
 
 def _name_of_key(publication: Publication) -> str:

@@ -24,6 +24,7 @@ class _OfTrigger(Operation):
 
     reversible = True
     reduces_to_sql = True
+    serialization_expand_args = ["values"]
 
     def __init__(
         self,
@@ -64,12 +65,22 @@ class _OfTrigger(Operation):
         """The models stay as they are."""
 
     def _install(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
-        if self._is_meant(schema_editor):
-            installing.install(self.definition, schema_editor)
+        """Where the table was removed after its triggers, and this is the reverse, do nothing."""
+        connection = schema_editor.connection
+        if self._is_meant(schema_editor) and (
+            getattr(schema_editor, "collect_sql", False)
+            or self.definition.table in connection.introspection.table_names()
+        ):
+            self._run(schema_editor, installing.installation(self.definition, connection))
 
     def _remove(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
         if self._is_meant(schema_editor):
-            installing.remove(self.definition.event, schema_editor)
+            removal = installing.removal(self.definition.event, schema_editor.connection)
+            self._run(schema_editor, removal)
+
+    def _run(self, schema_editor: BaseDatabaseSchemaEditor, statements: Sequence[str]) -> None:
+        for statement in statements:
+            schema_editor.execute(statement, params=None)
 
     def _is_meant(self, schema_editor: BaseDatabaseSchemaEditor) -> bool:
         """Whether this database has the outbox and the table."""

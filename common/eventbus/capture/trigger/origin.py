@@ -1,12 +1,14 @@
 """How the triggers know who and what brings a change about, and Django what they refused.
 
 On PostgreSQL each statement that may write a published table is preceded, in the same round trip,
-by one that says so for the rest of the transaction. On SQLite the triggers ask (sqlite_values.py).
+by one that says so for the rest of the transaction. On SQLite the triggers ask (sqlite/functions.py).
 """
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +18,8 @@ from django.db.backends.signals import connection_created
 
 from eventbus.capture import registry
 from eventbus.capture.suppressing import suppression
-from eventbus.capture.trigger.postgres_bodies import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
+from eventbus.capture.trigger.postgres.bodies import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
+from eventbus.capture.trigger.sqlite.functions import TriggerSession
 from eventbus.database.alias import bus_alias
 from eventbus.database.waking import wake_after_commit
 from eventbus.events import ContractViolation
@@ -49,24 +52,59 @@ def watch_connections() -> None:
 
 
 def _on_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
-    if connection.vendor == "postgresql" and say_origin not in connection.execute_wrappers:
-        connection.execute_wrappers.append(say_origin)
+    if connection.vendor == "postgresql":
+        if say_origin not in connection.execute_wrappers:
+            connection.execute_wrappers.append(say_origin)
+    elif connection.vendor == "sqlite":
+        _register_functions(connection)
+
+
+def _register_functions(connection: BaseDatabaseWrapper) -> None:
+    session = TriggerSession(connection, _settling.get)
+    session.register()
+
+    def explain(execute: Execute, *arguments: Any) -> Any:
+        session.start()
+        try:
+            return execute(*arguments)
+        except DatabaseError as error:
+            if session.raised is not None:
+                raise session.raised from error
+            raise
+
+    others = [one for one in connection.execute_wrappers if one.__name__ != explain.__name__]
+    connection.execute_wrappers[:] = [*others, explain]
+
+
+_settling: ContextVar[bool] = ContextVar("settling", default=False)
+
+
+@contextmanager
+def settling() -> Iterator[None]:
+    """Let the library write counters inside the block, which triggers else keep as they were."""
+    token = _settling.set(True)
+    try:
+        yield
+    finally:
+        _settling.reset(token)
 
 
 def said() -> str:
     """The origin of what is published now, as the functions in the database read it."""
-    if reason := suppression():
-        return json.dumps({"suppressed": reason})
+    if _settling.get():
+        return '{"settling": true}'
     try:
         context = current()
+        members = {
+            "correlationid": context.correlation_id,
+            "causationid": context.causation_id,
+            "actor": context.actor(),
+            "traceparent": context.traceparent,
+        }
     except CauseUnknown as error:  # an error only if something is published
-        return json.dumps({"unknown": str(error)})
-    members = {
-        "correlationid": context.correlation_id,
-        "causationid": context.causation_id,
-        "actor": context.actor(),
-        "traceparent": context.traceparent,
-    }
+        members = {"unknown": str(error)}
+    if inside := suppression():
+        members = {"suppressed": inside.reason, "block": str(inside.block), **members}
     return json.dumps({name: text for name, text in members.items() if text is not None})
 
 

@@ -1,0 +1,1 @@
+"""Triggers on PostgreSQL: for each statement, with its rows before and after."""

@@ -1,0 +1,119 @@
+"""PostgreSQL: the expressions that write a column's value as JSON, as ``eventbus.events`` would.
+
+Each is written for the column: ``to_jsonb`` of a whole row costs three times as much, and depends
+on settings of the session.
+"""
+
+from collections.abc import Callable
+
+from eventbus.capture.trigger.definition import Value
+from eventbus.capture.trigger.quoting import identifier
+
+Refuse = Callable[..., str]
+"""Makes the expression that raises an error, of a text and, if wanted, an expression after it."""
+
+
+def written(value: Value, row: str, refuse: Refuse) -> str:
+    """The expression for the JSON of a value, never null.
+
+    :param row: the alias of the row, such as ``n``.
+    :param refuse: for what no contract can hold.
+    """
+    held = f"{row}.{identifier(value.column)}"
+    where = value.name
+    if value.beyond is None:
+        expression = _json(value.kind, held, where, refuse)
+    else:
+        expression = _json(value.kind, f"({_beyond(value, held)})", where, refuse)
+    if value.nullable:
+        return f"CASE WHEN {held} IS NULL THEN 'null' ELSE {_or_null(value, expression)} END"
+    if value.beyond is not None:
+        return f"coalesce({expression}, {refuse(f'{where} leads to no row')})"
+    return expression
+
+
+def _or_null(value: Value, expression: str) -> str:
+    return expression if value.beyond is None else f"coalesce({expression}, 'null')"
+
+
+def _beyond(value: Value, held: str) -> str:
+    """The value over a foreign key: a subquery, which finds one row by its index."""
+    beyond = value.beyond
+    assert beyond is not None
+    what = f"b.{identifier(beyond.column)}" if beyond.column else "b.app_label || '.' || b.model"
+    return (
+        f"SELECT {what} FROM {identifier(beyond.table)} b WHERE b.{identifier(beyond.key)} = {held}"
+    )
+
+
+def differs(value: Value, old: str = "o", new: str = "n") -> str:
+    """The condition that a value is not what it was, in two rows."""
+    column = identifier(value.column)
+    if value.beyond is None and value.kind == "text":
+        # A collation may hold different texts for equal, and so does citext.
+        return f'{old}.{column}::text COLLATE "C" IS DISTINCT FROM {new}.{column}::text'
+    return f"{old}.{column} IS DISTINCT FROM {new}.{column}"
+
+
+def as_text(value: Value, row: str) -> str:
+    """The expression for a key as text."""
+    return f"{row}.{identifier(value.column)}::text"
+
+
+def _json(kind: str, held: str, where: str, refuse: Refuse) -> str:
+    if kind.startswith("array of "):
+        return _array(kind, held, where, refuse)
+    if kind in GUARDS:
+        guard = GUARDS[kind].format(held=held)
+        text = WRITTEN[kind].format(held=held)
+        return f"CASE WHEN {guard} THEN {refuse(f'{where} holds ', held)} ELSE {text} END"
+    return WRITTEN[kind].format(held=held)
+
+
+def _array(kind: str, held: str, where: str, refuse: Refuse) -> str:
+    """The items by their places: ``unnest`` would flatten an array of arrays."""
+    expression, places = held, []
+    while kind.startswith("array of "):
+        kind = kind.removeprefix("array of ")
+        places.append(f"i{len(places) + 1}")
+    item = held + "".join(f"[{place}]" for place in places)
+    nothing = refuse(f"{where} holds an array with a null")
+    expression = f"coalesce({_json(kind, item, where, refuse)}, {nothing})"
+    for dimension in range(len(places), 0, -1):
+        place = places[dimension - 1]
+        expression = (
+            f"(SELECT '[' || coalesce(string_agg({expression}, ',' ORDER BY {place}), '') || ']' "
+            f"FROM generate_subscripts({held}, {dimension}) AS {place})"
+        )
+    return expression
+
+
+WRITTEN = {
+    "integer": "{held}::text",
+    "text": "to_json({held}::text)::text",
+    "address": "to_json(host({held}))::text",
+    "boolean": "{held}::text",
+    "decimal": """'"' || {held}::text || '"'""",
+    "float": "to_json({held})::text",
+    "date": "to_json({held})::text",
+    "moment": """'"' || to_char({held} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') """
+    """|| '"'""",
+    "time": """'"' || {held}::text || '"'""",
+    "duration": """'"' || CASE WHEN {held} < interval '0' THEN '-' ELSE '' END """
+    """|| 'PT' || abs(extract(epoch FROM {held}))::text || 'S"'""",
+    "uuid": """'"' || {held}::text || '"'""",
+    "json": "{held}::text",
+    "binary": """'"' || translate(encode({held}, 'base64'), chr(10), '') || '"'""",
+    "content type": "to_json({held})::text",
+}
+"""By kind: the JSON of a value. None depends on settings of the session, but for those that the
+functions fix (``SETTINGS`` in triggers.py)."""
+
+GUARDS = {
+    "float": "{held} IN ('NaN', 'Infinity', '-Infinity')",
+    "date": "{held} NOT BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'",
+    "moment": "{held} NOT BETWEEN TIMESTAMPTZ '0001-01-01 00:00:00+00' "
+    "AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'",
+    "time": "{held} = TIME '24:00'",
+}
+"""By kind: what neither Python nor a contract holds."""

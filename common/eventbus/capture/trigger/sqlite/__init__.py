@@ -1,0 +1,1 @@
+"""Triggers on SQLite: for each row, with functions of Django's connection."""
