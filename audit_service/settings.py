@@ -1,4 +1,4 @@
-"""Settings of the audit service; what is shared is in common/servicekit/settings.py."""
+"""Settings of the audit service. common/servicekit/settings.py has the shared ones."""
 
 from common.servicekit.settings import *  # noqa: F403
 from common.servicekit.settings import (
@@ -12,17 +12,17 @@ from common.servicekit.settings import (
 INSTALLED_APPS = [*SHARED_APPS, "django_htmx", "eventbus.inbox", "audit_service.audit"]
 ROOT_URLCONF = "audit_service.urls"
 WSGI_APPLICATION = "audit_service.wsgi.application"
-# Browsers keep cookies by host and not by port: a login here must not end one next door.
+# Browsers scope cookies to the host, not the port: a login here must not end one on another port.
 SESSION_COOKIE_NAME = "audit_sessionid"
 CSRF_COOKIE_NAME = "audit_csrftoken"
 DATABASES = {"default": database("audit")}
 SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Audit service"}
-# Ed25519 keys in base64, as the command `signing_key` makes them.
+# Ed25519 keys in base64, as printed by the command `signing_key`.
 AUDIT_SIGNING_KEY = env("AUDIT_SIGNING_KEY", default="")
 AUDIT_PUBLIC_KEYS = env.list("AUDIT_PUBLIC_KEYS", default=[])
 EVENTBUS = {
     **EVENTBUS_DEFAULTS,
     "SERVICE_NAME": "audit_service",
-    # Any topic of any service can be kept; no code is needed.
+    # Events of any topic of any service can be recorded, without code for them.
     "CONSUMER_TOPICS": env.list("CONSUMER_TOPICS", default=["product.events"]),
 }

@@ -1,4 +1,4 @@
-"""Settings of the notification service; what is shared is in common/servicekit/settings.py."""
+"""Settings of the notification service. common/servicekit/settings.py has the shared ones."""
 
 from common.servicekit.settings import *  # noqa: F403
 from common.servicekit.settings import (
@@ -17,14 +17,14 @@ INSTALLED_APPS = [
 ]
 ROOT_URLCONF = "notification_service.urls"
 WSGI_APPLICATION = "notification_service.wsgi.application"
-# Browsers keep cookies by host and not by port: a login here must not end one next door.
+# Browsers scope cookies to the host, not the port: a login here must not end one on another port.
 SESSION_COOKIE_NAME = "notification_sessionid"
 CSRF_COOKIE_NAME = "notification_csrftoken"
 DATABASES = {"default": database("notification")}
 SPECTACULAR_SETTINGS = {**SPECTACULAR_DEFAULTS, "TITLE": "Notification service"}
-# The languages that messages are written in.
+# The languages in which messages are available.
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
-# Links in mails begin with it.
+# The base URL of links in mails.
 PUBLIC_URL = env("PUBLIC_URL", default="http://localhost:8002")
 vars().update(env.mail("EMAIL_URL", default="smtp://localhost:25"))
 EMAIL_TIMEOUT = 10

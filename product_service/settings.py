@@ -1,4 +1,4 @@
-"""Settings of the product service; what is shared is in common/servicekit/settings.py."""
+"""Settings of the product service. common/servicekit/settings.py has the shared ones."""
 
 from common.servicekit.settings import *  # noqa: F403
 from common.servicekit.settings import (
@@ -18,7 +18,7 @@ INSTALLED_APPS = [
 ]
 ROOT_URLCONF = "product_service.urls"
 WSGI_APPLICATION = "product_service.wsgi.application"
-# Browsers keep cookies by host and not by port: a login here must not end one next door.
+# Browsers scope cookies to the host, not the port: a login here must not end one on another port.
 SESSION_COOKIE_NAME = "product_sessionid"
 CSRF_COOKIE_NAME = "product_csrftoken"
 DATABASES = {"default": database("product")}

@@ -1,4 +1,4 @@
-"""WSGI entry, for gunicorn product_service.wsgi."""
+"""WSGI application, for ``gunicorn product_service.wsgi``."""
 
 import os
 
@@ -8,4 +8,4 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "product_service.settings")
 
 application = get_wsgi_application()
-settings.SECRET_KEY  # noqa: B018  refuse to start without one, rather than fail at a request
+settings.SECRET_KEY  # noqa: B018  fail at start-up, not at the first request

@@ -1,4 +1,4 @@
-"""A product created again under its old key, and what raw SQL changed, reach both readers."""
+"""Products recreated under their old key and changes by raw SQL reach both consumers."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def told(stack: Stack, key: int) -> list[str]:
     return [row["text"] for row in sorted(rows, key=lambda row: row["id"])]
 
 
-def test_both_readers_see_it_again_and_as_it_is(stack: Stack) -> None:
+def test_both_consumers_see_the_recreated_and_the_current_product(stack: Stack) -> None:
     product = stack.create_product("AGAIN-1")
     key = product["id"]
     stack.client("product").delete(f"/api/products/{key}/").raise_for_status()
@@ -61,8 +61,8 @@ def test_both_readers_see_it_again_and_as_it_is(stack: Stack) -> None:
     assert (state["is_deleted"], state["data"]["price"]) == (False, "7.00")
 
     assert eventually(lambda: (texts := told(stack, key))[3:] and texts) == [
-        "Kettle AGAIN-1 is new, at €19.90.",
+        "Kettle AGAIN-1 is now available for €19.90.",
         "Kettle AGAIN-1 was deleted.",
-        "Kettle again is new, at €5.00.",
+        "Kettle again is now available for €5.00.",
         "The price of Kettle again fell from €9.00 to €7.00 (by 22%).",
     ]

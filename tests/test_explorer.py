@@ -1,4 +1,4 @@
-"""The explorer in a real browser: events appear, a click opens one, on any screen."""
+"""The explorer in a real browser: events appear and can be opened, on any screen size."""
 
 import base64
 import os
@@ -19,7 +19,7 @@ NO_KAFKA = "127.0.0.1:1"
 
 @pytest.fixture
 def shots(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Where screenshots go: the documentation's, if asked for."""
+    """The directory for screenshots: the documentation's if requested."""
     return Path(request.config.option.screenshots or tmp_path)
 
 
@@ -72,7 +72,7 @@ def test_the_explorer_fits_a_phone_in_the_dark(stack: Stack, page: Page, shots: 
     for path in ("/", f"/subjects/product/{product['id']}/", "/?actor=nobody"):
         page.goto(f"{audit}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    expect(page.get_by_text("No event is like that")).to_be_visible()
+    expect(page.get_by_text("No events match these filters")).to_be_visible()
     page.goto(f"{audit}/?subject={product['id']}")
     expect(page.locator("#rate canvas")).to_be_visible()
     page.screenshot(path=shots / "audit-phone.png")
@@ -102,9 +102,9 @@ def quiet_stack(databases: Databases, tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_a_shell_verifies_signs_and_exports(quiet_stack: Stack, tmp_path: Path) -> None:
-    """The way of somebody who must prove something to somebody else."""
+    """The workflow for proving something to a third party."""
     stack = quiet_stack
-    assert "every chain holds" in stack.manage("audit", "verify")
+    assert "all chains are intact" in stack.manage("audit", "verify")
     key = base64.b64encode(os.urandom(32)).decode()
     file = tmp_path / "checkpoint.json"
     for words in (["checkpoint", f"--output={file}"], ["check_checkpoint", str(file)]):

@@ -1,4 +1,4 @@
-"""What was kept before the tables changed is still there, in its new form."""
+"""Existing data survives the migrations, in its new form."""
 
 import os
 from collections.abc import Callable
@@ -85,7 +85,7 @@ Manage = Callable[..., str]
 def empty(
     real: bool, databases: Databases, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Callable[[str], Manage]:
-    """Runs commands of a service on an empty database, on a server that has the roles."""
+    """Runs commands of a service on an empty database, on a server with the roles."""
 
     def make(service: str) -> Manage:
         url = f"sqlite:///{tmp_path}/{service}.sqlite3"
@@ -108,7 +108,7 @@ def test_what_everybody_saw_is_notified_to_each(empty: Callable[[str], Manage]) 
     manage("shell", "--command", NOTIFY)
     manage("migrate", "--verbosity=0")
     lines = manage("shell", "--command", TOLD).splitlines()
-    everything = "1200 600 2026-08-30 anything, all products, in the application"
+    everything = "1200 600 2026-08-30 any change, all products, in-app"
     assert [line for line in lines if line.startswith(("admin", "reader", "stranger"))] == [
         f"admin {everything}", f"reader {everything}", "stranger 0 0",
     ]  # fmt: skip
@@ -142,5 +142,5 @@ def test_old_entries_are_chained_and_put_into_their_months(
     manage("migrate", "--verbosity=0")
     assert "kept 2500" in manage("shell", "--command", COUNT)
     output = manage("verify")
-    assert "2,500 entries verified; every chain holds." in output
+    assert "2,500 entries verified; all chains are intact." in output
     assert "old.events/2" in output

@@ -13,7 +13,7 @@ from eventbus.admin import ReadOnlyAdmin
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """The record can be read; nobody changes it."""
+    """The audit record, read-only."""
 
     list_display = ["time", "type", "subject", "sequence", "actor", "recorded_at"]
     list_filter = ["type", "topic"]
@@ -38,7 +38,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     ]
     readonly_fields = ["event", "sha_256"]
 
-    @admin.display(description="The event as it came")
+    @admin.display(description="Event as received")
     def event(self, entry: AuditEntry) -> str:
         try:
             shown = msgspec.json.format(bytes(entry.value), indent=2)
@@ -53,7 +53,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 @admin.register(ChainHead)
 class ChainHeadAdmin(ReadOnlyAdmin):
-    """Where the chains end; `verify` says whether they hold."""
+    """The heads of the chains. `verify` checks the chains."""
 
     list_display = ["topic", "partition", "position", "recorded_at", "pruned_position"]
     fields = [
@@ -73,7 +73,7 @@ class CheckpointAdmin(ReadOnlyAdmin):
 
 @admin.register(ExportRecord)
 class ExportRecordAdmin(ReadOnlyAdmin):
-    """Who took what out."""
+    """Who exported what."""
 
     list_display = ["at", "actor", "what"]
     search_fields = ["actor", "what"]
@@ -85,12 +85,12 @@ class RuleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ["kind", "is_active"]
     fieldsets = [
         (None, {"fields": ["name", "kind", "is_active", "types"]}),
-        ("How much is too much", {"fields": ["threshold", "field", "window_minutes"]}),
+        ("Thresholds", {"fields": ["threshold", "field", "window_minutes"]}),
         ("Hours", {"fields": ["from_hour", "until_hour", "weekdays_only", "time_zone"]}),
     ]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A rule that has raised alerts stays; it can be made inactive."""
+        """A rule that has raised alerts cannot be deleted, but can be made inactive."""
         if isinstance(obj, Rule) and obj.alerts.exists():
             return False
         return super().has_delete_permission(request, obj)
@@ -113,4 +113,4 @@ class AlertAdmin(ReadOnlyAdmin):
         count = alerts.filter(handled_at__isnull=True).update(
             handled_at=timezone.now(), handled_by=by
         )
-        self.message_user(request, f"{count} marked as handled.")
+        self.message_user(request, f"Alerts marked as handled: {count}.")

@@ -1,4 +1,4 @@
-"""What the audit service does with events: it keeps them, and looks at them with suspicion."""
+"""The handlers of the audit service: one records events, one raises alerts about them."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from eventbus.events.codec import headers_to_text
 from eventbus.inbox import insert, subscribe
 
 TEXT = 255
-"""Characters of a column."""
+"""Maximum length of text columns."""
 
 
 @subscribe(AnyEvent, batch=True)
 def record(events: list[Event[Any]]) -> None:
-    """Keep each event, whole, at the end of the chain of its partition. A replay fills gaps."""
+    """Append each event to the chain of its partition. Replayed events fill gaps."""
     chains = Chains(event.place[:2] for event in events)
     missing = without_those_recorded(events, chains)
     now = chains.time_of_recording(timezone.now())
@@ -35,9 +35,9 @@ def record(events: list[Event[Any]]) -> None:
 
 @subscribe(AnyEvent, batch=True, isolated=True)
 def watch(events: list[Event[Any]]) -> None:
-    """Raise the alerts that the rules ask for. What is replayed has been looked at.
+    """Raise alerts as the rules demand. Replayed events have been checked before.
 
-    It shares nothing with :func:`record` but the tables, so it may run later, and by itself.
+    It shares only the tables with :func:`record`, so it may run later and on its own.
     """
     new = [event for event in events if not event.replayed]
     if new:
@@ -45,7 +45,7 @@ def watch(events: list[Event[Any]]) -> None:
 
 
 def without_those_recorded(events: list[Event[Any]], chains: Chains) -> list[Event[Any]]:
-    """What the inbox lets through is new, but for what a replay recorded ahead of the worker."""
+    """Drop events that a replay has recorded ahead of the worker. The inbox drops all others."""
     for event in events:
         if event.replayed:
             chains.note_replay(event.place)
@@ -63,7 +63,7 @@ def without_those_recorded(events: list[Event[Any]], chains: Chains) -> list[Eve
 
 
 def values(event: Event[Any], now: Any) -> tuple[Any, ...]:
-    """What is kept of an event, in the order of ``SEALED``."""
+    """The stored values of an event, in the order of ``SEALED``."""
     envelope = event.envelope
     topic, partition, offset = event.place
     return (

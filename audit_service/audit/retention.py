@@ -1,4 +1,4 @@
-"""Forgetting old months, once signed checkpoints outside the database vouch for them."""
+"""Deletes old months, once signed checkpoints outside the database cover them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,27 +14,27 @@ from audit_service.audit.record.months import forget, month_of, next_month
 
 
 class NotCovered(Exception):
-    """No exported checkpoint vouches for what would be forgotten. The text says of which chain."""
+    """No exported checkpoint covers what would be deleted. The message names the chain."""
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was forgotten, or would be."""
+    """What was deleted, or would be."""
 
     months: int
     entries: int
 
 
 def prune(before: datetime, *, dry_run: bool = False) -> Pruned:
-    """Delete what was recorded before a month, and let the chains begin behind it.
+    """Delete the entries recorded before a month, and let the chains start after them.
 
-    The chains are verified before, and compared with everything that was ever signed about them,
-    exported or not: nobody could do it afterwards.
+    Before that, the chains are verified and compared with everything that was ever signed about
+    them, exported or not, because that is impossible afterwards.
 
-    :param before: the first moment of the first month that stays, in UTC.
-    :raises NotCovered: when a chain does not hold or is not vouched for, or when the checkpoints
-        cannot all be believed; then nothing is deleted.
-    :raises NoKey: without a key to check the checkpoints with.
+    :param before: the start of the first month to keep, in UTC.
+    :raises NotCovered: if a chain is broken or not covered, or if a checkpoint is invalid or
+        contradicts another. Nothing is deleted then.
+    :raises NoKey: if there is no key to check the checkpoints with.
     """
     old = AuditEntry.objects.filter(recorded_at__lt=before)
     signed = _vouched_for() if old.exists() else {}
@@ -48,7 +48,7 @@ def prune(before: datetime, *, dry_run: bool = False) -> Pruned:
                 continue
             if max(signed.get(key, {}), default=0) < last.position:
                 raise NotCovered(
-                    f"No exported checkpoint reaches entry {last.position:,} of"
+                    f"No exported checkpoint covers entry {last.position:,} of"
                     f" {head.topic}/{head.partition}: run `checkpoint --output FILE` first"
                 )
             forgotten += last.position - head.pruned_position
@@ -62,7 +62,7 @@ def prune(before: datetime, *, dry_run: bool = False) -> Pruned:
 
 
 def _vouched_for() -> Signed:
-    """What exported checkpoints vouch for, once the record is found to agree with all of them."""
+    """Return what exported checkpoints cover, after verifying the record against all of them."""
     trusted = trusted_keys()
     statements = Statements(stored(), trusted)
     if problems := statements.problems():
@@ -77,11 +77,11 @@ def _verify(signed: Signed) -> None:
     for chain in Verification(None, None, signed).run(lambda number: None):
         if chain.broken:
             name = "{}/{}".format(*chain.key)
-            raise NotCovered(f"{name} does not hold; `verify` says more. Nothing was deleted")
+            raise NotCovered(f"{name} is broken; run `verify` for details. Nothing was deleted")
 
 
 def _months(before: datetime) -> list[datetime]:
-    """The months that have entries, from the first on."""
+    """The months that have entries, oldest first."""
     span = AuditEntry.objects.filter(recorded_at__lt=before).aggregate(
         first=Min("recorded_at"), last=Max("recorded_at")
     )

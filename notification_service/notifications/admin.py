@@ -1,4 +1,4 @@
-"""The admin pages: what is followed, what was sent, and the words of it."""
+"""Admin pages for subscriptions, deliveries and message texts."""
 
 from typing import Any
 
@@ -43,17 +43,19 @@ class SubscriptionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     fieldsets = [
         (None, {"fields": ["owner", "is_active"]}),
         ("When", {"fields": ["condition", "percent", "below", "event_types"]}),
-        ("Of which products", {"fields": ["products", "category", "product_ids", "text"]}),
-        ("How", {"fields": ["channel", "endpoint", "language"]}),
+        ("Products", {"fields": ["products", "category", "product_ids", "text"]}),
+        ("Channel", {"fields": ["channel", "endpoint", "language"]}),
         (
-            "At what time",
+            "Schedule",
             {"fields": ["schedule", "digest_hour", "quiet_from", "quiet_until", "time_zone"]},
         ),
     ]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         if db_field.name == "product_ids":
-            return ProductIdsField(required=False, help_text="With commas between, such as 17, 18.")
+            return ProductIdsField(
+                required=False, help_text="Separated by commas, for example 17, 18."
+            )
         return super().formfield_for_dbfield(db_field, request, **options)
 
 
@@ -73,21 +75,21 @@ class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not change:
             self._show_secret(request, obj)
 
-    @admin.action(description="Take a new secret", permissions=["change"])
+    @admin.action(description="Rotate the secret", permissions=["change"])
     def rotate(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         for endpoint in chosen:
             endpoint.rotate()
-            self.log_change(request, endpoint, "Took a new secret.")
+            self.log_change(request, endpoint, "Rotated the secret.")
             self._show_secret(request, endpoint)
 
     def _show_secret(self, request: HttpRequest, endpoint: Endpoint) -> None:
-        text = f"The secret of {endpoint}, which is shown only now: {endpoint.secret}"
+        text = f"Copy the secret of {endpoint} now, it will not be shown again: {endpoint.secret}"
         self.message_user(request, text, messages.WARNING)
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    """What was sent, when, how often it was tried, and what came back."""
+    """What was sent and when, the number of attempts, and the receivers' responses."""
 
     change_list_template = "admin/notifications/delivery/change_list.html"
     list_display = [
@@ -112,13 +114,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return delivery.event.product_id
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
-        """Named by the action below."""
+        """Checked by Django for the permission of the action below."""
         return request.user.has_perm("notifications.resend_delivery")
 
-    @admin.action(description="Send again", permissions=["resend"])
+    @admin.action(description="Resend", permissions=["resend"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         count = resend(Delivery.objects.filter(pk__in=chosen.values("pk")))
-        self.message_user(request, f"{count} will be sent again.")
+        self.message_user(request, f"Deliveries to be sent again: {count}.")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -129,7 +131,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 @admin.register(MessageTemplate)
 class MessageTemplateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Texts in place of those that are shipped. Without one, the shipped one is used."""
+    """Custom texts. The default text is used for a message that has none."""
 
     list_display = ["kind", "language", "text"]
     list_filter = ["kind", "language"]
@@ -142,7 +144,7 @@ class MessageTemplateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return ChoiceField(choices=[(kind, str(kind)) for kind in SHIPPED])
         return super().formfield_for_dbfield(db_field, request, **options)
 
-    @admin.display(description="The shipped text")
+    @admin.display(description="Default text")
     def shipped_text(self, template: MessageTemplate) -> str:
         if template.pk:
             return shipped(template.kind, template.language)
@@ -151,7 +153,7 @@ class MessageTemplateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Product)
 class ProductAdmin(ReadOnlyAdmin):
-    """What is known of products; events alone change it."""
+    """The local replica of the products, which only events change."""
 
     list_display = ["name", "category", "price", "currency", "stock", "is_deleted", "sequence"]
     list_filter = ["is_deleted"]
@@ -160,7 +162,7 @@ class ProductAdmin(ReadOnlyAdmin):
 
 @admin.register(Circuit)
 class CircuitAdmin(ReadOnlyAdmin):
-    """Receivers that keep failing, and are given a rest."""
+    """Circuit breakers of receivers that keep failing."""
 
     list_display = ["lane", "failures", "open_until", "is_open", "reason"]
 

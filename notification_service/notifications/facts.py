@@ -1,4 +1,4 @@
-"""What can be told of an event: what people subscribe to, and what there are texts for."""
+"""Facts: what an event reports about a product. Subscriptions and message texts refer to them."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ class Fact(models.TextChoices):
 
 
 def facts_of(product: Product) -> list[Fact]:
-    """What happened, the most telling first; empty for a snapshot, of which nothing is news."""
+    """What happened, most significant first. Empty for a snapshot, which reports nothing new."""
     match product:
         case ProductCreated():
             return [Fact.CREATED, *([Fact.NEW_IN_CATEGORY] if product.category else [])]
@@ -49,10 +49,10 @@ def _changes(product: ProductUpdated) -> list[Fact]:
             found.append(Fact.BACK_IN_STOCK)
     if previous.category is not UNSET and product.category:
         found.append(Fact.NEW_IN_CATEGORY)
-    told_otherwise = {"price", "stock"} if previous.currency is UNSET else {"stock"}
+    covered = {"price", "stock"} if previous.currency is UNSET else {"stock"}
     if Fact.NEW_IN_CATEGORY in found:
-        told_otherwise |= {"category"}
-    if set(changed_fields(product)) - told_otherwise:
+        covered |= {"category"}
+    if set(changed_fields(product)) - covered:
         found.append(Fact.CHANGED)
     return found
 
@@ -64,10 +64,10 @@ def changed_fields(product: ProductUpdated) -> list[str]:
 
 
 def to_text(facts: Sequence[str]) -> str:
-    """As a column holds them."""
+    """Join facts for a column."""
     return SEPARATOR.join(facts)
 
 
 def from_text(text: str) -> list[Fact]:
-    """Back from a column."""
+    """Parse facts from a column."""
     return [Fact(word) for word in text.split(SEPARATOR) if word]

@@ -1,4 +1,4 @@
-"""What the notification service does with events: it decides who is told. Sending is another's."""
+"""The handler of product events. It decides whom to notify; ``deliver`` sends the messages."""
 
 from common.contracts.product import (
     Product,
@@ -15,6 +15,6 @@ from notification_service.notifications.deciding.replica import take_newer
 
 @subscribe(ProductCreated, ProductUpdated, ProductDeleted, ProductSnapshot, batch=True)
 def notify(events: list[Event[Product]]) -> None:
-    """Bring the replica up to date, and write a delivery for everybody who wants to know."""
+    """Update the replica, and write a delivery for each subscription that matches."""
     newer = take_newer(events)
     decider.decide([event for event in newer if not isinstance(event.data, ProductSnapshot)])

@@ -1,4 +1,4 @@
-"""Whose rows are whose: what a person sees, chooses from and refers to is their own."""
+"""Ownership of rows: users see, choose and refer to their own rows only."""
 
 from typing import Any, TypeVar
 
@@ -21,26 +21,26 @@ OWNER: dict[type[Model], str] = {
     Notification: "user",
     Subscription: "owner",
 }
-"""The field of each model that says to whom a row belongs."""
+"""The field of each model that refers to the owner of a row."""
 
 
 def owned(rows: QuerySet[Any], user: Any) -> QuerySet[Any]:
-    """Those of the rows that belong to a user; to nobody who is not logged in.
+    """Restrict rows to those that a user owns. Anonymous users own none.
 
-    :raises KeyError: for a model that :data:`OWNER` does not know.
+    :raises KeyError: if :data:`OWNER` lacks the model.
     """
     return rows.filter(**{OWNER[rows.model]: user.pk})
 
 
 class OwnRows:
-    """A view whose rows are those of the user who asks; documentation that is made sees none."""
+    """A view that is restricted to the rows of the current user."""
 
     def get_queryset(self) -> QuerySet[Any]:
         return owned(super().get_queryset(), self.request.user)  # type: ignore[misc,attr-defined]
 
 
 class OwnRelatedField(serializers.PrimaryKeyRelatedField[Model]):
-    """A reference to a row of the user who asks. Somebody else's does not exist."""
+    """A reference to a row of the current user. Rows of other users do not exist for it."""
 
     def get_queryset(self) -> QuerySet[Any] | None:
         rows = super().get_queryset()
@@ -48,15 +48,15 @@ class OwnRelatedField(serializers.PrimaryKeyRelatedField[Model]):
 
 
 class OwnSerializer(serializers.ModelSerializer[Row]):
-    """A serializer whose references, generated ones included, are to the asker's own rows."""
+    """A serializer whose references, including generated ones, are limited to the user's rows."""
 
     serializer_related_field = OwnRelatedField
 
 
 class OwnForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form whose choices, generated ones included, are the owner's own rows.
+    """A form whose choices, including generated ones, are limited to the owner's rows.
 
-    :param owner: who fills it in.
+    :param owner: the user who fills it in.
     """
 
     def __init__(self, *args: Any, owner: Any, **options: Any) -> None:

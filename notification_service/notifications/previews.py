@@ -1,4 +1,4 @@
-"""What a subscription would have sent, had it been there: so that people see what they ask for."""
+"""Previews: the messages that a subscription would have sent."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ EVENTS = 100
 
 @dataclass(frozen=True)
 class Shown:
-    """One message that would have been sent.
+    """A message that would have been sent.
 
     :param due: when, in the time zone of the subscription.
     """
@@ -28,23 +28,23 @@ class Shown:
 
 
 class Preview(NamedTuple):
-    """Messages, the newest first, and of how many events they are."""
+    """The messages, newest first, and the number of events examined."""
 
     messages: list[Shown]
     events: int
 
 
 class _Kept(NamedTuple):
-    """An event as it was kept, with what matching looks at."""
+    """A stored event, as matching needs it."""
 
     type: str
     data: Product
 
 
 def preview(subscription: Subscription) -> Preview:
-    """What the last 100 events would have sent.
+    """Preview the messages for the latest 100 events.
 
-    :param subscription: saved or not; it has been cleaned.
+    :param subscription: saved or not, but validated.
     """
     index = Index([subscription])
     words = Words.read()

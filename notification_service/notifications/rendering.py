@@ -1,4 +1,4 @@
-"""Texts of messages as Django templates: those that are shipped, and how any is rendered."""
+"""Message texts as Django templates: the default texts, and how texts are rendered."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -28,7 +28,7 @@ from notification_service.notifications.facts import Fact, changed_fields
 
 DIGEST = "digest"
 SHIPPED = {
-    Fact.CREATED: gettext_noop("{{ name }} is new, at {{ price }}."),
+    Fact.CREATED: gettext_noop("{{ name }} is now available for {{ price }}."),
     Fact.DELETED: gettext_noop("{{ name }} was deleted."),
     Fact.PRICE_DROPPED: gettext_noop(
         "The price of {{ name }} fell from {{ old_price }} to {{ price }} (by {{ percent }})."
@@ -37,47 +37,47 @@ SHIPPED = {
         "The price of {{ name }} rose from {{ old_price }} to {{ price }}."
     ),
     Fact.OUT_OF_STOCK: gettext_noop("{{ name }} is out of stock."),
-    Fact.BACK_IN_STOCK: gettext_noop("{{ name }} is back in stock: {{ stock }}."),
-    Fact.NEW_IN_CATEGORY: gettext_noop("{{ name }} is new in {{ category }}, at {{ price }}."),
-    Fact.CHANGED: gettext_noop("{{ name }} was changed: {{ fields }}."),
+    Fact.BACK_IN_STOCK: gettext_noop("{{ name }} is back in stock: {{ stock }} available."),
+    Fact.NEW_IN_CATEGORY: gettext_noop("{{ name }} is new in {{ category }}, for {{ price }}."),
+    Fact.CHANGED: gettext_noop("{{ name }} was updated: {{ fields }}."),
     DIGEST: gettext_noop(
-        "{% if count == 1 %}One piece of news{% else %}{{ count }} pieces of news{% endif %} "
-        "about products that you follow"
+        "{% if count == 1 %}One update{% else %}{{ count }} updates{% endif %} "
+        "on products you follow"
     ),
 }
-"""By the kind of a message: its text, in English and in the language of Django's templates."""
+"""The default text of each kind of message: a Django template, in English."""
 
 CONTRACTS: dict[str, type[Product]] = {
     contract.event_type: contract for contract in (ProductCreated, ProductUpdated, ProductDeleted)
 }
 UNKNOWN = "\0"
 ENGINE = Engine(string_if_invalid=UNKNOWN)
-"""Without loaders and libraries: a text can include nothing. HTML is escaped where it is made."""
+"""Without loaders and libraries, so that a text cannot include files. HTML is escaped later."""
 
 
 class WrongTemplate(ValueError):
-    """A text cannot be rendered; says why."""
+    """A text cannot be rendered; the message says why."""
 
 
 def shipped(kind: str, language: str) -> str:
-    """The text that comes with the service."""
+    """Return the default text in a language."""
     with translation.override(language):
         return gettext(SHIPPED[kind])
 
 
 def product_of(event_type: str, data: str) -> Product:
-    """The product of an event, as its contract has it."""
+    """Decode the product of an event as its contract defines it."""
     return msgspec.json.decode(data, type=CONTRACTS[event_type])
 
 
 def compiled(text: str) -> Template:
-    """A text, ready to be rendered many times."""
+    """Compile a text, to render it many times."""
     return Template(text, engine=ENGINE)
 
 
 def rendered(template: Template, values: dict[str, Any]) -> str:
-    """A text with these values, without what it has for names that are not there."""
-    # Data may hold a NUL, and so may what an own text has for a name that is not there.
+    """Render a text. Names without a value are left out."""
+    # The data may contain a NUL, and so may a custom text where a name has no value.
     return _rendered(template, values).replace(UNKNOWN, "")
 
 
@@ -86,21 +86,21 @@ def _rendered(template: Template, values: dict[str, Any]) -> str:
 
 
 def check(kind: str, text: str) -> None:
-    """See whether a text can be used for a kind of message.
+    """Check that a text can be used for a kind of message.
 
-    :raises WrongTemplate: for a mistake in it, or a name that this kind of message does not know.
+    :raises WrongTemplate: if its syntax is wrong, or it uses a name that is not available.
     """
     values = {"count": 2} if kind == DIGEST else values_of(EXAMPLE, "en")
     try:
         shown = _rendered(compiled(text), values)
     except (TemplateSyntaxError, TemplateDoesNotExist, ValueError, TypeError, LookupError) as error:
-        raise WrongTemplate(f"This is no valid template: {error}") from None
+        raise WrongTemplate(f"Invalid template: {error}") from None
     if UNKNOWN in shown:
-        raise WrongTemplate(f"It has an unknown name; there are {', '.join(values)}.")
+        raise WrongTemplate(f"Unknown name. Available names: {', '.join(values)}.")
 
 
 def values_of(product: Product, language: str) -> dict[str, Any]:
-    """What the texts about a product may name."""
+    """The values that texts about a product can use."""
     previous = product.previous if isinstance(product, ProductUpdated) else PreviousValues()
     before = product.price if previous.price is UNSET else previous.price
     names = changed_fields(product) if isinstance(product, ProductUpdated) else []
@@ -117,12 +117,12 @@ def values_of(product: Product, language: str) -> dict[str, Any]:
 
 
 def money(amount: Decimal, currency: str, language: str) -> str:
-    """An amount as people of a language write it (CLDR), with all of its digits."""
+    """Format an amount for a language (CLDR), with all of its digits."""
     return format_currency(amount, currency, locale=language, decimal_quantization=False)
 
 
 def percent(before: Decimal, after: Decimal, language: str) -> str:
-    """How far a price moved, in whole percent."""
+    """Format a price change in whole percent."""
     share = abs(before - after) / before if before else Decimal(0)
     return format_percent(share, locale=language)
 
@@ -143,4 +143,4 @@ EXAMPLE = ProductUpdated(
     updated_at=_NOON,
     previous=PreviousValues(price=Decimal("24.90")),
 )
-"""What texts are tried on."""
+"""The product that texts are checked with."""

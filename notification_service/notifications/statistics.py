@@ -1,4 +1,4 @@
-"""How much was sent, by channel and day."""
+"""Numbers of deliveries by channel and day."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FINISHED = (State.SENT, State.FAILED, State.CANCELLED)
 
 @dataclass(frozen=True)
 class Day:
-    """What came of the deliveries that were finished on a day (UTC)."""
+    """Outcomes of the deliveries that were finished on one day (UTC)."""
 
     day: date
     sent: int
@@ -28,7 +28,7 @@ class Day:
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """One channel: what waits now, and what came of the others, the oldest day first."""
+    """One channel: its pending deliveries, and the outcomes of each day, oldest first."""
 
     channel: str
     pending: int
@@ -36,12 +36,12 @@ class ChannelStatistics:
 
     @property
     def total(self) -> dict[str, int]:
-        """The days added up."""
+        """The sums over all days."""
         return {state: sum(getattr(day, state) for day in self.days) for state in FINISHED}
 
 
 def statistics(deliveries: QuerySet[Delivery]) -> list[ChannelStatistics]:
-    """Of these deliveries, for the last 14 days."""
+    """Count these deliveries for the last 14 days."""
     today = timezone.now().date()
     days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
     finished = (

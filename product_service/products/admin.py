@@ -33,13 +33,13 @@ class CategoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class PriceChange(forms.Form):
-    """By how much prices change."""
+    """Asks for the percentage by which to change prices."""
 
     percent = forms.DecimalField(
         min_value=-100,
         max_value=1_000,
         decimal_places=2,
-        help_text="10 makes 20.00 into 22.00, -10 makes it 18.00. Prices are rounded to cents.",
+        help_text="For example, 10 changes 20.00 to 22.00. Prices are rounded to cents.",
     )
 
     def change(self, products: QuerySet[Product]) -> int:
@@ -48,7 +48,7 @@ class PriceChange(forms.Form):
 
 
 class NewStock(forms.Form):
-    """How many there are."""
+    """Asks for the new stock."""
 
     stock = forms.IntegerField(min_value=0, max_value=2**31 - 1)
 
@@ -57,7 +57,7 @@ class NewStock(forms.Form):
 
 
 class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A product, with the version that its editor has seen."""
+    """A product, with the version that the user has seen."""
 
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
@@ -77,9 +77,9 @@ class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class RowForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A line of the list. It also sends what its editor has seen, and writes only what he changed.
+    """A row of the list. Sends the values that the user has seen, and writes only changed ones.
 
-    So it undoes nothing that somebody else did meanwhile; where both changed the same, it refuses.
+    So it does not overwrite other users' changes. If both changed the same field, it is rejected.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -87,7 +87,9 @@ class RowForm(forms.ModelForm):  # type: ignore[type-arg]
         for field in self.fields.values():
             field.show_hidden_initial = True
             if isinstance(field.widget, forms.NumberInput):
-                field.widget.attrs["class"] = "vIntegerField"  # as narrow as the admin has them
+                field.widget.attrs["class"] = (
+                    "vIntegerField"  # as narrow as in the admin's own forms
+                )
 
     def clean(self) -> None:
         for name in self._meta.fields or ():
@@ -95,9 +97,7 @@ class RowForm(forms.ModelForm):  # type: ignore[type-arg]
             if name not in self.changed_data:
                 self.cleaned_data[name] = stored
             elif stored != self._seen(name):
-                self.add_error(
-                    name, f"Somebody else made it {stored} meanwhile. Load the list again."
-                )
+                self.add_error(name, f"Someone else has changed this to {stored}. Reload the list.")
 
     def _seen(self, name: str) -> Any:
         field, bound = self.fields[name], self[name]
@@ -107,8 +107,8 @@ class RowForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 STALE = (
-    "Somebody else has changed this product since you opened it. Note what you have entered, "
-    "open it again and look at what it is now."
+    "Someone else has changed this product since you opened it. Copy what you have entered, "
+    "then reload the page and apply your changes again."
 )
 
 
@@ -162,7 +162,7 @@ class ProductAdmin(ProductExchange, admin.ModelAdmin):  # type: ignore[type-arg]
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's, with the rows locked while the list is saved."""
+        """Lock the rows while the list is saved."""
         if request.method == "POST" and "_save" in request.POST:
             sent = (request.POST[name] for name in request.POST if ROW_ID.fullmatch(name))
             keys = [key for key in sent if key.isdecimal() and len(key) < LONGEST_KEY]
@@ -172,7 +172,7 @@ class ProductAdmin(ProductExchange, admin.ModelAdmin):  # type: ignore[type-arg]
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Product | None:
-        """The product; locked until the transaction ends, where it is about to be changed."""
+        """Return the product. On a POST, it is locked until the transaction ends."""
         product: Product | None = super().get_object(request, object_id, from_field)
         if product and request.method == "POST" and transaction.get_connection().in_atomic_block:
             return Product.objects.select_for_update().filter(pk=product.pk).first()
@@ -181,9 +181,9 @@ class ProductAdmin(ProductExchange, admin.ModelAdmin):  # type: ignore[type-arg]
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's history, and the events of this product with what became of them."""
-        told = OutboxEvent.objects.filter(aggregatetype="product", aggregateid=object_id)
-        events = told.order_by("-position")[:EVENTS_SHOWN]
+        """Show Django's history, and the events of the product with their state."""
+        published = OutboxEvent.objects.filter(aggregatetype="product", aggregateid=object_id)
+        events = published.order_by("-position")[:EVENTS_SHOWN]
         return super().history_view(request, object_id, {**(extra_context or {}), "events": events})
 
     def _ask(
@@ -193,7 +193,7 @@ class ProductAdmin(ProductExchange, admin.ModelAdmin):  # type: ignore[type-arg]
         make_form: Callable[..., PriceChange | NewStock],
         title: str,
     ) -> HttpResponse | None:
-        """Ask for the value on a page of its own, then change all of them at once."""
+        """Ask for the value on a page of its own, then change all products at once."""
         form = make_form(request.POST if "answered" in request.POST else None)
         if form.is_bound and form.is_valid():
             self._say(request, form.change(products))

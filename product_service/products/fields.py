@@ -1,7 +1,7 @@
-"""Columns whose values have one form, however they were spelled and whichever way they came in.
+"""Fields that normalize their values, however they were entered.
 
-The form is made in ``to_python``, which everything that writes a column goes through: ``save()``,
-``bulk_create()``, ``update()``, and forms. Serializers make it too, before they validate:
+They do that in ``to_python``, which every write of a column uses: ``save()``, ``bulk_create()``,
+``update()``, and forms. Serializers normalize as well, before they validate:
 ``product_service/products/api/serializers.py``.
 """
 
@@ -21,26 +21,26 @@ from django.utils.module_loading import import_string
 CENT = Decimal("0.01")
 LINE_BREAK = re.compile(r"\r\n?")
 NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff]")
-"""Control characters other than tab and line feed (Unicode's Cc), and what XML cannot hold."""
+"""Control characters other than tab and line feed (Unicode's Cc), and what XML cannot contain."""
 
 
 def normal(text: str) -> str:
-    """A text in the form in which it is kept.
+    """Normalize a text for storage.
 
-    Unicode NFC, line feeds as line breaks, and no white space around it.
+    Unicode NFC, line feeds as line breaks, no surrounding white space.
     """
     return LINE_BREAK.sub("\n", normalize("NFC", text)).strip()
 
 
 def validate_characters(text: str) -> None:
-    """Refuse control characters, which no file format carries and no page shows."""
+    """Reject control characters, which file formats and pages cannot represent."""
     if found := NO_TEXT.search(text):
         code = f"U+{ord(found[0]):04X}"
-        raise ValidationError(f"The control character {code} cannot be part of a text.")
+        raise ValidationError(f"The control character {code} is not allowed.")
 
 
 class NormalFormField(forms.CharField):
-    """A form's field that measures and validates the text as it will be kept."""
+    """A form field that normalizes a text before measuring and validating it."""
 
     def to_python(self, value: Any) -> str | None:
         text = super().to_python(value)
@@ -48,15 +48,15 @@ class NormalFormField(forms.CharField):
 
 
 class LikeDjangos(models.Field):  # type: ignore[type-arg]
-    """A column of a field of Django's own, which only makes a form of what is written to it.
+    """A field of Django's that only normalizes its values.
 
-    To migrations it is Django's field, and to expressions: those refuse to mix a field with one of
-    a subclass, as in ``Concat(Value("New "), F("name"))``.
+    It appears as Django's field in migrations, and in expressions, which otherwise refuse to mix a
+    field with one of a subclass, as in ``Concat(Value("New "), F("name"))``.
     """
 
     def deconstruct(self) -> Any:
         name, _, args, options = super().deconstruct()
-        options.pop("validators", None)  # the database knows nothing of them
+        options.pop("validators", None)  # not part of the database schema
         return name, f"django.db.models.{self.get_internal_type()}", args, options
 
     def get_col(self, alias: str, output_field: "models.Field[Any, Any] | None" = None) -> Col:
@@ -70,7 +70,7 @@ class LikeDjangos(models.Field):  # type: ignore[type-arg]
 
 
 class NormalText(LikeDjangos):
-    """What :class:`NormalCharField` and :class:`NormalTextField` share."""
+    """Shared by :class:`NormalCharField` and :class:`NormalTextField`."""
 
     default_validators = [validate_characters]
 
@@ -83,15 +83,15 @@ class NormalText(LikeDjangos):
 
 
 class NormalCharField(NormalText, models.CharField):  # type: ignore[type-arg]
-    """A ``CharField`` that holds texts in their :func:`normal` form."""
+    """A ``CharField`` that stores texts in :func:`normal` form."""
 
 
 class NormalTextField(NormalText, models.TextField):  # type: ignore[type-arg]
-    """A ``TextField`` that holds texts in their :func:`normal` form."""
+    """A ``TextField`` that stores texts in :func:`normal` form."""
 
 
 class PriceField(LikeDjangos, models.DecimalField):  # type: ignore[type-arg]
-    """Money with two decimals. 24.5 and 24.50 are one value, and so are 0 and -0."""
+    """Money with two decimals. 24.5 equals 24.50, and -0 is stored as 0."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"max_digits": 12, "decimal_places": 2, **options})
@@ -102,7 +102,7 @@ class PriceField(LikeDjangos, models.DecimalField):  # type: ignore[type-arg]
         return f"ROUND(CAST(%s AS NUMERIC), {self.decimal_places})" if is_computed else "%s"
 
     def to_python(self, value: Any) -> Any:
-        """As Django's. What two decimals cannot hold stays as it is, to be refused or rounded."""
+        """Convert to cents. Values that need more decimals are kept, to be rejected or rounded."""
         price = super().to_python(value)
         if isinstance(price, Decimal):
             with suppress(InvalidOperation):
@@ -111,5 +111,5 @@ class PriceField(LikeDjangos, models.DecimalField):  # type: ignore[type-arg]
 
 
 def in_cents(price: Decimal) -> Decimal:
-    """The price, rounded to cents; never -0.00, which databases do not tell from 0.00."""
+    """Round a price to cents. Never -0.00, which databases do not distinguish from 0.00."""
     return price.quantize(CENT) + 0

@@ -1,6 +1,7 @@
 """What a reader of the events knows, held against the tables after each page of a monolith."""
 
 import json
+import re
 import sys
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import setup_test_environment
 
+from eventbus.capture.fields import PublishedField
+from eventbus.capture.kinds import CONTENT_TYPE
 from eventbus.capture.registry import publications
 from eventbus.outbox.models import OutboxEvent
 
@@ -19,7 +22,7 @@ def tables() -> dict[str, State]:
     """What is in the tables, read by SQL: each event's subjects with their published columns."""
     found = {}
     for publication in publications():
-        names = ", ".join(f'"{field.column.column}"' for field in publication.fields)
+        names = ", ".join(map(_selected, publication.fields))
         with connection.cursor() as cursor:
             cursor.execute(f'SELECT {names} FROM "{publication.model._meta.db_table}"')
             rows = cursor.fetchall()
@@ -30,26 +33,36 @@ def tables() -> dict[str, State]:
     return found
 
 
+def _selected(field: PublishedField) -> str:
+    column = f'"{field.column.column}"'
+    if field.kind is CONTENT_TYPE:
+        return f"(SELECT app_label || '.' || model FROM django_content_type WHERE id = {column})"
+    return column
+
+
 def plain(data: dict[str, Any]) -> dict[str, Any]:
     """Values as SQLite and JSON both have them."""
     return {name: _plain(value) for name, value in data.items()}
 
 
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value.normalize())
-    if isinstance(value, str) and value.replace(".", "", 1).isdigit() and "." in value:
-        return str(Decimal(value).normalize())
-    if isinstance(value, float):
-        return str(Decimal(str(value)).normalize())
-    return bool(value) if isinstance(value, bool) else value
+    if isinstance(value, bool) or not isinstance(value, Decimal | float | int | str):
+        return value
+    text = str(value)
+    return f"{Decimal(text).normalize():f}" if NUMBER.fullmatch(text) else text
 
 
 class Books:
-    """What a reader knows who has seen the events alone."""
+    """What a reader knows who has seen the events alone.
 
-    def __init__(self) -> None:
-        self.known: dict[str, State] = {p.event: {} for p in publications()}
+    :param known: what there was before the first of them.
+    """
+
+    def __init__(self, known: dict[str, State]) -> None:
+        self.known = known
         self.sequences: dict[tuple[str, str], int] = {}
         self.read = 0
 
@@ -91,7 +104,7 @@ class Watch:
 
     def __init__(self) -> None:
         setup_test_environment()  # answers then have their contexts, for the errors of forms
-        self._books = Books()
+        self._books = Books(tables())
         self._before = tables()
 
     def page(self, name: str) -> None:

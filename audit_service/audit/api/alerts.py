@@ -1,4 +1,4 @@
-"""The API of the alerts: who may see them reads, who may manage them says that they are handled."""
+"""API of the alerts. Reading and handling them require separate permissions."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from common.servicekit.api.permissions import ModelPermissions
 class AlertSerializer(serializers.ModelSerializer[Alert]):
     rule = serializers.CharField(source="rule.name", read_only=True)
     handled = serializers.BooleanField(
-        source="handled_at", help_text="Set it to mark as handled, or not."
+        source="handled_at", help_text="Whether it is handled; writable."
     )
 
     class Meta:

@@ -1,4 +1,4 @@
-"""The API of the record: for people with the view permission, to read and nothing else."""
+"""Read-only API of the record, for users who may view entries."""
 
 from typing import Any
 
@@ -13,8 +13,10 @@ from common.servicekit.api.permissions import ModelPermissions
 
 
 class EntrySerializer(serializers.ModelSerializer[AuditEntry]):
-    link = serializers.SerializerMethodField(help_text="In hexadecimal.")
-    # DRF takes the fields out of the class, so its property stays.
+    link = serializers.SerializerMethodField(
+        help_text="The link of the entry in its chain, in hexadecimal."
+    )
+    # DRF removes declared fields from the class, so the property of the base class is kept.
     data = serializers.SerializerMethodField()  # type: ignore[assignment]
 
     class Meta:
@@ -44,7 +46,7 @@ class EntrySerializer(serializers.ModelSerializer[AuditEntry]):
 
     @extend_schema_field({})
     def get_data(self, entry: AuditEntry) -> Any:
-        """The data of the event; null where it is not JSON."""
+        """The data of the event; null if it is not JSON."""
         return entry.data
 
 

@@ -1,4 +1,4 @@
-"""The API of what happened to a subject, and of what it was."""
+"""API of the history of subjects, and of their state at a point in time."""
 
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ from audit_service.audit.reading.history import (
 from common.servicekit.api.pagination import KeysetPagination
 from common.servicekit.api.permissions import ModelPermissions
 
-AT = OpenApiParameter("at", OpenApiTypes.DATETIME, description="Now, if left out.")
+AT = OpenApiParameter("at", OpenApiTypes.DATETIME, description="Point in time; defaults to now.")
 
 
 class FieldChangeSerializer(serializers.Serializer[FieldChange]):
@@ -43,12 +43,12 @@ class GapSerializer(serializers.Serializer[Gap]):
     first = serializers.IntegerField()
     last = serializers.IntegerField()
     is_lost = serializers.BooleanField(
-        help_text="Whether Kafka deleted messages there before they could be recorded."
+        help_text="Whether Kafka deleted messages in this gap before they were recorded."
     )
 
 
 class ChangeSerializer(serializers.Serializer[Change]):
-    """A change: who made it, when, in which request, and what it was."""
+    """A change: what changed, when, by whom, and in which request."""
 
     subject = serializers.CharField(source="entry.subject")
     sequence = serializers.IntegerField(source="entry.sequence")
@@ -60,19 +60,21 @@ class ChangeSerializer(serializers.Serializer[Change]):
     event_id = serializers.CharField(source="entry.event_id")
     entry_id = serializers.IntegerField(source="entry.pk")
     changed = FieldChangeSerializer(source="fields", many=True)
-    missing = GapSerializer(allow_null=True, help_text="What is not recorded just before it.")
+    missing = GapSerializer(
+        allow_null=True, help_text="The gap in the record just before this change."
+    )
 
 
 class StateSerializer(serializers.Serializer[dict[str, Any]]):
-    """What something was at a time."""
+    """The state of a subject at a point in time."""
 
     at = serializers.DateTimeField()
     is_deleted = serializers.BooleanField()
-    sequence = serializers.IntegerField(help_text="Of the last change by then.")
+    sequence = serializers.IntegerField(help_text="Sequence of the last change up to that time.")
     event_id = serializers.CharField()
-    # DRF takes the fields out of the class, so its property stays.
+    # DRF removes declared fields from the class, so the property of the base class is kept.
     data = serializers.DictField(  # type: ignore[assignment]
-        help_text="As it was; once deleted, as it was last."
+        help_text="The state. For a deleted subject, its last state."
     )
 
 
@@ -81,9 +83,9 @@ class AtSerializer(serializers.Serializer[dict[str, datetime]]):
 
 
 def asked_time(request: Request) -> Any:
-    """The time that a request asks for.
+    """Return the point in time that a request asks for.
 
-    :raises ValidationError: when it is none.
+    :raises ValidationError: if it is not a valid time.
     """
     asked = AtSerializer(data=request.query_params)
     asked.is_valid(raise_exception=True)
@@ -91,7 +93,7 @@ def asked_time(request: Request) -> Any:
 
 
 class SubjectView(generics.GenericAPIView[Any]):
-    """Something that events are about, such as ``product`` 17."""
+    """What events are about, such as ``product`` 17."""
 
     queryset = AuditEntry.objects.all()
     permission_classes = [ModelPermissions]
@@ -105,11 +107,11 @@ class TimelineView(SubjectView):
 
     @extend_schema(responses=ChangeSerializer(many=True))
     def get(self, request: Request, aggregate: str, subject: str) -> Response:
-        """The changes of one subject, first to last."""
+        """List the changes of one subject, oldest first."""
         entries = entries_of(aggregate, subject)
         page = self.paginate_queryset(entries)
         if not page and not entries.exists():
-            raise Http404(f"Nothing is recorded of {aggregate} {subject}")
+            raise Http404(f"No entries for {aggregate} {subject}")
         before = entry_before(page[0], entries) if page else None
         shown = self.get_serializer(list(changes(page or [], before)), many=True)
         return self.get_paginated_response(shown.data)
@@ -120,11 +122,11 @@ class StateView(SubjectView):
 
     @extend_schema(parameters=[AT])
     def get(self, request: Request, aggregate: str, subject: str) -> Response:
-        """What one subject was at a time."""
+        """Return the state of one subject at a point in time."""
         at = asked_time(request)
         entry = last_entry(aggregate, subject, at)
         if entry is None:
-            raise Http404(f"Nothing is recorded of {aggregate} {subject} by {at.isoformat()}")
+            raise Http404(f"No entries for {aggregate} {subject} up to {at.isoformat()}")
         state = {
             "at": at,
             "is_deleted": is_deletion(entry),
@@ -136,10 +138,12 @@ class StateView(SubjectView):
 
 
 class TransactionSerializer(ChangeSerializer):
-    """A change as one part of what a request did."""
+    """A change as part of a request, with the state before and after it."""
 
-    before = serializers.DictField(allow_null=True, help_text="Null where there was nothing.")
-    after = serializers.DictField(allow_null=True, help_text="Null where it was deleted.")
+    before = serializers.DictField(
+        allow_null=True, help_text="State before; null if it did not exist."
+    )
+    after = serializers.DictField(allow_null=True, help_text="State after; null if it was deleted.")
 
 
 class TransactionView(SubjectView):
@@ -148,24 +152,24 @@ class TransactionView(SubjectView):
 
     @extend_schema(responses=TransactionSerializer(many=True))
     def get(self, request: Request, correlation_id: str) -> Response:
-        """All that one request did, in the order in which it was recorded."""
+        """List all changes made by one request, in the order in which they were recorded."""
         entries = AuditEntry.objects.filter(correlation_id=correlation_id).order_by("id")
         page = self.paginate_queryset(entries)
         if not page and not entries.exists():
-            raise Http404(f"Nothing is recorded of {correlation_id}")
+            raise Http404(f"No entries for {correlation_id}")
         shown = self.get_serializer(transaction_of(page or []), many=True)
         return self.get_paginated_response(shown.data)
 
 
 class NDJSONRenderer(JSONRenderer):
-    """What is found is streamed past it; it renders the errors."""
+    """Renders errors only: the results are streamed without it."""
 
     media_type = "application/x-ndjson"
     format = "ndjson"
 
 
 class CSVRenderer(JSONRenderer):
-    """As :class:`NDJSONRenderer`."""
+    """Like :class:`NDJSONRenderer`."""
 
     media_type = "text/csv"
     format = "csv"
@@ -196,7 +200,7 @@ class CatalogueView(generics.GenericAPIView[Any]):
         },
     )
     def get(self, request: Request, aggregate: str) -> StreamingHttpResponse:
-        """Everything of a kind, as it was at a time, as lines of JSON or as CSV."""
+        """Export the state of all subjects of a kind at a point in time, as NDJSON or CSV."""
         at = asked_time(request)
         ExportRecord.objects.create(
             actor=request.user.get_username(), what=f"{aggregate[:200]} at {at.isoformat()}"

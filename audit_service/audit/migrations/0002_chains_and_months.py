@@ -1,4 +1,4 @@
-"""Chain what was recorded so far, and give each month a partition of its own on PostgreSQL."""
+"""Chains the entries recorded so far, and creates monthly partitions on PostgreSQL."""
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -9,7 +9,7 @@ from django.db import migrations, models
 BATCH = 1000
 NOTHING = bytes(32)
 
-# How entries are sealed, as it was when this migration was written; a copy, since the live code may change.
+# The sealing as of this migration. A copy, because the live code may change.
 SEALED = (
     "partition",
     "offset",
@@ -45,7 +45,7 @@ CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit_auditentry
 
 
 def chain(apps, schema_editor):
-    """Chain the entries that are there, in the order in which they were recorded."""
+    """Chain the existing entries, in the order in which they were recorded."""
     entries = apps.get_model("audit", "AuditEntry").objects.order_by("id")
     heads = {}
     last = 0
@@ -148,12 +148,12 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("topic", models.CharField(max_length=249)),
                 ("partition", models.IntegerField()),
-                ("position", models.BigIntegerField(default=0, help_text="Of the newest entry; 0 before any.")),
-                ("link", models.BinaryField(default=NOTHING, help_text="Of the newest entry.")),
-                ("pruned_position", models.BigIntegerField(default=0, help_text="Of the last entry pruned.")),
-                ("pruned_link", models.BinaryField(default=NOTHING, help_text="Of the last entry pruned.")),
-                ("recorded_at", models.DateTimeField(help_text="When the newest was recorded.", null=True)),
-                ("replayed_to", models.BigIntegerField(default=-1, help_text="The last offset that a replay recorded; workers may meet it again.")),
+                ("position", models.BigIntegerField(default=0, help_text="Position of the latest entry; 0 if there is none.")),
+                ("link", models.BinaryField(default=NOTHING, help_text="Link of the latest entry.")),
+                ("pruned_position", models.BigIntegerField(default=0, help_text="Position of the last pruned entry.")),
+                ("pruned_link", models.BinaryField(default=NOTHING, help_text="Link of the last pruned entry.")),
+                ("recorded_at", models.DateTimeField(help_text="When the latest entry was recorded.", null=True)),
+                ("replayed_to", models.BigIntegerField(default=-1, help_text="Last offset recorded by a replay. Workers may receive offsets up to it again.")),
             ],
             options={
                 "ordering": ["topic", "partition"],
@@ -173,13 +173,13 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "auditentry",
             "position",
-            models.BigIntegerField(default=0, help_text="In the chain of its partition, from 1 on."),
+            models.BigIntegerField(default=0, help_text="Position in the chain of its partition, starting at 1."),
             preserve_default=False,
         ),
         migrations.AddField(
             "auditentry",
             "link",
-            models.BinaryField(default=b"", help_text="SHA-256 of the link before and of all that is kept."),
+            models.BinaryField(default=b"", help_text="SHA-256 of the previous link and all stored fields."),
             preserve_default=False,
         ),
         migrations.AddIndex("auditentry", models.Index(fields=["event_id"], name="audit_event")),

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('created_at', models.DateTimeField()),
                 ('envelope', models.TextField(help_text='The signed DSSE envelope.')),
-                ('exported_at', models.DateTimeField(help_text='When it was first put into a file.', null=True)),
+                ('exported_at', models.DateTimeField(help_text='When it was first written to a file.', null=True)),
             ],
             options={
                 'ordering': ['-created_at'],

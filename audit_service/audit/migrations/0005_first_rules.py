@@ -1,4 +1,4 @@
-"""Rules to begin with, and the actors whom the record knows already."""
+"""Adds initial rules, and the actors that the record knows already."""
 
 from django.db import migrations
 from django.db.models import Min

@@ -1,4 +1,4 @@
-"""Alerts at times that cannot be read were raised when they were raised."""
+"""Replaces times of alerts that cannot be read by the time at which the alert was raised."""
 
 from datetime import UTC, datetime
 

@@ -18,16 +18,16 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='alert',
             name='unjudged',
-            field=models.PositiveIntegerField(default=0, help_text='How many events the rule could not judge, this one first; 0 where it found something.'),
+            field=models.PositiveIntegerField(default=0, help_text='Number of events that the rule could not judge, starting with this one; 0 for a suspicious event.'),
         ),
         migrations.AddField(
             model_name='knownactor',
             name='event_id',
-            field=models.CharField(blank=True, help_text='Of the event seen first.', max_length=255),
+            field=models.CharField(blank=True, help_text='Of the first event seen.', max_length=255),
         ),
         migrations.AddField(
             model_name='knownactor',
             name='source',
-            field=models.CharField(blank=True, help_text='Of the event seen first.', max_length=255),
+            field=models.CharField(blank=True, help_text='Of the first event seen.', max_length=255),
         ),
     ]

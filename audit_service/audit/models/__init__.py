@@ -1,4 +1,4 @@
-"""What the audit service keeps."""
+"""The models of the audit service."""
 
 from audit_service.audit.models.alerts import Alert, KnownActor, Rule
 from audit_service.audit.models.entries import NOTHING, AuditEntry

@@ -1,4 +1,4 @@
-"""What is suspicious, by rules that people set, and what was found."""
+"""Rules for suspicious activity, and the alerts that they raise."""
 
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -12,12 +12,12 @@ class Rule(models.Model):
     """When to raise an alert."""
 
     class Kind(models.TextChoices):
-        """What a rule looks at, and so which of the numbers it needs."""
+        """What a rule checks, which determines the fields that it needs."""
 
         DELETIONS = "deletions", "many deletions by one actor"
         CHANGE = "change", "a number changed by more than a percentage"
-        NEW_ACTOR = "new_actor", "an actor never seen"
-        HOURS = "hours", "changes outside hours"
+        NEW_ACTOR = "new_actor", "an actor never seen before"
+        HOURS = "hours", "changes outside working hours"
 
     NEEDS: dict[str, tuple[str, ...]] = {
         Kind.DELETIONS: ("threshold", "window_minutes"),
@@ -32,7 +32,7 @@ class Rule(models.Model):
     types = models.CharField(
         max_length=255,
         blank=True,
-        help_text="Event types that count, with spaces between, such as product.*; empty for all.",
+        help_text="Event types to check, separated by spaces, such as product.*. Empty checks all.",
     )
     threshold = models.DecimalField(
         max_digits=9,
@@ -40,27 +40,37 @@ class Rule(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0)],
-        help_text="So many deletions; or so many percent.",
+        help_text="Number of deletions, or percentage of the change.",
     )
     field = models.CharField(
-        max_length=100, blank=True, help_text="The number whose changes count, such as price."
+        max_length=100, blank=True, help_text="Name of the numeric field to check, such as price."
     )
     window_minutes = models.PositiveIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(7 * 24 * 60)],
-        help_text="Deletions within so many minutes count; and an actor is told of once in them.",
+        help_text="Deletions within this time are counted; each actor is reported once in it.",
     )
     from_hour = models.PositiveSmallIntegerField(
-        null=True, blank=True, validators=[MaxValueValidator(23)], help_text="Hours begin, 0 to 23."
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(23)],
+        help_text="Start of the working hours, 0 to 23.",
     )
     until_hour = models.PositiveSmallIntegerField(
-        null=True, blank=True, validators=[MaxValueValidator(24)], help_text="Hours end, 1 to 24."
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(24)],
+        help_text="End of the working hours, 1 to 24.",
     )
     weekdays_only = models.BooleanField(
-        default=True, help_text="Saturday and Sunday are outside hours."
+        default=True, help_text="Saturday and Sunday are outside working hours."
     )
-    time_zone = models.CharField(max_length=64, default="UTC", help_text="Of the hours.")
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        help_text="Time zone of the working hours, such as Europe/Berlin.",
+    )
 
     class Meta:
         ordering = ["name"]
@@ -70,22 +80,22 @@ class Rule(models.Model):
 
     def clean(self) -> None:
         missing = [n for n in self.NEEDS.get(self.kind, ()) if getattr(self, n) in (None, "")]
-        errors: dict[str, Any] = dict.fromkeys(missing, "This kind of rule needs it.")
+        errors: dict[str, Any] = dict.fromkeys(missing, "Required for this kind of rule.")
         if self.time_zone not in available_timezones():
-            errors["time_zone"] = "No such time zone; one is Europe/Berlin."
+            errors["time_zone"] = "Unknown time zone. Enter one such as Europe/Berlin."
         if self.from_hour is not None and self.from_hour == self.until_hour:
-            errors["until_hour"] = "Then no hour is left."
+            errors["until_hour"] = "The working hours must not start and end at the same time."
         if errors:
             raise ValidationError(errors)
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone of its hours."""
+        """The time zone of the working hours."""
         return ZoneInfo(self.time_zone)
 
 
 class Alert(models.Model):
-    """Something suspicious, raised by a rule at an event."""
+    """Suspicious activity, found by a rule in an event."""
 
     rule = models.ForeignKey(Rule, on_delete=models.PROTECT, related_name="alerts")
     text = models.CharField(max_length=500)
@@ -97,8 +107,8 @@ class Alert(models.Model):
     source = models.CharField(max_length=255)
     unjudged = models.PositiveIntegerField(
         default=0,
-        help_text="How many events the rule could not judge, this one first; 0 where it found "
-        "something.",
+        help_text="Number of events that the rule could not judge, starting with this one; 0 "
+        "for a suspicious event.",
     )
     raised_at = models.DateTimeField(auto_now_add=True)
     handled_at = models.DateTimeField(null=True, blank=True)
@@ -119,16 +129,16 @@ class Alert(models.Model):
 
 
 class KnownActor(models.Model):
-    """Somebody who has been seen; the record itself may have forgotten.
+    """An actor that has been seen, even if its entries have been pruned.
 
-    Workers that count what somebody does take turns at this row; the one with the empty name
-    stands for events that name nobody.
+    Workers that count the activity of an actor lock its row to take turns. The row with the empty
+    name stands for events without an actor.
     """
 
     name = models.CharField(max_length=255, unique=True)
     first_seen = models.DateTimeField()
-    event_id = models.CharField(max_length=255, blank=True, help_text="Of the event seen first.")
-    source = models.CharField(max_length=255, blank=True, help_text="Of the event seen first.")
+    event_id = models.CharField(max_length=255, blank=True, help_text="Of the first event seen.")
+    source = models.CharField(max_length=255, blank=True, help_text="Of the first event seen.")
 
     class Meta:
         ordering = ["name"]

@@ -1,4 +1,4 @@
-"""The record of every event, whole and append-only."""
+"""The append-only record of all events."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from eventbus.events.codec import headers_from_text
 from eventbus.events.data import plain
 
 NOTHING = bytes(32)
-"""The link before the first."""
+"""The previous link of the first entry of a chain."""
 
 
 class AuditEntry(models.Model):
-    """One event as it came: its exact bytes, and the attributes that people look for."""
+    """One event: the bytes that were received, and the attributes that people search for."""
 
     event_id = models.CharField(max_length=255)
     source = models.CharField(max_length=255)
@@ -33,16 +33,18 @@ class AuditEntry(models.Model):
     headers = models.TextField(default="[]", help_text="JSON pairs of name and value (latin-1).")
     value = models.BinaryField(help_text="The Kafka message, byte for byte.")
     recorded_at = models.DateTimeField()
-    position = models.BigIntegerField(help_text="In the chain of its partition, from 1 on.")
-    link = models.BinaryField(help_text="SHA-256 of the link before and of all that is kept.")
+    position = models.BigIntegerField(
+        help_text="Position in the chain of its partition, starting at 1."
+    )
+    link = models.BinaryField(help_text="SHA-256 of the previous link and all stored fields.")
 
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "audit entries"
         permissions = [("export_auditentry", "Can export audit entries")]
         indexes = [
-            # Not unique: PostgreSQL would want the month in it. The lock of the chain and the inbox
-            # see to it that an event is kept once.
+            # Not unique: PostgreSQL would require the month in it. The lock of the chain
+            # and the inbox ensure that each event is recorded once.
             models.Index(fields=["event_id"], name="audit_event"),
             models.Index(fields=["topic", "partition", "position"], name="audit_chain"),
             models.Index(fields=["correlation_id", "id"], name="audit_correlation"),
@@ -57,17 +59,17 @@ class AuditEntry(models.Model):
 
     @property
     def aggregate(self) -> str:
-        """What kind of thing it is about, such as ``product``: the type up to its first dot."""
+        """The kind of subject, such as ``product``: the event type up to its first dot."""
         return self.type.partition(".")[0]
 
     @property
     def verb(self) -> str:
-        """What happened, such as ``updated``: the type behind its last dot."""
+        """What happened, such as ``updated``: the event type after its last dot."""
         return self.type.rpartition(".")[2]
 
     @property
     def subject_url(self) -> str:
-        """The page of its subject; empty where it has none."""
+        """The URL of the page of its subject; empty if it has none."""
         if self.sequence is None or self.subject in ("", ".", ".."):
             return ""
         if not self.aggregate or "/" in self.aggregate:
@@ -76,14 +78,14 @@ class AuditEntry(models.Model):
 
     @cached_property
     def data(self) -> Any:
-        """The data of the event; None where it is not JSON."""
+        """The data of the event; None if it is not JSON."""
         if self.envelope is None or not bytes(self.envelope.data):
             return None
         return plain(self.envelope.data)
 
     @cached_property
     def envelope(self) -> Envelope | None:
-        """The event as it is read today; None where it was recorded by other rules."""
+        """The decoded event; None if it was recorded under older rules and is not valid today."""
         try:
             return decode(bytes(self.value), headers_from_text(self.headers))
         except InvalidEvent:

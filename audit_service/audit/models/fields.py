@@ -1,4 +1,4 @@
-"""The time of an event as older rows hold it."""
+"""A field for times of events, including those of older rows."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ ON_POSTGRESQL = (
     "CASE WHEN {0} >= TIMESTAMPTZ '0001-01-01 00:00:00+00'"
     " AND {0} < TIMESTAMPTZ '10000-01-01 00:00:00+00' THEN {0} END"
 )
-# Text, in which SQLite itself takes a 30 February and an hour 24.
+# A comparison as text, because SQLite's functions accept 30 February and hour 24.
 ON_SQLITE = (
     "CASE WHEN substr({0}, 1, 4) >= '0001' AND substr({0}, 12, 2) < '24'"
     " AND date(julianday(substr({0}, 1, 10))) = substr({0}, 1, 10)"
@@ -21,19 +21,19 @@ ON_SQLITE = (
 
 
 class EventTimeField(models.DateTimeField):  # type: ignore[type-arg]
-    """A time that is read as None where Python's calendar does not reach.
+    """A time that is read as None if it is outside the range of Python's calendar.
 
-    Nothing like that comes in any more (:mod:`eventbus.events.times`), but PostgreSQL has stored
-    it, entries are sealed with it, and psycopg fails on the whole result. The row stays as it is;
-    :mod:`audit_service.audit.record.sealed` reads what is stored.
+    Such times are not accepted any more (:mod:`eventbus.events.times`), but PostgreSQL has stored
+    some, entries are sealed with them, and psycopg fails on the whole result. The row is not
+    changed; :mod:`audit_service.audit.record.sealed` reads the stored value.
     """
 
     def deconstruct(self) -> Any:
-        """To migrations it is what it is in the database."""
+        """Appear as Django's own field in migrations."""
         name, _, args, options = super().deconstruct()
         return name, "django.db.models.DateTimeField", args, options
 
     def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
-        """What is selected in place of the column. Conditions and orders see the column."""
+        """Select an expression instead of the column. Conditions and ordering use the column."""
         readable = ON_POSTGRESQL if compiler.connection.vendor == "postgresql" else ON_SQLITE
         return readable.format(sql), (*params,) * readable.count("{0}")

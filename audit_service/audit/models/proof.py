@@ -1,4 +1,4 @@
-"""What proves the record: where its chains end, and what was signed of them."""
+"""The heads of the chains, and what was signed of them."""
 
 from django.db import models
 
@@ -6,20 +6,25 @@ from audit_service.audit.models.entries import NOTHING
 
 
 class ChainHead(models.Model):
-    """Where the chain of one topic partition ends, and where it begins since it was pruned.
+    """The head of the chain of one topic partition, and its start after pruning.
 
-    Whoever adds to a chain holds the lock of its head.
+    To append to a chain, lock its head.
     """
 
     topic = models.CharField(max_length=249)
     partition = models.IntegerField()
-    position = models.BigIntegerField(default=0, help_text="Of the newest entry; 0 before any.")
-    link = models.BinaryField(default=NOTHING, help_text="Of the newest entry.")
-    pruned_position = models.BigIntegerField(default=0, help_text="Of the last entry pruned.")
-    pruned_link = models.BinaryField(default=NOTHING, help_text="Of the last entry pruned.")
-    recorded_at = models.DateTimeField(null=True, help_text="When the newest was recorded.")
+    position = models.BigIntegerField(
+        default=0, help_text="Position of the latest entry; 0 if there is none."
+    )
+    link = models.BinaryField(default=NOTHING, help_text="Link of the latest entry.")
+    pruned_position = models.BigIntegerField(
+        default=0, help_text="Position of the last pruned entry."
+    )
+    pruned_link = models.BinaryField(default=NOTHING, help_text="Link of the last pruned entry.")
+    recorded_at = models.DateTimeField(null=True, help_text="When the latest entry was recorded.")
     replayed_to = models.BigIntegerField(
-        default=-1, help_text="The last offset that a replay recorded; workers may meet it again."
+        default=-1,
+        help_text="Last offset recorded by a replay. Workers may receive offsets up to it again.",
     )
 
     class Meta:
@@ -31,11 +36,11 @@ class ChainHead(models.Model):
 
 
 class Checkpoint(models.Model):
-    """Where the chains stood, signed."""
+    """Signed heads of all chains."""
 
     created_at = models.DateTimeField()
     envelope = models.TextField(help_text="The signed DSSE envelope.")
-    exported_at = models.DateTimeField(null=True, help_text="When it was first put into a file.")
+    exported_at = models.DateTimeField(null=True, help_text="When it was first written to a file.")
 
     class Meta:
         ordering = ["-created_at"]
@@ -45,7 +50,7 @@ class Checkpoint(models.Model):
 
 
 class ExportRecord(models.Model):
-    """That somebody took entries out: reading much is recorded as well."""
+    """An export of entries: reading in bulk is recorded as well."""
 
     at = models.DateTimeField(auto_now_add=True)
     actor = models.CharField(max_length=255)

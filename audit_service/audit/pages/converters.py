@@ -1,9 +1,9 @@
-"""Parts of URLs."""
+"""URL converters."""
 
 from django.urls.converters import PathConverter
 
 
 class AnyTextConverter(PathConverter):
-    r"""As ``path``, line breaks included: ids are whatever a producer says."""
+    r"""Like ``path``, but accepts line breaks: producers may use any text as an id."""
 
     regex = r"[\s\S]+"

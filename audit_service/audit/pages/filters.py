@@ -1,4 +1,4 @@
-"""What the explorer is asked to show; it lives in the URL."""
+"""The filters of the explorer, which are in its URL."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +13,7 @@ RECENT = 1000
 
 
 class EntryFilters(forms.Form):
-    """Which entries to show. What cannot be understood is left out, and said."""
+    """Which entries to show. Invalid values are ignored, and shown as errors."""
 
     type = forms.CharField(required=False, max_length=255)
     subject = forms.CharField(required=False, max_length=255)
@@ -32,17 +32,17 @@ class EntryFilters(forms.Form):
 
     @property
     def asked(self) -> dict[str, str]:
-        """The fields that narrow what is shown."""
+        """The filters that are set."""
         found: dict[str, Any] = self.cleaned_data
         return {name: found[name] for name in self.EQUAL if found.get(name)}
 
     @property
     def is_live(self) -> bool:
-        """Whether new entries appear by themselves."""
+        """Whether new entries appear without reloading."""
         return self.cleaned_data.get("live") != "no"
 
     def entries(self) -> QuerySet[AuditEntry]:
-        """Those that were asked for, the newest first."""
+        """The matching entries, newest first."""
         return AuditEntry.objects.filter(**self.asked).order_by("-id")
 
     def query(self, **more: object) -> str:
@@ -51,6 +51,6 @@ class EntryFilters(forms.Form):
 
 
 def recent_types() -> list[str]:
-    """Types to suggest: a look at the newest entries costs the same however many there are."""
+    """Types to suggest, from the latest entries only, so that the cost does not grow."""
     newest = AuditEntry.objects.order_by("-id").values_list("type", flat=True)[:RECENT]
     return sorted(set(newest))

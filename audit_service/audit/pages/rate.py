@@ -1,4 +1,4 @@
-"""How many events there were, as a series."""
+"""The number of events over time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from audit_service.audit.models import AuditEntry
 
 @dataclass(frozen=True)
 class Window:
-    """How far to look back, and in what steps."""
+    """How far to look back, and at which resolution."""
 
     label: str
     step: timedelta
@@ -28,9 +28,9 @@ WINDOWS = {
 
 
 def rate(entries: QuerySet[AuditEntry], window: Window, now: datetime) -> dict[str, list[int]]:
-    """How many of these events happened in each step.
+    """Count the events in each step.
 
-    :returns: ``times``, the starts of the steps in seconds since 1970, and ``counts``.
+    :returns: ``times``, the starts of the steps in Unix seconds, and ``counts``.
     """
     end = (
         int(now.timestamp()) // int(window.step.total_seconds()) * int(window.step.total_seconds())

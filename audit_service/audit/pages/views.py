@@ -1,4 +1,4 @@
-"""The pages that people look at: the explorer, an event, a subject, a transaction."""
+"""The pages for users: the explorer, an event, a subject, a transaction."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,18 +27,18 @@ View = Callable[..., HttpResponse]
 SHOWN = 50
 SHOWN_ALERTS = 3
 MOST_CHANGES = 500
-"""Of a timeline or a transaction; the API has the rest."""
+"""Shown of a timeline or a transaction; the API has the rest."""
 
 
 def readers_only(view: View) -> View:
-    """For people who are logged in and may view entries."""
+    """Restrict a view to users who may view entries."""
     allowed = permission_required("audit.view_auditentry", raise_exception=True)(view)
     return login_required(allowed)
 
 
 @readers_only
 def explorer(request: HttpRequest) -> HttpResponse:
-    """The newest events, and those that come."""
+    """Show the latest events. New ones appear without reloading."""
     filters = EntryFilters(request.GET)
     before = _number(request.GET.get("before"))
     entries = filters.entries()
@@ -62,7 +62,7 @@ def explorer(request: HttpRequest) -> HttpResponse:
 
 @readers_only
 def newer(request: HttpRequest) -> HttpResponse:
-    """What came since: rows to put on top, and who asks next."""
+    """Return the rows since the last poll, and the next poll."""
     filters = EntryFilters(request.GET)
     after = _number(request.GET.get("after")) or 0
     entries = list(filters.entries().filter(id__gt=after)[:SHOWN])
@@ -73,7 +73,7 @@ def newer(request: HttpRequest) -> HttpResponse:
 
 @readers_only
 def rates(request: HttpRequest) -> JsonResponse:
-    """The series of the chart."""
+    """Return the data of the chart."""
     window = WINDOWS.get(request.GET.get("window", ""), WINDOWS["hour"])
     found = rate(EntryFilters(request.GET).entries(), window, timezone.now())
     return JsonResponse({**found, "total": sum(found["counts"]), "label": window.label})
@@ -81,7 +81,7 @@ def rates(request: HttpRequest) -> JsonResponse:
 
 @readers_only
 def entry_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """One event: what it says, what it changed, where it lies, and its link in the chain."""
+    """Show one event: its attributes, what it changed, and its link in the chain."""
     entry = get_object_or_404(AuditEntry, pk=pk)
     change: Change | None = None
     if entry.sequence is not None:
@@ -99,18 +99,18 @@ def entry_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @readers_only
 def subject_page(request: HttpRequest, aggregate: str, subject: str) -> HttpResponse:
-    """The timeline of a subject, the newest change first."""
+    """Show the timeline of a subject, newest change first."""
     entries = entries_of(aggregate, subject)
     newest = list(entries.reverse()[: MOST_CHANGES + 1])
     if not newest:
-        raise Http404(f"Nothing is recorded of {aggregate} {subject}")
+        raise Http404(f"No entries for {aggregate} {subject}")
     oldest_first = newest[MOST_CHANGES - 1 :: -1] if len(newest) > MOST_CHANGES else newest[::-1]
     before = newest[MOST_CHANGES] if len(newest) > MOST_CHANGES else None
-    told = list(changes(oldest_first, before))
+    found = list(changes(oldest_first, before))
     context = {
         "aggregate": aggregate,
         "subject": subject,
-        "changes": told[::-1],
+        "changes": found[::-1],
         "is_cut": before is not None,
     }
     return render(request, "audit/subject.html", context)
@@ -118,11 +118,11 @@ def subject_page(request: HttpRequest, aggregate: str, subject: str) -> HttpResp
 
 @readers_only
 def transaction_page(request: HttpRequest, correlation_id: str) -> HttpResponse:
-    """All that one request did."""
+    """Show all changes made by one request."""
     entries = AuditEntry.objects.filter(correlation_id=correlation_id).order_by("id")
     found = list(entries[: MOST_CHANGES + 1])
     if not found:
-        raise Http404(f"Nothing is recorded of {correlation_id}")
+        raise Http404(f"No entries for {correlation_id}")
     context = {
         "correlation_id": correlation_id,
         "changes": list(transaction_of(found[:MOST_CHANGES])),
@@ -136,7 +136,7 @@ def _open_alerts() -> QuerySet[Alert]:
 
 
 def _number(text: str | None) -> int | None:
-    """A row's id from a query; None where it is none."""
+    """Parse a row id from the query string; None if it is not a number."""
     return int(text) if text and text.isdecimal() and len(text) < 19 else None
 
 
@@ -150,7 +150,7 @@ def _attributes(entry: AuditEntry) -> list[tuple[str, Any]]:
 
 
 def _proof(entry: AuditEntry) -> dict[str, Any]:
-    """Whether the link of an entry follows from the one before, as far as that is still there."""
+    """Check the link of an entry against the previous entry, if that still exists."""
     chain = AuditEntry.objects.filter(topic=entry.topic, partition=entry.partition)
     before = chain.filter(position=entry.position - 1).first()
     previous = bytes(before.link) if before else NOTHING

@@ -1,7 +1,7 @@
-"""Checkpoints: where the chains stood at a time, signed, so that nobody can rewrite them unseen.
+"""Checkpoints: signed heads of the chains, so that nobody can rewrite entries unnoticed.
 
 A checkpoint is a DSSE envelope (https://github.com/secure-systems-lab/dsse) of JSON, signed with
-Ed25519 (RFC 8032). It needs no database to be checked.
+Ed25519 (RFC 8032). Checking it requires no database.
 """
 
 from base64 import b64decode, b64encode
@@ -23,14 +23,14 @@ PAYLOAD_TYPE = "application/vnd.audit.checkpoint+json"
 
 
 class Signature(msgspec.Struct):
-    """A signature, and the short name of the key that made it."""
+    """A signature, and the id of the key that made it."""
 
     keyid: str
     sig: str
 
 
 class DsseEnvelope(msgspec.Struct, rename="camel"):
-    """What is stored and exported."""
+    """The envelope as it is stored and exported."""
 
     payload_type: str
     payload: str
@@ -38,9 +38,9 @@ class DsseEnvelope(msgspec.Struct, rename="camel"):
 
 
 class End(msgspec.Struct, frozen=True):
-    """Where one chain stood.
+    """The head of one chain.
 
-    :param link: of its last entry then, in hexadecimal.
+    :param link: of its last entry at that time, in hexadecimal.
     """
 
     topic: str
@@ -50,36 +50,36 @@ class End(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> Key:
-        """Whose chain it is."""
+        """The topic partition of the chain."""
         return self.topic, self.partition
 
 
 class Statement(msgspec.Struct):
-    """What a checkpoint says."""
+    """The payload of a checkpoint."""
 
     created_at: datetime
     chains: list[End]
 
 
 class BadCheckpoint(Exception):
-    """It is none, or nobody who is trusted has signed it. The text says which."""
+    """Not a checkpoint, or not signed by a trusted key. The message says which."""
 
 
 class NoKey(Exception):
-    """A key is missing or unusable. The text says which setting it is."""
+    """A key is missing or unusable. The message names the setting."""
 
 
 def sign(statement: Statement, key: Ed25519PrivateKey) -> bytes:
-    """The signed envelope of a statement."""
+    """Sign a statement, and return its envelope."""
     payload = msgspec.json.encode(statement)
     signature = Signature(_name(key.public_key()), _text(key.sign(_signed_bytes(payload))))
     return msgspec.json.encode(DsseEnvelope(PAYLOAD_TYPE, _text(payload), [signature]))
 
 
 def opened(envelope: bytes, trusted: Iterable[Ed25519PublicKey]) -> Statement:
-    """What a checkpoint says, once one of the trusted keys is found to have signed it.
+    """Return the statement of a checkpoint after verifying that a trusted key has signed it.
 
-    :raises BadCheckpoint: when none has, when it cannot be read, or when it contradicts itself.
+    :raises BadCheckpoint: if none has, or if the checkpoint is unreadable or inconsistent.
     """
     try:
         read = msgspec.json.decode(envelope, type=DsseEnvelope)
@@ -88,41 +88,41 @@ def opened(envelope: bytes, trusted: Iterable[Ed25519PublicKey]) -> Statement:
     except (msgspec.DecodeError, NotBase64) as error:
         raise BadCheckpoint(f"not a checkpoint: {error}") from error
     if read.payload_type != PAYLOAD_TYPE:
-        raise BadCheckpoint(f"not a checkpoint: it holds {read.payload_type}")
+        raise BadCheckpoint(f"not a checkpoint: its payload type is {read.payload_type}")
     if not any(_holds(key, signature, payload) for key in trusted for signature in signatures):
-        raise BadCheckpoint("none of the trusted keys has signed it")
+        raise BadCheckpoint("not signed by any of the trusted keys")
     try:
         statement = msgspec.json.decode(payload, type=Statement)
     except msgspec.DecodeError as error:
         raise BadCheckpoint(f"not a checkpoint: {error}") from error
     if len({end.key for end in statement.chains}) < len(statement.chains):
-        raise BadCheckpoint("not a checkpoint: it names a chain more than once")
+        raise BadCheckpoint("not a checkpoint: it lists a chain more than once")
     return statement
 
 
 def new_keys() -> tuple[str, str]:
-    """A new private key and its public key, as the settings want them."""
+    """Generate a private key and its public key, in the format of the settings."""
     key = Ed25519PrivateKey.generate()
     return _text(key.private_bytes_raw()), _text(key.public_key().public_bytes_raw())
 
 
 def trusted_keys() -> list[Ed25519PublicKey]:
-    """Those of ``AUDIT_PUBLIC_KEYS``, and our own.
+    """Return the keys of ``AUDIT_PUBLIC_KEYS`` and the public key of ``AUDIT_SIGNING_KEY``.
 
-    :raises NoKey: where there is none, or one that is unusable.
+    :raises NoKey: if there is none, or one is unusable.
     """
     keys = [public_key(text) for text in settings.AUDIT_PUBLIC_KEYS]
     if settings.AUDIT_SIGNING_KEY:
         keys.append(signing_key().public_key())
     if not keys:
-        raise NoKey("No key to check checkpoints with: set AUDIT_PUBLIC_KEYS")
+        raise NoKey("Set AUDIT_PUBLIC_KEYS: there is no key to check checkpoints with")
     return keys
 
 
 def public_key(text: str) -> Ed25519PublicKey:
-    """A public key as ``signing_key`` prints it.
+    """Parse a public key as ``signing_key`` prints it.
 
-    :raises NoKey: when it is none.
+    :raises NoKey: if it is not a public key.
     """
     try:
         return Ed25519PublicKey.from_public_bytes(b64decode(text, validate=True))
@@ -131,20 +131,20 @@ def public_key(text: str) -> Ed25519PublicKey:
 
 
 def signing_key() -> Ed25519PrivateKey:
-    """Our own key.
+    """Return the private key that signs checkpoints.
 
-    :raises NoKey: without a usable ``AUDIT_SIGNING_KEY``.
+    :raises NoKey: if ``AUDIT_SIGNING_KEY`` is not set or unusable.
     """
     if not settings.AUDIT_SIGNING_KEY:
-        raise NoKey("AUDIT_SIGNING_KEY is not set; `signing_key` makes one")
+        raise NoKey("AUDIT_SIGNING_KEY is not set; `signing_key` generates one")
     try:
         return Ed25519PrivateKey.from_private_bytes(
             b64decode(settings.AUDIT_SIGNING_KEY, validate=True)
         )
     except (NotBase64, ValueError):
-        # The text of the error could show the key.
+        # The original error could contain the key.
         raise NoKey(
-            "AUDIT_SIGNING_KEY is not 32 bytes in base64; `signing_key` makes one"
+            "AUDIT_SIGNING_KEY is not 32 bytes in base64; `signing_key` generates one"
         ) from None
 
 

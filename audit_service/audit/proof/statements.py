@@ -1,7 +1,7 @@
 """Everything that was ever signed about the chains, read together.
 
-No statement replaces another. Where two of them disagree, one was signed over a chain that had
-been rewritten, and which one it was is for people to find out.
+No statement replaces another. If two disagree, one of them was signed over a chain that had been
+rewritten. People have to find out which.
 """
 
 from collections.abc import Iterable
@@ -14,17 +14,17 @@ from audit_service.audit.proof.checkpoints import BadCheckpoint, opened
 from audit_service.audit.record.sealed import Key
 
 Links = dict[int, bytes]
-"""By position."""
+"""Links by position."""
 Signed = dict[Key, Links]
 Named = tuple[str, bytes]
-"""An envelope, and what people call it."""
+"""The name of an envelope for messages, and the envelope."""
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Two checkpoints that say different things about the same entry.
+    """Two checkpoints that disagree about the same entry.
 
-    :param names: of the one that said it first, and of the one that contradicts it.
+    :param names: of the checkpoint that is earlier, and of the one that contradicts it.
     """
 
     key: Key
@@ -41,15 +41,15 @@ class Disagreement:
 
 
 class Statements:
-    """What a number of checkpoints say.
+    """The combined statements of some checkpoints.
 
-    :ivar signed: the links that they vouch for. Where two disagree, it has the one that was given
-        first, so that a chain rewritten in between does not pass for whole.
+    :ivar signed: the signed links. If two disagree, it has the earlier one, so that a chain that
+        was rewritten in between does not pass verification.
     :ivar disagreements: every contradiction between two of them.
-    :ivar unreadable: for each that is no checkpoint, or that nobody trusted has signed, one line.
+    :ivar unreadable: one line for each that is not a checkpoint, or not signed by a trusted key.
 
-    :param envelopes: the checkpoints, in the order in which they were made.
-    :param trusted: the keys that may have signed them.
+    :param envelopes: the checkpoints, oldest first.
+    :param trusted: the keys whose signatures are accepted.
     """
 
     def __init__(self, envelopes: Iterable[Named], trusted: Iterable[Ed25519PublicKey]) -> None:
@@ -68,9 +68,9 @@ class Statements:
                 self._add(name, end.key, end.position, bytes.fromhex(end.link))
 
     def problems(self, key: Key | None = None) -> list[str]:
-        """Why they cannot all be believed, a line each.
+        """The reasons why not all of them can be trusted, one line each.
 
-        :param key: the only chain whose contradictions count; None for all.
+        :param key: limits the contradictions to one chain; None for all.
         """
         contradictions = [d for d in self.disagreements if key in (None, d.key)]
         return [*self.unreadable, *map(str, contradictions)]
@@ -82,7 +82,7 @@ class Statements:
 
 
 def stored(*, exported_only: bool = False) -> list[Named]:
-    """The checkpoints in the database, in the order in which they were made.
+    """The checkpoints in the database, oldest first.
 
     :param exported_only: leave out those that were never written to a file.
     """

@@ -1,4 +1,4 @@
-"""Verifying the chains: is what is kept what was recorded, and all of it?"""
+"""Verifies the chains: the entries are complete, and unchanged since they were recorded."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ from audit_service.audit.record.sealing import link
 
 REPORT_EVERY = 10_000
 AT_ONCE = 500
-"""Signed positions to look up in one query."""
+"""Number of signed positions per query."""
 
 
 class How(StrEnum):
@@ -27,15 +27,15 @@ class How(StrEnum):
     INSERTED = "inserted"
     MOVED = "moved"
     REWRITTEN = "rewritten since it was signed"
-    PRUNED = "pruned further than was signed"
+    PRUNED = "pruned beyond the last signed entry"
 
 
 @dataclass(frozen=True)
 class Break:
-    """The first place at which a chain does not hold.
+    """The first position at which a chain is broken.
 
-    :param position: where in the chain.
-    :param entry_id: of the entry that does not fit; None where there is none.
+    :param position: in the chain.
+    :param entry_id: of the entry that does not fit; None if it is missing.
     """
 
     how: How
@@ -49,13 +49,13 @@ class Break:
 
 @dataclass(slots=True)
 class Chain:
-    """One chain on the way through it.
+    """The state of one chain during verification.
 
-    :param position: of the last entry that holds.
+    :param position: of the last verified entry.
     :param link: of that entry.
-    :param end: the head, as it was before the entries were read; None where it has none.
-    :param signed: links that a checkpoint vouches for, by position.
-    :param stopped_at: the first entry that does not follow.
+    :param end: the head, as it was before the entries were read; None if there is none.
+    :param signed: links in checkpoints, by position.
+    :param stopped_at: the first entry that does not follow from the previous one.
     """
 
     key: Key
@@ -74,24 +74,24 @@ class Chain:
             self.promised.setdefault(self.end.position, bytes(self.end.link))
 
     def why_not(self, position: int) -> How:
-        """What it means that the link of a position is not the promised one."""
+        """How to report an entry whose link is not the promised one."""
         return How.REWRITTEN if position in self.signed else How.CHANGED
 
 
 class Verification:
-    """One walk along the chains, in the order in which their entries were recorded.
+    """One pass over the chains, in the order in which their entries were recorded.
 
-    Wherever it begins, each entry whose link was ever signed is compared with what was signed: on
-    the way, or, where the walk begins behind it, by the link that is stored with it. Of entries
-    that were pruned, only the last has its link left; what was signed of those before it can only
-    be compared with other statements, as :class:`Statements` does.
+    Wherever the pass starts, each entry with a signed link is compared with what was signed: during
+    the pass, or by its stored link if the pass starts after it. Of pruned entries, only the last
+    has a link left. What was signed of earlier ones can only be compared with other statements, as
+    :class:`Statements` does.
 
-    :param since: the time of recording of the first entry to look at; None for all. The link of
-        the entry before is believed then.
-    :param key: the only chain to look at; None for all.
-    :param signed: what checkpoints vouch for.
-    :param from_signed: begin each chain behind the last entry that was signed, with its signed
-        link; a chain of which nothing was signed is read as a whole. Not with ``since``.
+    :param since: start with the first entry recorded at or after this time, and trust the link of
+        the entry before it; None for all.
+    :param key: limits the pass to one chain; None for all.
+    :param signed: the links in checkpoints.
+    :param from_signed: start each chain after its last signed entry, with the signed link. A chain
+        of which nothing was signed is read as a whole. Cannot be combined with ``since``.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Verification:
         self._entries = self._to_read()
 
     def count(self) -> int:
-        """About how many entries there are to read."""
+        """The approximate number of entries to read."""
         if self._since is not None:
             return self._entries.count()
         chains = self._chains.values()
@@ -119,9 +119,9 @@ class Verification:
         return sum(max(0, number) for number in ahead)
 
     def run(self, report: Callable[[int], object]) -> list[Chain]:
-        """Read every entry, and say of each chain whether it holds.
+        """Read all entries, and return the chains with their results.
 
-        :param report: called now and then with the number of entries read since the last call.
+        :param report: called from time to time with the number of entries read since the last call.
         """
         unreported = 0
         chains = self._chains
@@ -131,7 +131,7 @@ class Verification:
                 report(unreported)
                 unreported = 0
             chain = chains.get(key)
-            if chain is None:  # begun while we read, or put there by somebody else
+            if chain is None:  # started during the pass, or inserted without a head
                 chain = chains[key] = Chain(key, 0, NOTHING, None)
             if chain.broken or chain.stopped_at:
                 continue
@@ -154,7 +154,7 @@ class Verification:
         return sorted(chains.values(), key=lambda chain: chain.key)
 
     def _beginning(self, head: ChainHead) -> Chain:
-        """A chain before its first entry that is to be read."""
+        """The state of a chain before the first entry to be read."""
         key = (head.topic, head.partition)
         chain = Chain(
             key, head.pruned_position, bytes(head.pruned_link), head, self._signed.get(key, {})
@@ -184,9 +184,9 @@ class Verification:
         return entries.filter(ahead)
 
     def _look_at_the_ends(self) -> None:
-        """Nothing may be missing at an end, and nothing may have been put there.
+        """Check that no entry is missing at the end of a chain, and none was appended by others.
 
-        Workers may have gone on meanwhile, so the heads are read once more.
+        Workers may have appended entries in the meantime, so the heads are read once more.
         """
         heads = of_chain(ChainHead.objects.all(), self._key)
         now = {(head.topic, head.partition): head.position for head in heads}
@@ -203,7 +203,7 @@ class Verification:
 
 
 def _broken_before(chain: Chain, head: ChainHead) -> Break | None:
-    """The first signed entry, of those that the walk will not read, that is not what was signed."""
+    """Find the first signed entry before the start of the pass that is not what was signed."""
     pruned = head.pruned_position
     if pruned > max(chain.signed, default=0):
         return Break(How.PRUNED, pruned, None)
@@ -224,7 +224,7 @@ def _broken_before(chain: Chain, head: ChainHead) -> Break | None:
 
 
 def _links(key: Key, positions: Sequence[int]) -> dict[int, list[tuple[int, bytes]]]:
-    """What is stored at these positions: each entry there, with its link."""
+    """The ids and links of the entries stored at each of these positions."""
     rows = of_chain(AuditEntry.objects.all(), key).filter(position__in=positions).order_by("id")
     found: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
     for position, entry_id, its_link in rows.values_list("position", "id", "link"):
@@ -233,7 +233,7 @@ def _links(key: Key, positions: Sequence[int]) -> dict[int, list[tuple[int, byte
 
 
 def _diagnosed(chain: Chain, entry: Sealed) -> Break:
-    """What is wrong with the first entry that does not follow."""
+    """Find out what is wrong with the first entry that does not follow."""
     expected = chain.position + 1
     rows = of_chain(AuditEntry.objects.all(), chain.key)
     if chain.end is None or entry.position <= chain.position:
@@ -254,16 +254,16 @@ def _diagnosed(chain: Chain, entry: Sealed) -> Break:
 
 
 def _successor(previous: bytes, rows: Iterable[Sealed]) -> Sealed | None:
-    """The entry that was recorded next, wherever it stands now."""
+    """Find the entry that was recorded next, wherever it is now."""
     found = None
-    for row in rows:  # to the end: what comes by COPY cannot be left in the middle
+    for row in rows:  # to the end: COPY cannot be abandoned half-way
         if found is None and link(previous, row.bytes) == row.link:
             found = row
     return found
 
 
 def _displaced(expected: int, here: list[Sealed], successor: Sealed) -> Break:
-    """The one that should be here is elsewhere: it was moved, or another was put before it."""
+    """The expected entry is elsewhere: it was moved, or another one was inserted before it."""
     others = [row for row in here if row.id != successor.id]
     if others and successor.position in (expected, expected + 1):
         other = others[0]
@@ -273,5 +273,5 @@ def _displaced(expected: int, here: list[Sealed], successor: Sealed) -> Break:
 
 
 def of_chain(rows: QuerySet, key: Key | None) -> QuerySet:  # type: ignore[type-arg]
-    """Those of one chain; all where none is named."""
+    """Limit rows to one chain; None for all."""
     return rows if key is None else rows.filter(topic=key[0], partition=key[1])

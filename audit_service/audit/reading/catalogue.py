@@ -1,4 +1,4 @@
-"""The whole catalogue: everything of a kind as it was at a time."""
+"""The state of all subjects of a kind at a point in time."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ CHUNK = 1000
 
 @dataclass(frozen=True)
 class SubjectState:
-    """What one subject was."""
+    """The state of one subject."""
 
     subject: str
     sequence: int
@@ -30,9 +30,9 @@ class SubjectState:
 
 
 def catalogue(aggregate: str, at: datetime) -> Iterator[SubjectState]:
-    """What there was at a time, in the order of the subjects, without what was deleted by then.
+    """Yield the subjects that existed at a point in time, ordered by subject.
 
-    :param aggregate: what kind of thing it is, such as ``product``: the type up to its first dot.
+    :param aggregate: the kind of subject, such as ``product``: the event type up to its first dot.
     """
     entries = AuditEntry.objects.filter(about(aggregate), sequence__isnull=False)
     newest_first = Window(
@@ -46,16 +46,16 @@ def catalogue(aggregate: str, at: datetime) -> Iterator[SubjectState]:
 
 
 def as_ndjson(states: Iterable[SubjectState]) -> Iterator[bytes]:
-    """A line of JSON each."""
+    """Encode each state as a line of JSON."""
     for state in states:
         yield msgspec.json.encode(state) + b"\n"
 
 
 def as_csv(states: Iterable[SubjectState]) -> Iterator[str]:
-    """A row each, with the columns of all of them in the order in which they are first met.
+    """Encode each state as a row. Columns are in order of their first appearance.
 
-    No column is known for sure before the last row. So the rows wait in a file: reading the record
-    twice could meet columns the second time that the header does not have.
+    The columns are only known after the last row, so the rows are spooled to a file. Reading the
+    record twice instead could find columns that are missing in the header.
     """
     columns: dict[str, None] = {}
     with TemporaryFile("w+", encoding="ascii") as waiting:

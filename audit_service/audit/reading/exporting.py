@@ -1,4 +1,4 @@
-"""Entries as files: lines of JSON, CSV, or Parquet, in constant memory."""
+"""Exports entries as NDJSON, CSV or Parquet, in constant memory."""
 
 import csv
 from base64 import b64encode
@@ -19,19 +19,19 @@ TEXTS = [name for name in SEALED if name != "value"]
 
 
 class MissingLibrary(Exception):
-    """A format needs a library that is not installed. The text says which."""
+    """A format requires a library that is not installed. The message names it."""
 
 
 def write_ndjson(entries: Iterable[AuditEntry], file: BinaryIO) -> None:
-    """A line of JSON each. As in CloudEvents, bytes that are no text are ``value_base64``."""
+    """Write each entry as a line of JSON. As in CloudEvents, binary data is in ``value_base64``."""
     for entry in entries:
         file.write(msgspec.json.encode(_readable(entry)) + b"\n")
 
 
 def write_csv(entries: Iterable[AuditEntry], file: BinaryIO) -> None:
-    """The columns of the lines of JSON, in cells that no spreadsheet runs as formulas.
+    """Write the same columns as NDJSON. No cell can run as a formula in a spreadsheet.
 
-    ``common.servicekit.spreadsheets.unmark`` gives back the text of a cell.
+    ``common.servicekit.spreadsheets.unmark`` restores the original text of a cell.
     """
     text = TextIOWrapper(file, encoding="utf-8", newline="")
     columns = ["position", "link", *TEXTS, "value", "value_base64"]
@@ -47,15 +47,15 @@ def write_csv(entries: Iterable[AuditEntry], file: BinaryIO) -> None:
 
 
 def write_parquet(entries: Iterable[AuditEntry], file: BinaryIO) -> None:
-    """Typed columns; value and link are bytes.
+    """Write typed columns. ``value`` and ``link`` are binary.
 
-    :raises MissingLibrary: without pyarrow.
+    :raises MissingLibrary: if pyarrow is not installed.
     """
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise MissingLibrary("Parquet needs pyarrow: pip install pyarrow") from error
+        raise MissingLibrary("Parquet requires pyarrow: pip install pyarrow") from error
     special = {
         "link": pyarrow.binary(32),
         "value": pyarrow.binary(),

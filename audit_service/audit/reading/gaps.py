@@ -1,4 +1,4 @@
-"""What the record lacks because Kafka deleted it before it could be recorded."""
+"""Messages missing from the record, because Kafka deleted them before they were recorded."""
 
 from collections.abc import Iterator
 
@@ -10,15 +10,15 @@ Partition = tuple[str, int]
 
 
 class Losses:
-    """The losses that the workers have noticed, read once for each partition."""
+    """Losses noticed by the workers, read once per partition."""
 
     def __init__(self) -> None:
         self._known: dict[Partition, list[LostMessages]] = {}
 
     def between(self, before: AuditEntry | None, entry: AuditEntry) -> bool:
-        """Whether messages were lost just before an entry.
+        """Whether messages were lost between two entries.
 
-        :param before: the entry before it of the same subject; None where there is none.
+        :param before: the previous entry of the same subject; None if there is none.
         """
         key = (entry.topic, entry.partition)
         if key not in self._known:
@@ -29,13 +29,13 @@ class Losses:
 
 
 def told(partition: Partition | None) -> Iterator[str]:
-    """A line for each loss.
+    """Describe each loss in one line.
 
-    :param partition: the only one to tell of; None for all.
+    :param partition: limits the losses to one topic partition; None for all.
     """
     rows = LostMessages.of(*partition) if partition else LostMessages.objects.order_by("pk")
     for row in rows:
         yield (
             f"{row.topic}/{row.partition}: {row.count:,} messages, offsets {row.first:,} to "
-            f"{row.last:,}, are not recorded: Kafka had deleted them before they were read."
+            f"{row.last:,}, were not recorded: Kafka deleted them before they were read."
         )

@@ -1,4 +1,4 @@
-"""What happened to one subject: its changes, one after another, and what it was at a time."""
+"""The history of a subject: its changes, and its state at a point in time."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from audit_service.audit.reading.gaps import Losses
 
 PREVIOUS = "previous"
 COUNTED = frozenset({"version", "updated_at"})
-"""Fields that change with every change, and say nothing by that."""
+"""Fields that differ in every event, and are not reported as changes."""
 
 
 LEAST = -(2**63)
-"""Of what a column of sequences holds."""
+"""The lowest value of a sequence column."""
 
 SubjectPlace = tuple[str, str, int]
 """Aggregate, subject and sequence."""
@@ -33,9 +33,9 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Gap:
-    """Sequences that the record lacks, from the first to the last.
+    """Consecutive sequences that are missing in the record.
 
-    :param is_lost: whether Kafka deleted messages there before they could be recorded.
+    :param is_lost: whether Kafka deleted messages there before they were recorded.
     """
 
     first: int
@@ -45,9 +45,9 @@ class Gap:
 
 @dataclass(frozen=True)
 class Change:
-    """One event in the life of a subject.
+    """One event in the history of a subject.
 
-    :param missing: what is not recorded just before it.
+    :param missing: the gap just before it, if any.
     """
 
     entry: AuditEntry
@@ -56,19 +56,19 @@ class Change:
 
 
 def entries_of(aggregate: str, subject: str) -> QuerySet[AuditEntry]:
-    """What is recorded of a subject, in the order in which it happened, replayed or not.
+    """The entries of a subject in the order of its sequences, including replayed ones.
 
-    :param aggregate: what kind of thing it is, such as ``product``: the type up to its first dot.
+    :param aggregate: the kind of subject, such as ``product``: the event type up to its first dot.
     """
     entries = AuditEntry.objects.filter(subject=subject, sequence__isnull=False)
     return entries.filter(about(aggregate)).order_by("sequence", "id")
 
 
 def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterator[Change]:
-    """What each of these entries changed.
+    """Yield what each of these entries changed.
 
     :param entries: of one subject, in the order of :func:`entries_of`.
-    :param before: the entry just before the first of them; None where that is the first of all.
+    :param before: the entry just before the first of them; None if there is none.
     """
     state = _left_by(before) or {}
     sequence = sequence_of(before) if before else 0
@@ -84,44 +84,44 @@ def changes(entries: Iterable[AuditEntry], before: AuditEntry | None) -> Iterato
 
 
 def sequence_of(entry: AuditEntry) -> int:
-    """The sequence of an entry that was selected by having one."""
+    """Return the sequence of an entry that is known to have one."""
     return cast(int, entry.sequence)
 
 
 def entry_before(entry: AuditEntry, entries: QuerySet[AuditEntry]) -> AuditEntry | None:
-    """The one just before an entry, of all those of its subject."""
+    """Return the previous entry of the same subject."""
     earlier = Q(sequence__lt=entry.sequence) | Q(sequence=entry.sequence, id__lt=entry.pk)
     return entries.filter(earlier).last()
 
 
 def last_entry(aggregate: str, subject: str, at: datetime) -> AuditEntry | None:
-    """The entry that says what a subject was at a time; None where nothing is known of it."""
+    """Return the entry with the state at a point in time; None if there is none."""
     entries = entries_of(aggregate, subject).filter(by(at))
     return entries.order_by("-sequence", "-id").first()
 
 
 def about(aggregate: str) -> Q:
-    """What is about things of a kind."""
+    """Select entries about subjects of a kind."""
     return Q(type=aggregate) | Q(type__startswith=f"{aggregate}.")
 
 
 def by(at: datetime) -> Q:
-    """What had happened by a time. An event that names no usable time happened when recorded."""
+    """Select events up to a point in time. Without a usable time, the time of recording counts."""
     return Q(time__lte=at) | Q(time=None, recorded_at__lte=at)
 
 
 def state_of(entry: AuditEntry) -> dict[str, Any]:
-    """The subject as it was after this entry; after its deletion, as it was last."""
+    """Return the state of the subject after this entry; after its deletion, the last state."""
     data = entry.data if isinstance(entry.data, dict) else {}
     return {name: value for name, value in data.items() if name != PREVIOUS}
 
 
 @dataclass(frozen=True)
 class Part(Change):
-    """A change as one part of a transaction.
+    """A change as part of a transaction.
 
-    :param before: what its subject was before; None where there was nothing.
-    :param after: what its subject was afterwards; None where it was deleted.
+    :param before: the state before it; None if the subject did not exist.
+    :param after: the state after it; None if the subject was deleted.
     """
 
     before: dict[str, Any] | None
@@ -129,36 +129,36 @@ class Part(Change):
 
 
 def transaction_of(entries: Sequence[AuditEntry]) -> Iterator[Part]:
-    """What the entries of one correlation id did, with what was before and afterwards."""
-    earlier = _predecessors(entry for entry in entries if not _tells_before(entry))
+    """Yield the changes of one correlation id, with the states before and after each."""
+    earlier = _predecessors(entry for entry in entries if not _has_previous(entry))
     for entry in entries:
         before = _state_before(entry, earlier.get(_place_before(entry)))
         yield Part(entry, _changed(entry, before or {}), None, before, _left_by(entry))
 
 
 def _state_before(entry: AuditEntry, predecessor: AuditEntry | None) -> dict[str, Any] | None:
-    """By what the entry itself tells; where it does not, by the entry before it."""
+    """Return the state before an entry, from the entry itself or else from its predecessor."""
     if is_deletion(entry):
         return state_of(entry)
-    if _tells_before(entry):
+    if _has_previous(entry):
         return {**state_of(entry), **entry.data[PREVIOUS]}
     return _left_by(predecessor)
 
 
 def _left_by(entry: AuditEntry | None) -> dict[str, Any] | None:
-    """The subject as an entry left it; None where nothing is left, or none is known of it.
+    """Return the state after an entry; None if there is none, or it is unknown.
 
-    What comes after a deletion is created anew, all of it.
+    An event after a deletion creates the subject anew, with all of its fields.
     """
     return None if entry is None or is_deletion(entry) else state_of(entry)
 
 
-def _tells_before(entry: AuditEntry) -> bool:
+def _has_previous(entry: AuditEntry) -> bool:
     return isinstance(entry.data, dict) and isinstance(entry.data.get(PREVIOUS), dict)
 
 
 def _predecessors(entries: Iterable[AuditEntry]) -> dict[SubjectPlace, AuditEntry]:
-    """The entries just before these, with one query."""
+    """Find the entries just before these, with one query."""
     places = {_place_before(entry) for entry in entries if (entry.sequence or 0) > LEAST}
     found = AuditEntry.objects.filter(
         subject__in={subject for _, subject, _ in places},
@@ -177,11 +177,11 @@ def is_deletion(entry: AuditEntry) -> bool:
 
 
 def _changed(entry: AuditEntry, before: dict[str, Any]) -> list[FieldChange]:
-    """What an entry says it changed; where it does not say it, what differs from before."""
+    """Return the changes that an entry reports, or else its differences from the state before."""
     state = state_of(entry)
-    told = entry.data.get(PREVIOUS) if isinstance(entry.data, dict) else None
-    if isinstance(told, dict):
-        return [FieldChange(name, old, state.get(name)) for name, old in told.items()]
+    previous = entry.data.get(PREVIOUS) if isinstance(entry.data, dict) else None
+    if isinstance(previous, dict):
+        return [FieldChange(name, old, state.get(name)) for name, old in previous.items()]
     return [
         FieldChange(name, before.get(name), value)
         for name, value in state.items()

@@ -1,4 +1,4 @@
-"""Adding to the chains: one for each topic partition, in the order of recording."""
+"""Appends to the chains. There is one chain per topic partition, in the order of recording."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ RECORDED_AT = SEALED.index("recorded_at")
 class Chains:
     """The chains of some topic partitions, locked until the transaction ends.
 
-    :param keys: whose they are.
+    :param keys: the topic partitions.
     """
 
     def __init__(self, keys: Iterable[Key]) -> None:
@@ -29,22 +29,22 @@ class Chains:
             self._heads = _locked(wanted)
 
     def note_replay(self, place: Place) -> None:
-        """Remember that a replay records this message, which a worker may still be behind."""
+        """Remember that a replay has recorded this message, which workers may still receive."""
         head = self._heads[place.topic, place.partition]
         head.replayed_to = max(head.replayed_to, place.offset)
 
     def may_have(self, place: Place) -> bool:
-        """Whether a replay may have recorded this message."""
+        """Whether a replay may have recorded this message already."""
         return self._heads[place.topic, place.partition].replayed_to >= place.offset
 
     def time_of_recording(self, now: datetime) -> datetime:
-        """A time at which entries can be added to all of these: time does not go back in a chain,
-        even where the clocks of two hosts differ.
+        """Return a time of recording for new entries. Time never goes back within a chain, even if
+        the clocks of two hosts differ.
         """
         return max([now, *(h.recorded_at for h in self._heads.values() if h.recorded_at)])
 
     def add(self, key: Key, row: Sequence[Any]) -> tuple[int, bytes]:
-        """Add an entry to the end of a chain.
+        """Append an entry to a chain.
 
         :param row: its values, in the order of ``SEALED``.
         :returns: its position and its link.
@@ -56,7 +56,7 @@ class Chains:
         return head.position, head.link
 
     def save(self) -> None:
-        """Store where the chains end now."""
+        """Store the new heads of the chains."""
         ChainHead.objects.bulk_create(
             self._heads.values(),
             update_conflicts=True,
@@ -66,7 +66,7 @@ class Chains:
 
 
 def _locked(keys: Sequence[Key]) -> dict[Key, ChainHead]:
-    """In the order of the keys, so that two workers never wait for each other."""
+    """Lock the heads in sorted order, so that two workers never deadlock."""
     which = Q(pk__in=[])
     for topic, partition in keys:
         which |= Q(topic=topic, partition=partition)

@@ -1,6 +1,6 @@
-"""Months: on PostgreSQL the entries of each month are a partition of their own.
+"""Monthly partitions: on PostgreSQL, the entries of each month are in a partition of their own.
 
-So a month can be forgotten at once, and without touching a row: rows refuse to be deleted.
+So a month can be deleted at once, without deleting rows, which a trigger rejects.
 """
 
 from datetime import UTC, datetime
@@ -11,15 +11,15 @@ from audit_service.audit.models import AuditEntry
 
 TABLE = AuditEntry._meta.db_table
 LOCK = 4_720_117_003
-"""Of PostgreSQL's advisory locks, the one of who makes partitions."""
+"""Key of the PostgreSQL advisory lock that serializes the creation of partitions."""
 
 _ready: set[tuple[str, str]] = set()
 
 
 def make_room(moment: datetime) -> None:
-    """See to it that an entry recorded at a moment has a partition. Databases without go on.
+    """Ensure that the partition for entries recorded at a moment exists. Only PostgreSQL has any.
 
-    It is attached, and not created in place, because that lets others read and write meanwhile.
+    It is created and then attached, because that does not block readers and writers.
     """
     if connection.vendor != "postgresql":
         return
@@ -43,7 +43,7 @@ def make_room(moment: datetime) -> None:
 def forget(start: datetime) -> None:
     """Delete the entries that were recorded in a month.
 
-    :param start: the first moment of the month, in UTC.
+    :param start: the start of the month, in UTC.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -54,15 +54,15 @@ def forget(start: datetime) -> None:
 
 
 def month_of(moment: datetime) -> datetime:
-    """The first moment of the month that a moment is in, in UTC."""
+    """Return the start of the month that contains a moment, in UTC."""
     return datetime(*moment.astimezone(UTC).timetuple()[:2], 1, tzinfo=UTC)
 
 
 def next_month(start: datetime) -> datetime:
-    """The first moment of the month after one."""
+    """Return the start of the following month."""
     return datetime(start.year + start.month // 12, start.month % 12 + 1, 1, tzinfo=UTC)
 
 
 def partition_of(start: datetime) -> str:
-    """The table of a month's entries."""
+    """Return the name of the table with the entries of a month."""
     return f"{TABLE}_{start:%Y_%m}"

@@ -1,4 +1,4 @@
-"""Reading entries as they were sealed, as fast as the database gives them."""
+"""Reads entries as they were sealed, as fast as the database delivers them."""
 
 from collections.abc import Iterator
 from itertools import starmap
@@ -14,7 +14,7 @@ from audit_service.audit.models import AuditEntry
 from audit_service.audit.record.sealing import SEALED, seal
 
 CHUNK = 2000
-# What COPY sends before the first row, then of each row, and behind the last.
+# The format of COPY: the bytes before the first row, of each row, and after the last one.
 HEADER_BYTES = 19
 START = Struct(">hiqi32siqi4s")
 END_BYTES = 2
@@ -25,11 +25,11 @@ TOPIC_FROM = 98
 Key = tuple[str, int]
 """Topic and partition."""
 SealedValues = tuple[int, Key, int, bytes, bytes]
-"""What :class:`Sealed` has; a tuple alone is made in half the time."""
+"""The fields of :class:`Sealed`. A plain tuple is created in half the time."""
 
 
 class Sealed(NamedTuple):
-    """An entry, as far as it is proven.
+    """The sealed part of an entry.
 
     :param key: topic and partition.
     :param bytes: its sealed bytes.
@@ -43,16 +43,16 @@ class Sealed(NamedTuple):
 
 
 def sealed(entries: QuerySet[AuditEntry]) -> Iterator[Sealed]:
-    """As :func:`sealed_rows`, with names."""
+    """Like :func:`sealed_rows`, with named fields."""
     return starmap(Sealed, sealed_rows(entries))
 
 
 def sealed_rows(entries: QuerySet[AuditEntry]) -> Iterator[SealedValues]:
-    """Entries in the order of their ids, in constant memory.
+    """Read entries ordered by id, in constant memory.
 
-    On PostgreSQL they come by COPY: until the last one, the connection takes no other query.
+    On PostgreSQL, they are read by COPY: the connection accepts no other query until the last one.
 
-    :param entries: which.
+    :param entries: the entries to read.
     """
     in_order = entries.order_by("id")
     first = ("id", "link", "position")
@@ -82,7 +82,7 @@ def _copied(rows: Any) -> Iterator[SealedValues]:
 
 
 def _rows_of_copy(query: str, parameters: Any) -> Iterator[bytes]:
-    """The rows that COPY sends, from libpq itself: psycopg's own loop costs more than hashing."""
+    """Read rows of COPY from libpq directly: psycopg's own loop takes longer than the hashing."""
     connection.ensure_connection()
     libpq = connection.connection.pgconn
     statement = ClientCursor(connection.connection).mogrify(query, parameters)

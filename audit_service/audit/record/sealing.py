@@ -1,10 +1,10 @@
-"""Sealing: the link of an entry proves what is kept of it, and everything before it in its chain.
+"""Sealing: the link of an entry proves its stored fields, and all earlier entries of its chain.
 
 A link is ``SHA-256(previous link + sealed bytes)``. The sealed bytes are the fields of ``SEALED``
-in that order, each as a length (four bytes, big-endian, -1 for null) and so many bytes: integers
-big-endian, times as microseconds since 2000-01-01 UTC, text in UTF-8. That is a row of
-PostgreSQL's ``COPY ... (FORMAT BINARY)`` without its field count, so that it can be verified as
-fast as it can be read: https://www.postgresql.org/docs/current/sql-copy.html
+in that order, each preceded by its length (four bytes, big-endian, -1 for null): integers
+big-endian, times as microseconds since 2000-01-01 UTC, text in UTF-8. This is a row of
+PostgreSQL's ``COPY ... (FORMAT BINARY)`` without its field count, so that entries are verified as
+fast as they are read: https://www.postgresql.org/docs/current/sql-copy.html
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ INT8 = Struct(">iq")
 
 
 def seal(row: Sequence[Any]) -> bytes:
-    """The sealed bytes of an entry.
+    """Return the sealed bytes of an entry.
 
     :param row: its values, in the order of ``SEALED``.
     """
@@ -60,16 +60,16 @@ def seal(row: Sequence[Any]) -> bytes:
 
 
 def link(previous: bytes, sealed: bytes) -> bytes:
-    """The link of an entry, 32 bytes.
+    """Return the link of an entry, 32 bytes.
 
-    :param previous: the link of the entry before it in its chain.
+    :param previous: the link of the previous entry in its chain.
     :param sealed: its sealed bytes.
     """
     return sha256(previous + sealed).digest()
 
 
 def microseconds(moment: datetime) -> int:
-    """Since ``EPOCH``."""
+    """Microseconds since ``EPOCH``."""
     return (moment - EPOCH) // MICROSECOND
 
 

@@ -1,7 +1,7 @@
-"""Security: what the rules find in events, raised as alerts.
+"""Rules that raise alerts about suspicious events.
 
-It can be asked about an event at any time after that was recorded, once and in a transaction of its
-own: what it needs to know is in the record and in its own tables, nothing is kept in memory.
+Events can be checked at any time after they were recorded, once, and in a transaction of their own:
+everything that the rules need is in the record and in their own tables, nothing in memory.
 """
 
 from audit_service.audit.security.watching import raise_alerts

@@ -1,4 +1,4 @@
-"""Who has been seen, and taking turns where two workers look at the same actor."""
+"""Known actors, and how workers that check the same actor take turns."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ Identity = tuple[str, str]
 
 
 def name_of(event: Event[Any]) -> str:
-    """Its actor as the record keeps it; empty where it names none."""
+    """The actor of an event as the record stores it; empty if it has none."""
     return event.actor[:255]
 
 
@@ -22,18 +22,18 @@ def identity(event: Event[Any]) -> Identity:
 
 
 def meet(events: Sequence[Event[Any]]) -> set[Identity]:
-    """Remember who acts.
+    """Remember the actors of these events.
 
-    Where two workers meet somebody at once, the first to write the name decides which event was
-    the first; the other one waits for its commit, and then reads so.
+    If two workers meet a new actor at once, the first to write the name determines which event was
+    the first. The other one waits for its commit, and then reads that.
 
-    :returns: which of the events are the first of their actor that were ever seen.
+    :returns: the events that are the first of their actor ever.
     """
     first: dict[str, Event[Any]] = {}
     for event in events:
         first.setdefault(name_of(event), event)
     known = KnownActor.objects.filter(name__in=first).values_list("name", flat=True)
-    # In order: two workers that meet the same strangers must not deadlock.
+    # In order: two workers that meet the same new actors must not deadlock.
     strangers = sorted(first.keys() - set(known))
     if not strangers:
         return set()
@@ -53,12 +53,12 @@ def meet(events: Sequence[Event[Any]]) -> set[Identity]:
 
 
 def take_turns(names: Iterable[str]) -> None:
-    """Wait for every worker that counts what one of these actors did, until it has committed.
+    """Wait until every worker that counts the activity of one of these actors has committed.
 
-    From then until this transaction ends, what is read of them is all there is. They must have
-    been met. SQLite has one writer at a time, and needs no lock.
+    After that, and until this transaction ends, this worker sees all of their activity. The actors
+    must be known. SQLite has a single writer, and needs no lock.
 
-    :param names: of actors; the empty one stands for those who are not named.
+    :param names: of the actors; the empty name stands for events without an actor.
     """
     if wanted := list(names):
         # In order: two workers that wait for the same actors must not deadlock.

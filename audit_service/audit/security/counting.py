@@ -1,7 +1,7 @@
-"""Rules that count: what an actor did within some minutes, and when that was last told.
+"""Rules that count the activity of an actor within a time window, and report it once in it.
 
-Whoever counts has taken turns with other workers before, so that nothing is recorded meanwhile that
-neither of them counts.
+Before counting, workers take turns for each actor, so that no entry is recorded in the meantime
+that neither of them counts.
 """
 
 from bisect import bisect_right
@@ -29,7 +29,7 @@ class Deletion(NamedTuple):
 
 
 def outside_hours(rule: Rule, actor: str, suspicions: Sequence[Suspicion]) -> Iterator[Alert]:
-    """The alerts about what one actor did outside hours: one in each window."""
+    """The alerts about one actor's activity outside working hours: one per window."""
     for near in _near_each_other(rule, suspicions):
         first, last = near[0].sighting.at, near[-1].sighting.at
         quiet = _QuietTime(rule, actor, first, last)
@@ -39,10 +39,10 @@ def outside_hours(rule: Rule, actor: str, suspicions: Sequence[Suspicion]) -> It
 
 
 def deletions(rule: Rule, actor: str, suspicions: Sequence[Suspicion]) -> Iterator[Alert]:
-    """The alerts about windows in which one actor deleted too much: one in each window.
+    """The alerts about windows in which one actor deleted too much: one per window.
 
-    A window counts if one of the events is in it, wherever: events do not come in the order in
-    which they happened, so the one that makes it too much need not be the last.
+    All windows that contain a new event are checked: events do not arrive in the order in which
+    they happened, so the deletion that exceeds the threshold need not be the last.
     """
     for near in _near_each_other(rule, suspicions):
         yield from _deletions_near(rule, actor, [suspicion.sighting.at for suspicion in near])
@@ -55,13 +55,16 @@ def _deletions_near(rule: Rule, actor: str, new: Sequence[datetime]) -> Iterator
     loud = [end for end in ends if not quiet.covers(end.at)]
     if not loud:
         return
-    threshold = cast(Decimal, rule.threshold)  # a rule without one has judged nothing
+    threshold = cast(Decimal, rule.threshold)  # a rule without one has no suspicions
     times = [one.at for one in _recorded(rule, actor, loud[0].at - window, loud[-1].at)]
     for end in loud:
         count = _within(times, end.at, window)
         is_news = _within(new, end.at, window) > 0
         if is_news and count >= threshold and quiet.is_over(end.at):
-            text = f"{actor or 'Somebody'} deleted {count} within {rule.window_minutes} minutes"
+            text = (
+                f"{actor or 'An unknown actor'} deleted {count} items "
+                f"within {rule.window_minutes} minutes"
+            )
             yield Alert(
                 rule=rule,
                 text=text[:500],
@@ -81,27 +84,27 @@ COUNTERS: dict[str, Callable[[Rule, str, Sequence[Suspicion]], Iterator[Alert]]]
 
 
 class _QuietTime:
-    """The time around an alert in which a rule does not tell of the same actor again."""
+    """The time around an alert in which a rule does not report the same actor again."""
 
     def __init__(self, rule: Rule, actor: str, first: datetime, last: datetime) -> None:
         self._window = _window(rule)
-        told = Alert.objects.filter(rule=rule, actor=actor, unjudged=0)
-        near = told.filter(at__gt=first - self._window, at__lt=last + self._window)
-        self._told = list(near.values_list("at", flat=True))
+        alerts = Alert.objects.filter(rule=rule, actor=actor, unjudged=0)
+        near = alerts.filter(at__gt=first - self._window, at__lt=last + self._window)
+        self._alerted = list(near.values_list("at", flat=True))
 
     def covers(self, at: datetime) -> bool:
-        return any(abs(at - told) < self._window for told in self._told)
+        return any(abs(at - other) < self._window for other in self._alerted)
 
     def is_over(self, at: datetime) -> bool:
-        """Whether an alert may be raised at a time; then the quiet begins anew."""
+        """Whether an alert may be raised at a time. If so, its quiet time starts."""
         if self.covers(at):
             return False
-        self._told.append(at)
+        self._alerted.append(at)
         return True
 
 
 def _recorded(rule: Rule, actor: str, after: datetime, until: datetime) -> list[Deletion]:
-    """The deletions that a rule counts, in the order of their times."""
+    """The deletions that a rule counts, ordered by time."""
     by_time = Q(time__gt=after, time__lte=until)
     by_recording = Q(time__isnull=True, recorded_at__gt=after, recorded_at__lte=until)
     rows = (
@@ -114,9 +117,9 @@ def _recorded(rule: Rule, actor: str, after: datetime, until: datetime) -> list[
 
 
 def _near_each_other(rule: Rule, suspicions: Sequence[Suspicion]) -> Iterator[list[Suspicion]]:
-    """By their times, apart where no window can reach from one to the next.
+    """Group suspicions by time, apart where no window spans from one to the next.
 
-    One event with a strange time must not make us read years of the record.
+    Otherwise, one event with an odd time would make the rule read years of the record.
     """
     near: list[Suspicion] = []
     for suspicion in sorted(suspicions, key=lambda s: s.sighting.at):
@@ -133,5 +136,5 @@ def _window(rule: Rule) -> timedelta:
 
 
 def _within(times: Sequence[datetime], end: datetime, window: timedelta) -> int:
-    """How many of these, which are in order, are in a window that ends then."""
+    """Count the sorted times that are in a window with this end."""
     return bisect_right(times, end) - bisect_right(times, end - window)

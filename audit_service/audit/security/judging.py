@@ -1,4 +1,4 @@
-"""What a rule makes of one event, by that event alone."""
+"""How rules judge a single event."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,38 +19,38 @@ DELETED = ".deleted"
 
 
 class Unjudgeable(Exception):
-    """A rule cannot say whether an event is suspicious. The text says why."""
+    """A rule cannot decide whether an event is suspicious. The message says why."""
 
 
 def concerns(rule: Rule, event_type: str) -> bool:
-    """Whether a rule looks at events of this type."""
+    """Whether a rule applies to events of this type."""
     patterns = rule.types.split()
     return not patterns or any(fnmatchcase(event_type, pattern) for pattern in patterns)
 
 
 def judge(rule: Rule, sighting: Sighting) -> str | None:
-    """What is suspicious about an event, in words; None when nothing is.
+    """Describe what is suspicious about an event; None if nothing is.
 
-    Where a rule counts, this says only whether the event is one to count.
+    For a rule that counts, this only says whether the event is to be counted.
 
-    :raises Unjudgeable: when the rule cannot say it. Any other error means the same.
+    :raises Unjudgeable: if the rule cannot decide. Any other error means the same.
     """
     if rule.kind not in JUDGES:
-        raise Unjudgeable(f"there is no kind of rule named {rule.kind}")
+        raise Unjudgeable(f"unknown kind of rule: {rule.kind}")
     return JUDGES[rule.kind](rule, sighting)
 
 
 def _new_actor(rule: Rule, sighting: Sighting) -> str | None:
     if not sighting.is_first:
         return None
-    return f"{sighting.actor} was never seen before, and made {sighting.event.type}"
+    return f"{sighting.actor} was never seen before ({sighting.event.type})"
 
 
 def _deletion(rule: Rule, sighting: Sighting) -> str | None:
     if not sighting.event.type.endswith(DELETED):
         return None
     _require(rule, sighting)
-    return f"{sighting.actor or 'Somebody'} deleted {sighting.event.subject}"
+    return f"{sighting.actor or 'An unknown actor'} deleted {sighting.event.subject}"
 
 
 def _outside_hours(rule: Rule, sighting: Sighting) -> str | None:
@@ -58,12 +58,12 @@ def _outside_hours(rule: Rule, sighting: Sighting) -> str | None:
     local = sighting.at.astimezone(rule.zone)
     if not is_outside_hours(rule, local):
         return None
-    who = sighting.actor or "Somebody"
-    return f"{who} made {sighting.event.type} at {local:%H:%M on a %A}"
+    who = sighting.actor or "An unknown actor"
+    return f"{who} caused {sighting.event.type} at {local:%H:%M on a %A}"
 
 
 def is_outside_hours(rule: Rule, local: datetime) -> bool:
-    """Whether a time is outside a rule's hours, which may go over midnight.
+    """Whether a time is outside the working hours, which may span midnight.
 
     :param local: in the rule's time zone.
     """
@@ -84,7 +84,7 @@ def _change(rule: Rule, sighting: Sighting) -> str | None:
     new = _number(values[1], f"the new {rule.field}")
     if old == new:
         return None
-    threshold = cast(Decimal, rule.threshold)  # or _require() has refused the rule
+    threshold = cast(Decimal, rule.threshold)  # ensured by _require()
     if old and abs(new - old) * 100 <= abs(old) * threshold:
         return None
     change = f" by {(new - old) * 100 / abs(old):+.0f} %" if old else ""
@@ -100,19 +100,19 @@ JUDGES: dict[str, Callable[[Rule, Sighting], str | None]] = {
 
 
 def _require(rule: Rule, sighting: Sighting | None = None) -> None:
-    """Whatever the rule needs must be there: its own numbers, and a time to reckon with."""
+    """Ensure that the rule has the fields that it needs, and the event a usable time."""
     missing = [name for name in rule.NEEDS[rule.kind] if getattr(rule, name) in (None, "")]
     if missing:
         raise Unjudgeable(f"the rule has no {' and no '.join(missing)}")
     if sighting and sighting.is_at_the_edge:
-        raise Unjudgeable(f"its time, {sighting.event.time}, is at the edge of the calendar")
+        raise Unjudgeable(f"its time, {sighting.event.time}, is outside the supported range")
 
 
 def _old_and_new(event: Event[Any], field: str) -> tuple[Any, Any] | None:
-    """A field before and after a change; None where the event tells of no change of it.
+    """Return a field before and after a change; None if the event reports no change of it.
 
-    An event whose type ends in ``updated``, and one that has ``previous`` anywhere, tells of a
-    change: what cannot be read of it may be what the rule is there for.
+    An event reports a change if its type ends in ``updated`` or ``previous`` occurs anywhere in it.
+    If such an event is unreadable, it may be just what the rule should find.
     """
     is_update = event.type.endswith(UPDATED)
     data = _data(event, must_be_readable=is_update or PREVIOUS.encode() in event.value)
@@ -120,21 +120,21 @@ def _old_and_new(event: Event[Any], field: str) -> tuple[Any, Any] | None:
         return None
     if PREVIOUS not in data:
         if is_update and field in data:
-            raise Unjudgeable(f"it does not say what {field} was before")
+            raise Unjudgeable(f"it has no previous value of {field}")
         return None
     previous = data[PREVIOUS]
     if not isinstance(previous, dict):
-        raise Unjudgeable(f"its {PREVIOUS!r} is no object")
+        raise Unjudgeable(f"its {PREVIOUS!r} is not an object")
     if field not in previous:
         return None
     if field not in data:
-        raise Unjudgeable(f"it says what {field} was, and not what it is")
+        raise Unjudgeable(f"it has a previous value of {field}, but no current one")
     return previous[field], data[field]
 
 
 def _data(event: Event[Any], *, must_be_readable: bool) -> dict[str, Any] | None:
     try:
-        # As JSON has it, whatever class a handler beside this one reads it as.
+        # As plain JSON, whatever class other handlers decode it to.
         data = replace(event, contract=None).data
     except Exception as error:
         if not must_be_readable:
@@ -143,19 +143,19 @@ def _data(event: Event[Any], *, must_be_readable: bool) -> dict[str, Any] | None
     if isinstance(data, dict):
         return data
     if must_be_readable:
-        raise Unjudgeable("its data is no object")
+        raise Unjudgeable("its data is not an object")
     return None
 
 
 def _number(value: Any, what: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise Unjudgeable(f"{what} is no number")
+        raise Unjudgeable(f"{what} is not a number")
     try:
         number = Decimal(str(value))
     except InvalidOperation:
-        raise Unjudgeable(f"{what} is no number") from None
+        raise Unjudgeable(f"{what} is not a number") from None
     if not number.is_finite():
-        raise Unjudgeable(f"{what} is no finite number")
+        raise Unjudgeable(f"{what} is not a finite number")
     if number and abs(number.adjusted()) > MOST_DIGITS:
         raise Unjudgeable(f"{what} has more than {MOST_DIGITS} digits")
     return number

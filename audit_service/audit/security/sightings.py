@@ -1,4 +1,4 @@
-"""Events as the rules look at them: with a time that can be reckoned with, and who made them."""
+"""Events as the rules see them: with a usable time, and whether their actor is new."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from eventbus.events import Event
 
 EARLIEST = datetime(1, 2, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 1, tzinfo=UTC)
-"""Between these, any time zone and twice the longest window of a rule can be added."""
+"""Within this range, any time zone and twice the longest window of a rule can be added."""
 
 
 class Sighting(NamedTuple):
     """One event.
 
-    :param at: when it happened; where it does not say so, when it was recorded.
-    :param is_at_the_edge: whether it says a time that cannot be reckoned with. ``at`` is then
-        when it was recorded.
-    :param is_first: whether it is the first event of its actor that was ever seen.
+    :param at: when it happened; if it has no usable time, when it was recorded.
+    :param is_at_the_edge: whether its time is outside the usable range. ``at`` is then the time of
+        recording.
+    :param is_first: whether it is the first event of its actor ever.
     """
 
     event: Event[Any]
@@ -37,13 +37,13 @@ class Sighting(NamedTuple):
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What a rule makes of an event, in words."""
+    """What a rule finds suspicious about an event, in words."""
 
     sighting: Sighting
     text: str
 
     def alert(self, rule: Rule) -> Alert:
-        """The alert about it, not saved yet."""
+        """Build the alert, without saving it."""
         event = self.sighting.event
         return Alert(
             rule=rule,
@@ -58,7 +58,7 @@ class Suspicion:
 
 
 def look_at(events: Sequence[Event[Any]]) -> list[Sighting]:
-    """These events, in their order. Who acts in them is known from now on."""
+    """Prepare these events for the rules, in order. Their actors are known from now on."""
     firsts = meet(events)
     usable = [_usable(event.time) for event in events]
     without = [event for event, at in zip(events, usable, strict=True) if at is None]

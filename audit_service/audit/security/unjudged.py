@@ -1,7 +1,7 @@
-"""Alerts about what could not be judged: a rule that is blind says so.
+"""Alerts about events that a rule could not judge, so that no rule fails silently.
 
-However many such events come, an hour has one alert for each rule, actor and type, and at most
-``MOST`` of a rule besides one for all others. The alert has the first event and counts the others.
+However many such events arrive, each rule raises one alert per hour, actor and event type, and at
+most ``MOST`` besides one for all others. An alert shows the first event and counts the rest.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from audit_service.audit.security.sightings import Sighting, Suspicion
 HOUR = timedelta(hours=1)
 MOST = 50
 OTHERS = ("", "")
-"""Where the events of further actors and types are counted. No event has an empty type."""
+"""The key for events of further actors and types. No event has an empty type."""
 
 log = structlog.get_logger(__name__)
 
@@ -49,15 +49,17 @@ class Unjudged:
 
 
 def tell(unjudged: Mapping[Rule, Sequence[Unjudged]]) -> None:
-    """Raise alerts about these events, or count them in those of the last hour that are open.
+    """Raise alerts about these events, or count them in open alerts of the last hour.
 
     :param unjudged: by the rule that could not judge them.
     """
-    # In order, and locked: two workers that count in the same alert must not lose a number.
+    # Locked in order: two workers that count in the same alert must not lose updates.
     rules = Rule.objects.filter(pk__in=[rule.pk for rule in unjudged]).order_by("pk")
     list(rules.select_for_update(no_key=True).values_list("pk"))
     for rule, events in unjudged.items():
-        log.warning("could not judge", rule=rule.name, events=len(events), why=events[0].reason)
+        log.warning(
+            "events could not be judged", rule=rule.name, events=len(events), why=events[0].reason
+        )
         _tell(rule, events)
 
 

@@ -1,4 +1,4 @@
-"""From events to alerts: judge each, take turns, count, and tell what could not be judged."""
+"""From events to alerts: judge each event, take turns, count, report what could not be judged."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from eventbus.events import Event
 
 @dataclass
 class Verdict:
-    """What one rule makes of a number of events."""
+    """The findings of one rule in a batch of events."""
 
     rule: Rule
     suspicions: list[Suspicion] = field(default_factory=list)
@@ -32,14 +32,14 @@ class Verdict:
 
 
 def raise_alerts(events: Sequence[Event[Any]]) -> None:
-    """Raise what the active rules find in events that are recorded.
+    """Raise the alerts that the active rules find in recorded events.
 
-    Each event is judged for itself: whatever is in one, the others are judged all the same, and
-    what a rule cannot judge is an alert too. It asks the database a number of times that grows
-    with rules and actors, not with events.
+    Each event is judged on its own: whatever it contains, the others are judged as well, and an
+    event that a rule cannot judge raises an alert too. The number of queries depends on the number
+    of rules and actors, not of events.
 
-    Two workers may do this at once. Where rules count, they take turns for each actor, from here
-    until they commit: the later one then sees what the earlier one recorded and told.
+    Two workers may do this at once. For rules that count, they take turns for each actor, from here
+    until they commit. So the later one sees what the earlier one has recorded and reported.
 
     :param events: recorded in this transaction or before, not replayed, each once.
     """
@@ -61,7 +61,7 @@ def _verdict(rule: Rule, seen: Sequence[Sighting]) -> Verdict:
             continue
         try:
             text = judge(rule, sighting)
-        except Exception as error:  # of this event; the others are judged all the same
+        except Exception as error:  # concerns this event only
             verdict.unjudged.append(Unjudged.of(sighting, error))
         else:
             if text is not None:
@@ -79,5 +79,5 @@ def _alerts(verdict: Verdict) -> Iterator[Alert]:
             yield from list(counter(verdict.rule, actor, suspicions))
         except DatabaseError:
             raise
-        except Exception as error:  # of this actor; the others are counted all the same
+        except Exception as error:  # concerns this actor only
             verdict.unjudged += [Unjudged.of(one.sighting, error) for one in suspicions]

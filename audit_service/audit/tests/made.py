@@ -1,4 +1,4 @@
-"""Events made by hand, past Kafka and the inbox: also such as no boundary would let in."""
+"""Events that bypass Kafka and the inbox, including ones that the inbox would reject."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,10 +18,10 @@ _numbers = count(1)
 def made(
     verb: str = "updated", minutes: float = 0, partition: int = 0, **attributes: Any
 ) -> Event[Any]:
-    """An event of a product by eve, so many minutes after noon on a Monday.
+    """Build an event of a product by eve, some minutes after noon on a Monday.
 
-    :param attributes: of the envelope, such as ``data``, as anything that JSON can say, or ``raw``
-        for its bytes.
+    :param attributes: of the envelope, such as ``data`` (anything that JSON supports), or ``raw``
+        for the bytes of the data.
     """
     number = next(_numbers)
     raw = attributes.pop("raw", None)
@@ -45,14 +45,14 @@ def made(
 
 
 def take(*events: Event[Any]) -> None:
-    """What a worker does with a batch."""
+    """Handle a batch as a worker does."""
     with transaction.atomic():
-        record(events)
-        watch(events)
+        record(list(events))
+        watch(list(events))
 
 
 def price(old: Any, new: Any) -> dict[str, Any]:
-    """The data of a change of a price."""
+    """The data of a price change."""
     return {"price": new, "previous": {"price": old}}
 
 

@@ -1,4 +1,4 @@
-"""What somebody could do to the record who has the database in his hands."""
+"""Ways in which the owner of the database could tamper with the record."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from audit_service.audit.record.sealing import SEALED, link, seal
 
 @contextmanager
 def guard_off() -> Iterator[None]:
-    """PostgreSQL's trigger switched off, as its owner can."""
+    """Disable PostgreSQL's trigger, as the owner of the table can."""
     if connection.vendor != "postgresql":
         yield
         return
@@ -36,13 +36,13 @@ def remove(entry: AuditEntry) -> None:
 
 
 def shift(partition: int, after: int, by: int) -> None:
-    """Renumber what stands behind a position."""
+    """Renumber the entries after a position."""
     for entry in AuditEntry.objects.filter(partition=partition, position__gt=after):
         change(entry, position=entry.position + by)
 
 
 def insert_copy(entry: AuditEntry, position: int, **fields: object) -> AuditEntry:
-    """Put another entry at a position."""
+    """Insert another entry at a position."""
     entry.pk = None
     entry._state.adding = True
     entry.position = position
@@ -59,7 +59,7 @@ def swap_positions(one: AuditEntry, other: AuditEntry) -> None:
 
 
 def relink(partition: int) -> None:
-    """Link a whole chain anew, its head too, as it would be had it always been so."""
+    """Recompute all links of a chain and its head."""
     previous = NOTHING
     for entry in AuditEntry.objects.filter(partition=partition).order_by("position"):
         row = [getattr(entry, name) for name in SEALED[:-1]]

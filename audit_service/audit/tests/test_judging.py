@@ -1,19 +1,23 @@
-"""Nothing in an event keeps a rule from telling of another, and a rule that is blind says so."""
+"""No event keeps a rule from reporting another, and a rule that cannot judge says so."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from random import Random
+from typing import Any
 
 import pytest
 from django.utils import timezone as clock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
 
 from audit_service.audit.handlers import record, watch
 from audit_service.audit.models import Alert, AuditEntry, Rule
 from audit_service.audit.security.unjudged import MOST
 from audit_service.audit.tests.made import deletions, made, price, take
 from audit_service.audit.tests.test_keeping import undone
-from eventbus.events import Contract
+from eventbus.events import Contract, Event
 
 pytestmark = pytest.mark.django_db
 
@@ -22,46 +26,51 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-1)))
 
 
 @pytest.fixture
-def only():
-    def only(kind, **values):
+def only() -> Callable[..., None]:
+    def only(kind: str, **values: object) -> None:
         Rule.objects.exclude(kind=kind).update(is_active=False)
         Rule.objects.filter(kind=kind).update(is_active=True, **values)
 
     return only
 
 
-def found():
+def found() -> list[tuple[str, str]]:
     return [(alert.event_id, alert.text) for alert in Alert.objects.filter(unjudged=0)]
 
 
-def unjudged():
+def unjudged() -> list[Alert]:
     return list(Alert.objects.filter(unjudged__gt=0).order_by("id"))
 
 
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        ({"raw": None}, "its data is no object"),
+        ({"raw": None}, "its data is not an object"),
         ({"raw": b'{"price": "1.00", "previous"'}, "its data cannot be read"),
-        ({"data": "previous"}, "its data is no object"),
-        ({"data": {"price": "90.00"}}, "it does not say what price was before"),
-        ({"data": {"price": "90.00", "previous": ["price"]}}, "its 'previous' is no object"),
-        ({"data": {"previous": {"price": "1.00"}}}, "it says what price was, and not what it is"),
-        ({"data": price("ten", "1.00")}, "the old price is no number"),
-        ({"data": price(None, "1.00")}, "the old price is no number"),
-        ({"data": price(True, "1.00")}, "the old price is no number"),
-        ({"data": price("NaN", "1.00")}, "the old price is no finite number"),
-        ({"data": price("1.00", "-Infinity")}, "the new price is no finite number"),
+        ({"data": "previous"}, "its data is not an object"),
+        ({"data": {"price": "90.00"}}, "it has no previous value of price"),
+        ({"data": {"price": "90.00", "previous": ["price"]}}, "its 'previous' is not an object"),
+        (
+            {"data": {"previous": {"price": "1.00"}}},
+            "it has a previous value of price, but no current one",
+        ),
+        ({"data": price("ten", "1.00")}, "the old price is not a number"),
+        ({"data": price(None, "1.00")}, "the old price is not a number"),
+        ({"data": price(True, "1.00")}, "the old price is not a number"),
+        ({"data": price("NaN", "1.00")}, "the old price is not a finite number"),
+        ({"data": price("1.00", "-Infinity")}, "the new price is not a finite number"),
         ({"data": price("1.00", "1e999999")}, "the new price has more than 30 digits"),
         ({"data": price(10**400, 1)}, "the old price has more than 30 digits"),
         (
             {"raw": b'{"price": 1, "previous": {"price": 1%s}}' % (b"0" * 5000)},
             "the old price has more than 30 digits",
         ),
-        ({"data": {"price": {}, "previous": {"price": []}}}, "the old price is no number"),
+        ({"data": {"price": {}, "previous": {"price": []}}}, "the old price is not a number"),
     ],
 )
-def test_what_cannot_be_judged_is_an_alert_and_hides_no_other(only, data, why):
+def test_an_event_that_cannot_be_judged_is_an_alert_and_hides_no_other(
+    only: Callable[..., None], data: dict[str, Any], why: str
+) -> None:
     only("change", threshold=50)
     before, odd, behind = made(data=price(10, 90)), made(**data), made(data=price(10, 80))
     take(before, odd, behind)
@@ -85,32 +94,36 @@ def test_what_cannot_be_judged_is_an_alert_and_hides_no_other(only, data, why):
         {"data": {"total": 7}},
     ],
 )
-def test_what_tells_of_no_change_is_no_riddle(only, event):
+def test_events_without_a_change_raise_no_alert(
+    only: Callable[..., None], event: dict[str, Any]
+) -> None:
     only("change", threshold=50)
     take(made(**event))
     assert not Alert.objects.exists()
 
 
-def test_a_change_is_seen_however_its_json_is_spelled(only):
+def test_a_change_is_found_however_its_json_is_escaped(only: Callable[..., None]) -> None:
     only("change", threshold=50)
     take(made("changed", raw=b'{"pr\\u0069ce": 90, "previ\\u006fus": {"price": 10}}'))
     assert [text for _, text in found()] == ["price changed by +800 %, from 10 to 90"]
 
 
 @pytest.mark.parametrize("time", [DOTNET_UNSET, LAST])
-def test_a_time_that_cannot_be_reckoned_with_hides_no_deletion(only, time):
+def test_an_unusable_time_hides_no_deletion(only: Callable[..., None], time: datetime) -> None:
     only("deletions", threshold=3, window_minutes=10)
     odd = made("deleted", time=time)
     normal = deletions((0, 1, 2))
     record(normal)
     watch([*normal, odd])
-    assert [text for _, text in found()] == ["eve deleted 3 within 10 minutes"]
+    assert [text for _, text in found()] == ["eve deleted 3 items within 10 minutes"]
     [blind] = unjudged()
-    assert (blind.event_id, "is at the edge of the calendar" in blind.text) == (odd.id, True)
+    assert (blind.event_id, "is outside the supported range" in blind.text) == (odd.id, True)
 
 
 @pytest.mark.parametrize("time", [DOTNET_UNSET, LAST])
-def test_a_time_that_cannot_be_reckoned_with_hides_nothing_outside_hours(only, time):
+def test_an_unusable_time_hides_no_change_outside_working_hours(
+    only: Callable[..., None], time: datetime
+) -> None:
     only("hours", from_hour=7, until_hour=11, time_zone="Asia/Tokyo")
     odd, normal = made(time=time), made()
     watch([odd, normal])
@@ -118,32 +131,36 @@ def test_a_time_that_cannot_be_reckoned_with_hides_nothing_outside_hours(only, t
     assert [alert.event_id for alert in unjudged()] == [odd.id]
 
 
-def test_an_event_without_a_time_happened_when_it_was_recorded(only):
+def test_an_event_without_a_time_counts_from_its_recording(only: Callable[..., None]) -> None:
     only("deletions", threshold=3, window_minutes=10)
     events = [made("deleted", time=None) for _ in range(3)]
     for event in events:
         take(event)
-    assert [text for _, text in found()] == ["eve deleted 3 within 10 minutes"]
+    assert [text for _, text in found()] == ["eve deleted 3 items within 10 minutes"]
     [alert] = Alert.objects.all()
     assert alert.at == AuditEntry.objects.get(event_id=alert.event_id).recorded_at
 
 
 @pytest.mark.parametrize("missing", ["threshold", "window_minutes"])
-def test_a_rule_without_its_numbers_says_so(only, missing):
+def test_an_incomplete_rule_reports_what_it_lacks(only: Callable[..., None], missing: str) -> None:
     only("deletions", **{missing: None})
     take(*deletions((0, 1)), made())
     [blind] = unjudged()
     assert (blind.unjudged, f"the rule has no {missing}" in blind.text) == (2, True)
 
 
-def test_a_rule_of_which_we_know_nothing_or_that_looks_too_far_says_so(only):
+def test_unknown_and_out_of_range_rules_report_that_they_cannot_judge(
+    only: Callable[..., None],
+) -> None:
     only("deletions", window_minutes=2_000_000_000)
     Rule.objects.create(name="Astrology", kind="stars")
     take(*deletions((0,)))
     assert {alert.rule.name for alert in unjudged()} == {"Astrology", "Many deletions"}
 
 
-def test_many_that_cannot_be_judged_are_counted_in_one_alert_an_hour(only):
+def test_events_that_cannot_be_judged_are_counted_in_one_alert_an_hour(
+    only: Callable[..., None],
+) -> None:
     only("change")
     for _ in range(3):
         take(made(), made())
@@ -156,7 +173,7 @@ def test_many_that_cannot_be_judged_are_counted_in_one_alert_an_hour(only):
     assert [alert.unjudged for alert in unjudged()] == [6, 1, 1, 1]
 
 
-def test_what_comes_after_an_alert_was_handled_is_told_anew(only):
+def test_events_after_an_alert_was_handled_raise_a_new_one(only: Callable[..., None]) -> None:
     only("change")
     take(made())
     Alert.objects.update(handled_at=clock.now())
@@ -164,7 +181,9 @@ def test_what_comes_after_an_alert_was_handled_is_told_anew(only):
     assert [alert.unjudged for alert in unjudged()] == [1, 1]
 
 
-def test_a_flood_from_many_actors_does_not_become_a_flood_of_alerts(only):
+def test_a_flood_of_actors_does_not_flood_the_alerts(
+    only: Callable[..., None],
+) -> None:
     only("change", threshold=50)
     take(*(made(actor=f"actor {number}") for number in range(3 * MOST)))
     take(*(made(actor=f"actor {number}") for number in range(3 * MOST, 4 * MOST)))
@@ -176,7 +195,7 @@ def test_a_flood_from_many_actors_does_not_become_a_flood_of_alerts(only):
     assert len(found()) == 1
 
 
-def test_what_could_not_be_judged_makes_no_quiet_time(only):
+def test_events_that_cannot_be_judged_start_no_quiet_time(only: Callable[..., None]) -> None:
     only("deletions", threshold=2, window_minutes=10)
     record(normal := deletions((0, 1)))
     watch([made("deleted", time=LAST)])
@@ -211,7 +230,7 @@ names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @st.composite
-def odd_events(draw):
+def odd_events(draw: DrawFn) -> Event[Any]:
     data = draw(datas)
     body = {"raw": data} if isinstance(data, bytes | None) else {"data": data}
     verb = draw(st.sampled_from(["updated", "deleted", "created", "%s{}"]))
@@ -222,7 +241,7 @@ def odd_events(draw):
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_comes_along_every_other_alert_is_raised(odd, seed):
+def test_odd_events_suppress_no_other_alert(odd: list[Event[Any]], seed: Random) -> None:
     with undone():
         Rule.objects.update(is_active=True)
         Rule.objects.filter(kind="deletions").update(threshold=3, window_minutes=10)
@@ -230,7 +249,7 @@ def test_whatever_comes_along_every_other_alert_is_raised(odd, seed):
         normal = [*deletions((0, 1, 2), actor="mallory"), made(actor="carl", data=price(10, 90))]
         record(normal)
         alone = told(normal)
-        assert len(alone) == 6  # two of somebody new, two outside hours, deletions, and the price
+        assert len(alone) == 6  # two new actors, two outside hours, deletions, and the price
         batch = [*normal, *odd]
         seed.shuffle(batch)
         assert alone <= told(batch, of={event.id for event in normal})
@@ -240,8 +259,8 @@ def test_whatever_comes_along_every_other_alert_is_raised(odd, seed):
 @settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_each_of_a_batch_is_judged_as_it_would_be_alone(odd):
-    def of_change():
+def test_events_are_judged_in_a_batch_as_on_their_own(odd: list[Event[Any]]) -> None:
+    def of_change() -> tuple[set[tuple[str, str]], int]:
         alerts = Alert.objects.filter(rule__kind="change")
         found = {(alert.event_id, alert.text) for alert in alerts if not alert.unjudged}
         return found, sum(alert.unjudged for alert in alerts)
@@ -255,8 +274,8 @@ def test_each_of_a_batch_is_judged_as_it_would_be_alone(odd):
         assert of_change() == one_by_one
 
 
-def told(events, of=None):
-    """What the rules find in a batch, undone again, without the words and which event it was."""
+def told(events: list[Event[Any]], of: set[str] | None = None) -> set[tuple[str, str]]:
+    """The alerts about a batch, without texts and event ids. Rolls everything back."""
     with undone():
         watch(events)
         alerts = Alert.objects.filter(unjudged=0)
@@ -265,21 +284,23 @@ def told(events, of=None):
         return {(alert.rule.kind, alert.actor) for alert in alerts}
 
 
-def test_an_edge_is_one_in_every_zone():
-    """As Python sees them: one of these cannot be said in UTC, and can be compared all the same."""
+def test_times_out_of_range_are_comparable_in_every_zone() -> None:
+    """These cannot be converted to UTC in Python, but can be compared."""
     for time in (DOTNET_UNSET, LAST):
         with pytest.raises(OverflowError):
             time.astimezone(UTC)
 
 
 class Priced(Contract, frozen=True, kw_only=True):
-    """What a handler of this project's own might read prices as."""
+    """A contract that another handler of the project might decode prices with."""
 
     price: str
     previous: dict[str, str]
 
 
-def test_it_does_not_matter_what_another_handler_reads_the_data_as(only):
+def test_rules_do_not_depend_on_the_contracts_of_other_handlers(
+    only: Callable[..., None],
+) -> None:
     only("change", threshold=50)
     event = replace(made(data=price("10", "90")), contract=Priced)
     take(event)

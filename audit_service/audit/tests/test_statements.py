@@ -1,14 +1,18 @@
-"""What was signed once stays said: no later checkpoint makes a rewritten record look whole."""
+"""No later checkpoint makes a record look intact that contradicts an earlier one."""
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from unittest import mock
+from unittest.mock import MagicMock
 
 import pytest
 from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from audit_service.audit.models import AuditEntry, ChainHead, Checkpoint
 from audit_service.audit.proof.checkpoints import (
@@ -22,6 +26,7 @@ from audit_service.audit.proof.checkpoints import (
 )
 from audit_service.audit.tests.tampering import at, change, relink, remove
 from audit_service.audit.tests.test_keeping import undone
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
@@ -31,26 +36,26 @@ BUSY, IDLE = 0, 1
 
 
 @pytest.fixture(autouse=True)
-def keys(settings):
+def keys(settings: Settings) -> str:
     settings.AUDIT_SIGNING_KEY, public = new_keys()
     return public
 
 
 @pytest.fixture
-def clock():
-    """Turned forward by the fixtures below: what is recorded is long ago by the next day."""
+def clock() -> Iterator[MagicMock]:
+    """A clock that the fixtures below set forward: entries are old by the next day."""
     with mock.patch("django.utils.timezone.now") as now:
         now.return_value = OCTOBER
         yield now
 
 
 @pytest.fixture
-def record(bus, clock):
-    """Record so many events in a chain, a day after the last were."""
+def record(bus: Bus, clock: MagicMock) -> Callable[..., None]:
+    """Record some events in a chain, a day after the previous ones."""
     bus.kafka.create_topic(TOPIC, 2)
-    sent = []
+    sent: list[None] = []
 
-    def record(count, partition=BUSY):
+    def record(count: int, partition: int = BUSY) -> None:
         clock.return_value += timedelta(days=1)
         for _ in range(count):
             sent.append(None)
@@ -62,11 +67,11 @@ def record(bus, clock):
     return record
 
 
-def checkpoint(**options):
+def checkpoint(**options: Path) -> None:
     call_command("checkpoint", stdout=StringIO(), **options)
 
 
-def verify(*words):
+def verify(*words: str) -> tuple[int | str | None, str]:
     out, err = StringIO(), StringIO()
     try:
         call_command("verify", *words, stdout=out, stderr=err)
@@ -75,14 +80,16 @@ def verify(*words):
     return 0, out.getvalue() + err.getvalue()
 
 
-def rewrite(position, partition=BUSY):
-    """Change an entry, and link all behind it anew, the head too."""
+def rewrite(position: int, partition: int = BUSY) -> None:
+    """Change an entry, and recompute the links after it and the head."""
     entry = at(position, partition)
     change(entry, actor=f"{entry.actor} forged")
     relink(partition)
 
 
-def test_a_rewritten_chain_is_not_signed_however_long_ago_it_was_recorded(record):
+def test_a_rewritten_chain_is_not_signed_however_old_the_entry(
+    record: Callable[..., None],
+) -> None:
     record(4)
     record(2, IDLE)
     checkpoint()
@@ -91,38 +98,42 @@ def test_a_rewritten_chain_is_not_signed_however_long_ago_it_was_recorded(record
     with pytest.raises(CommandError) as refused:
         checkpoint()
     assert str(refused.value) == (
-        f"Not signed: order.events/0 does not hold (rewritten since it was signed at 4, entry"
-        f" {at(4).pk}); `verify` says more"
+        f"Not signed: order.events/0 is broken (rewritten since it was signed at 4, entry"
+        f" {at(4).pk}); run `verify` for details"
     )
     assert Checkpoint.objects.count() == 1
     assert verify()[0] == 1
 
 
-def test_a_chain_in_which_nothing_happened_since_is_compared_as_well(record):
+def test_a_chain_without_new_entries_is_compared_as_well(
+    record: Callable[..., None],
+) -> None:
     record(2)
     record(4, IDLE)
     checkpoint()
     record(2)
     rewrite(1, IDLE)
-    with pytest.raises(CommandError, match=r"order\.events/1 does not hold .rewritten .* at 4"):
+    with pytest.raises(CommandError, match=r"order\.events/1 is broken .rewritten .* at 4"):
         checkpoint()
 
 
-def test_every_checkpoint_counts_and_not_the_last_alone(record):
-    """The last one vouches for a chain as it was rewritten before it was signed."""
+def test_all_checkpoints_count_not_only_the_last(record: Callable[..., None]) -> None:
+    """The last one was signed over a chain that had been rewritten before."""
     record(3)
     checkpoint()
     record(3)
     rewrite(1)
     sign_unseen({BUSY: 6})
     record(1)
-    with pytest.raises(CommandError, match=r"order\.events/0 does not hold .rewritten .* at 3"):
+    with pytest.raises(CommandError, match=r"order\.events/0 is broken .rewritten .* at 3"):
         checkpoint()
     code, output = verify()
     assert (code, "rewritten since it was signed at 3" in output) == (1, True)
 
 
-def test_two_checkpoints_that_contradict_each_other_are_a_finding(record):
+def test_two_checkpoints_that_contradict_each_other_are_a_finding(
+    record: Callable[..., None],
+) -> None:
     record(3)
     checkpoint()
     rewrite(2)
@@ -139,8 +150,8 @@ def test_two_checkpoints_that_contradict_each_other_are_a_finding(record):
     assert str(refused.value) == f"Not signed: {finding}"
 
 
-def test_checkpoints_of_the_same_second_are_all_read(record):
-    """They look the same to people; the older one is the one that vouches for what was there."""
+def test_checkpoints_of_the_same_second_are_distinguished(record: Callable[..., None]) -> None:
+    """They have the same name; the older one states what was recorded."""
     record(3)
     checkpoint()
     rewrite(2)
@@ -149,27 +160,29 @@ def test_checkpoints_of_the_same_second_are_all_read(record):
     assert "rewritten since it was signed at 3" in verify()[1]
 
 
-def test_a_chain_cut_off_before_what_was_signed_is_not_signed(record):
+def test_a_chain_truncated_before_its_last_signed_entry_is_not_signed(
+    record: Callable[..., None],
+) -> None:
     record(4)
     checkpoint()
     remove(at(4))
     ChainHead.objects.update(position=3, link=at(3).link)
-    with pytest.raises(CommandError, match=r"order\.events/0 does not hold .removed at 4"):
+    with pytest.raises(CommandError, match=r"order\.events/0 is broken .removed at 4"):
         checkpoint()
 
 
-def test_a_chain_removed_with_its_head_is_not_forgotten(record):
+def test_a_chain_removed_with_its_head_is_missed(record: Callable[..., None]) -> None:
     record(2)
     record(2, IDLE)
     checkpoint()
     for entry in AuditEntry.objects.filter(partition=IDLE):
         remove(entry)
     ChainHead.objects.filter(partition=IDLE).delete()
-    with pytest.raises(CommandError, match=r"order\.events/1 does not hold .removed at 1"):
+    with pytest.raises(CommandError, match=r"order\.events/1 is broken .removed at 1"):
         checkpoint()
 
 
-def test_a_head_that_does_not_say_what_was_signed_is_found(record):
+def test_a_head_that_contradicts_what_was_signed_is_found(record: Callable[..., None]) -> None:
     record(3)
     checkpoint()
     ChainHead.objects.update(link=bytes(32))
@@ -177,7 +190,9 @@ def test_a_head_that_does_not_say_what_was_signed_is_found(record):
     assert (code, "rewritten since it was signed at 3" in output) == (1, True)
 
 
-def test_a_later_part_of_the_record_is_compared_with_what_was_signed_before_it(record, clock):
+def test_a_partial_verification_checks_earlier_signed_entries(
+    record: Callable[..., None], clock: MagicMock
+) -> None:
     record(3)
     checkpoint()
     record(3)
@@ -186,7 +201,7 @@ def test_a_later_part_of_the_record_is_compared_with_what_was_signed_before_it(r
     assert (code, "rewritten since it was signed at 3" in output) == (1, True)
 
 
-def test_what_holds_is_signed_again_and_again(record):
+def test_intact_chains_can_be_signed_repeatedly(record: Callable[..., None]) -> None:
     for _ in range(3):
         record(2)
         record(1, IDLE)
@@ -197,8 +212,8 @@ def test_what_holds_is_signed_again_and_again(record):
 
 
 @pytest.fixture
-def pruned(record, clock, tmp_path):
-    """Three entries of October are forgotten; checkpoints vouch for two of them, and for all."""
+def pruned(record: Callable[..., None], clock: MagicMock, tmp_path: Path) -> None:
+    """Three entries of October are pruned. One checkpoint covers two of them, another one all."""
     record(2)
     checkpoint(output=tmp_path / "first")
     record(1)
@@ -209,26 +224,30 @@ def pruned(record, clock, tmp_path):
     assert AuditEntry.objects.count() == 2
 
 
-def test_what_was_pruned_is_believed_as_far_as_it_was_signed(pruned, record):
+def test_pruned_entries_are_trusted_if_they_were_signed(
+    pruned: None, record: Callable[..., None]
+) -> None:
     assert verify()[0] == 0
     record(1)
     checkpoint()
     assert verify()[0] == 0
 
 
-def test_a_chain_cannot_be_pruned_beyond_what_was_signed(pruned, record):
+def test_pruning_beyond_the_last_signed_entry_is_found(
+    pruned: None, record: Callable[..., None]
+) -> None:
     record(3)
     last = at(7)
     ChainHead.objects.update(pruned_position=7, pruned_link=last.link)
     for position in range(4, 8):
         remove(at(position))
     code, output = verify()
-    assert (code, "pruned further than was signed at 7" in output) == (1, True)
-    with pytest.raises(CommandError, match="pruned further than was signed at 7"):
+    assert (code, "pruned beyond the last signed entry at 7" in output) == (1, True)
+    with pytest.raises(CommandError, match="pruned beyond the last signed entry at 7"):
         checkpoint()
 
 
-def test_what_was_signed_of_the_last_pruned_entry_must_be_what_the_head_says(pruned):
+def test_the_head_must_agree_with_what_was_signed_of_the_last_pruned_entry(pruned: None) -> None:
     for position in (4, 5):
         remove(at(position))
     ChainHead.objects.update(pruned_position=5, pruned_link=bytes(32), position=5, link=bytes(32))
@@ -236,14 +255,16 @@ def test_what_was_signed_of_the_last_pruned_entry_must_be_what_the_head_says(pru
     assert (code, "rewritten since it was signed at 5" in output) == (1, True)
 
 
-def test_checkpoints_of_pruned_entries_are_compared_with_each_other(pruned):
+def test_checkpoints_of_pruned_entries_are_compared_with_each_other(pruned: None) -> None:
     [first, _] = Checkpoint.objects.order_by("id")
     contradict(BUSY, 2)
     code, output = verify()
     assert (code, f"order.events/0 at 2: checkpoint {first.pk}" in output) == (1, True)
 
 
-def test_nothing_is_forgotten_while_checkpoints_contradict_each_other(record, clock, tmp_path):
+def test_nothing_is_pruned_while_checkpoints_contradict_each_other(
+    record: Callable[..., None], clock: MagicMock, tmp_path: Path
+) -> None:
     record(3)
     checkpoint(output=tmp_path / "checkpoint")
     contradict(BUSY, 3)
@@ -253,21 +274,23 @@ def test_nothing_is_forgotten_while_checkpoints_contradict_each_other(record, cl
     assert AuditEntry.objects.count() == 3
 
 
-def test_nothing_is_forgotten_that_contradicts_a_checkpoint_nobody_exported(
-    record, clock, tmp_path
-):
+def test_nothing_is_pruned_that_contradicts_an_unexported_checkpoint(
+    record: Callable[..., None], clock: MagicMock, tmp_path: Path
+) -> None:
     record(3)
     checkpoint()
     rewrite(2)
     record(1)
     sign_unseen({BUSY: 4}, exported=True)
     clock.return_value += timedelta(days=60)
-    with pytest.raises(CommandError, match=r"order\.events/0 does not hold"):
+    with pytest.raises(CommandError, match=r"order\.events/0 is broken"):
         call_command("prune", "--before=2026-11")
     assert AuditEntry.objects.count() == 4
 
 
-def test_files_are_compared_with_each_other_without_the_database(record, keys, tmp_path):
+def test_checkpoint_files_are_compared_without_a_database(
+    record: Callable[..., None], keys: str, tmp_path: Path
+) -> None:
     record(3)
     old, new, other = (tmp_path / name for name in ("old", "new", "other"))
     checkpoint(output=old)
@@ -279,21 +302,23 @@ def test_files_are_compared_with_each_other_without_the_database(record, keys, t
         check(keys, old, new, other)
 
 
-def check(keys, *files):
+def check(keys: str, *files: Path) -> None:
     call_command("check_checkpoint", *map(str, files), key=keys, stdout=StringIO())
 
 
-def test_a_statement_that_contradicts_itself_is_no_checkpoint():
+def test_an_inconsistent_statement_is_not_a_checkpoint() -> None:
     end = End(TOPIC, 0, 1, "00" * 32)
     twice = sign(Statement(OCTOBER, [end, End(TOPIC, 0, 2, "11" * 32)]), signing_key())
-    with pytest.raises(BadCheckpoint, match="names a chain more than once"):
+    with pytest.raises(BadCheckpoint, match="lists a chain more than once"):
         opened(twice, [signing_key().public_key()])
     for wrong in (End(TOPIC, 0, 1, "no hash"), End(TOPIC, 0, -1, "00" * 32)):
         with pytest.raises(BadCheckpoint, match="not a checkpoint"):
             opened(sign(Statement(OCTOBER, [wrong]), signing_key()), [signing_key().public_key()])
 
 
-def test_an_exported_checkpoint_is_never_overwritten(record, tmp_path):
+def test_an_exported_checkpoint_is_never_overwritten(
+    record: Callable[..., None], tmp_path: Path
+) -> None:
     record(1)
     file = tmp_path / "checkpoint"
     checkpoint(output=file)
@@ -303,25 +328,27 @@ def test_an_exported_checkpoint_is_never_overwritten(record, tmp_path):
     assert (file.read_bytes(), Checkpoint.objects.count()) == (content, 1)
 
 
-def test_a_checkpoint_that_cannot_be_exported_is_remembered_all_the_same(record, tmp_path):
+def test_a_checkpoint_that_cannot_be_exported_is_stored_anyway(
+    record: Callable[..., None], tmp_path: Path
+) -> None:
     record(1)
     with pytest.raises(CommandError, match=r"Signed, but not exported: .*No such file"):
         checkpoint(output=tmp_path / "nowhere" / "checkpoint")
     assert Checkpoint.objects.get().exported_at is None
 
 
-def sign_unseen(positions, *, exported=False):
-    """What `checkpoint` would have made, had it believed the record as it is."""
+def sign_unseen(positions: dict[int, int], *, exported: bool = False) -> Checkpoint:
+    """Sign heads as `checkpoint` would without verifying the record."""
     ends = [End(TOPIC, p, n, bytes(at(n, p).link).hex()) for p, n in positions.items()]
     return kept(ends, exported=exported)
 
 
-def contradict(partition, position):
-    """A checkpoint, validly signed, of an entry that was never there."""
+def contradict(partition: int, position: int) -> Checkpoint:
+    """Store a validly signed checkpoint of an entry that never existed."""
     return kept([End(TOPIC, partition, position, "ab" * 32)])
 
 
-def kept(ends, *, exported=False):
+def kept(ends: list[End], *, exported: bool = False) -> Checkpoint:
     now = datetime.now(UTC)
     envelope = sign(Statement(now, ends), signing_key()).decode()
     return Checkpoint.objects.create(
@@ -342,8 +369,10 @@ steps = st.lists(
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_is_rewritten_after_it_was_signed_is_found_for_ever(record, clock, steps):
-    """And nothing else is: what is rewritten before anybody signed it cannot be known."""
+def test_rewriting_signed_entries_is_always_found(
+    record: Callable[..., None], clock: MagicMock, steps: list[tuple[str, int]]
+) -> None:
+    """Entries that are rewritten before they were signed cannot be detected."""
     with undone():
         signed = total = 0
         is_forged = False

@@ -13,8 +13,11 @@ class CaptureConfig(AppConfig):
         from eventbus.capture import checks  # noqa: F401
         from eventbus.capture.orm import checks as orm_checks  # noqa: F401
         from eventbus.capture.orm.attaching import attach_all
-        from eventbus.capture.trigger import origin
+        from eventbus.capture.trigger import checks as trigger_checks  # noqa: F401
+        from eventbus.capture.trigger.origin import watch_connections
+        from eventbus.capture.trigger.restoring import restore_after_migrate
 
         autodiscover_modules("events")
         attach_all()
-        origin.watch_connections()
+        watch_connections()
+        restore_after_migrate()

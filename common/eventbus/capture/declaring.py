@@ -1,6 +1,7 @@
 """Declaring that a model's changes are events."""
 
 import re
+import sys
 from collections.abc import Sequence
 
 from django.apps import apps
@@ -28,7 +29,7 @@ def publish_model(
     touched: str | None = None,
     capture: Capture = "orm",
     connect: bool = True,
-    snapshot_version: int = 1,
+    snapshot_version: int = 0,
 ) -> Publication:
     """Declare that each change of a model is an event. The model is not touched.
 
@@ -47,7 +48,8 @@ def publish_model(
     :param capture: ``orm`` notices what goes through Django's models, on every database;
         ``trigger`` also notices raw SQL and other programs, on PostgreSQL and SQLite.
     :param connect: False where the project connects the receivers of ``orm`` itself, to show them.
-    :param snapshot_version: raise it to have every row published again, once, after a deploy.
+    :param snapshot_version: raise it to have the relay publish every row once after a deploy, as
+        ``publish_snapshot`` does.
     :raises ImproperlyConfigured: for what cannot be published; the text says why.
     """
     if not EVENT.fullmatch(event):
@@ -76,9 +78,16 @@ def publish_model(
         capture=capture,
         connects=connect,
         snapshot_version=snapshot_version,
+        app=_app_of(sys._getframe(1).f_globals["__name__"], concrete),
     )
     registry.enter(publication)
     return publication
+
+
+def _app_of(module: str, model: type[models.Model]) -> str:
+    """The app that a module belongs to; that of the model for a module of none."""
+    config = apps.get_containing_app_config(module)
+    return config.label if config else model._meta.app_label
 
 
 def _names(

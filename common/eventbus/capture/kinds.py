@@ -1,6 +1,5 @@
 """Kinds of values: how each type of column is written in events."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -30,10 +29,6 @@ class Kind:
     written: Callable[[Any], Any] = lambda value: value
 
 
-def _json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str | bytes) else getattr(value, "obj", value)
-
-
 MSGSPEC_META = "from msgspec import Meta"
 ANNOTATED = "from typing import Annotated"
 
@@ -60,7 +55,7 @@ MOMENT = Kind(
 TIME = Kind("time", "time", time, ("from datetime import time",))
 DURATION = Kind("duration", "timedelta", timedelta, ("from datetime import timedelta",))
 IDENTIFIER = Kind("uuid", "UUID", UUID, ("from uuid import UUID",), lambda value: UUID(str(value)))
-JSON = Kind("json", "Any", Any, ("from typing import Any",), _json)
+JSON = Kind("json", "Any", Any, ("from typing import Any",))
 BINARY = Kind("binary", "bytes", bytes, written=bytes)
 
 PYTHON_TYPES: Mapping[type, Kind] = {

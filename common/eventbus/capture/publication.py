@@ -41,6 +41,7 @@ class Publication:
     :param capture: who notices changes, Django's ORM or the database.
     :param connects: whether the receivers of ``orm`` are connected by the library.
     :param snapshot_version: a higher one has all rows published again after the deploy.
+    :param app: label of the app that declares it, whose migrations make its triggers.
     """
 
     model: type[models.Model]
@@ -53,6 +54,7 @@ class Publication:
     capture: Capture
     connects: bool
     snapshot_version: int
+    app: str
 
     def __str__(self) -> str:
         return f"{self.model._meta.label} as {self.event}"

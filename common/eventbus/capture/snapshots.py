@@ -11,6 +11,7 @@ from eventbus.capture.orm.changes import refuse_apart
 from eventbus.capture.orm.counting import write_counters
 from eventbus.capture.publication import Publication, Stored
 from eventbus.capture.sequences import grow
+from eventbus.capture.trigger.origin import settling
 from eventbus.outbox.sequences import last_sequences
 
 
@@ -33,20 +34,35 @@ def publish_snapshots(
     :param after: the primary key to begin behind, of whatever type keys have; None begins at the
         first.
     :param batch_size: how many rows are locked and published in one transaction.
-    :param group: the consumer group that they are for; None for all.
+    :param group: the consumer group that they are for; None for all. For one group, a snapshot has
+        the sequence of the last change, as other groups do not see it.
     :returns: after each batch, how many it had and its last key, from which one can go on.
     """
-    using = chosen.db
     while True:
-        with transaction.atomic(using=using):
-            refuse_apart(using)
-            rest = chosen if after is None else chosen.filter(pk__gt=after)
-            keys = list(rest.order_by("pk").values_list("pk", flat=True)[:batch_size])
-            _publish(publication, keys, using, group)
-        if not keys:
+        number, after = publish_batch(publication, chosen, after, batch_size, group)
+        if not number:
             return
-        after = keys[-1]
-        yield len(keys), after
+        yield number, after
+
+
+def publish_batch(
+    publication: Publication,
+    chosen: "models.QuerySet[Any]",
+    after: Any,
+    size: int,
+    group: str | None = None,
+) -> tuple[int, Any]:
+    """Publish the next snapshots, in one transaction.
+
+    :returns: how many, and the last key; none, and the same key, at the end.
+    """
+    using = chosen.db
+    with transaction.atomic(using=using):
+        refuse_apart(using)
+        rest = chosen if after is None else chosen.filter(pk__gt=after)
+        keys = list(rest.order_by("pk").values_list("pk", flat=True)[:size])
+        _publish(publication, keys, using, group)
+    return len(keys), keys[-1] if keys else after
 
 
 def _publish(publication: Publication, keys: list[Any], using: str, group: str | None) -> None:
@@ -54,7 +70,10 @@ def _publish(publication: Publication, keys: list[Any], using: str, group: str |
     if not batch:
         return
     subjects = [publication.subject(row) for row in batch]
-    sequences = _grown(publication, subjects, batch, using)
+    if group is None:
+        sequences = _grown(publication, subjects, batch, using)
+    else:
+        sequences = _reached(publication, subjects, batch)
     beyond = publication.beyond(batch, using)
     snapshots = [publication.snapshot(row, beyond) for row in batch]
     outbox.publish_all(snapshots, using=using, sequences=sequences, group=group)
@@ -74,5 +93,19 @@ def _grown(
     counter = publication.counter.attname
     for subject, row in zip(subjects, batch, strict=True):
         row[counter] = max(row[counter], known.get(subject, 0)) + 1
-    write_counters(publication, batch, using)
+    with settling():
+        write_counters(publication, batch, using)
     return None
+
+
+def _reached(publication: Publication, subjects: list[str], batch: Sequence[Stored]) -> list[int]:
+    """The sequences of the last changes: one more would be missing for all other groups.
+
+    Rows of which nothing was ever published begin to count.
+    """
+    if publication.counter is not None:
+        return [row[publication.counter.attname] for row in batch]
+    known = last_sequences(publication.event, subjects)
+    unknown = [subject for subject in subjects if subject not in known]
+    known.update(grow(publication.event, unknown) if unknown else {})
+    return [known[subject] for subject in subjects]

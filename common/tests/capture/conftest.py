@@ -6,48 +6,21 @@ import msgspec
 import pytest
 from django.db import connection
 
-from common.tests.capture.triggered import events
 from eventbus.capture import registry
 from eventbus.capture.publication import Publication
 from eventbus.capture.trigger import installing
 from eventbus.capture.trigger.definition import definition_of
+from eventbus.capture.trigger.verifying import trigger_publications
 from eventbus.events import Envelope, decode
 from eventbus.outbox.models import OutboxEvent
 
-CONTRACTS = "common.tests.capture.triggered.contracts"
-
-
-def triggered() -> list[Publication]:
-    """What this project publishes by triggers."""
-    return [p for p in registry.publications() if p.capture == "trigger"]
-
 
 def install() -> None:
-    """Create all triggers."""
-    with connection.schema_editor(atomic=True) as editor:
-        for publication in triggered():
-            installing.install(definition_of(publication), editor)
-
-
-def uninstall() -> None:
-    """Remove all triggers."""
-    with connection.schema_editor(atomic=True) as editor:
-        for publication in triggered():
-            installing.remove(publication.event, editor)
-
-
-@pytest.fixture
-def contracts(settings):
-    settings.EVENTBUS = {**settings.EVENTBUS, "PUBLISHES": [CONTRACTS]}
-
-
-@pytest.fixture
-def triggers(db, contracts):
-    """The triggers of all models of these tests, for the time of one test."""
-    install()
-    yield events
-    if not connection.in_atomic_block:
-        uninstall()
+    """Create all triggers anew."""
+    with connection.cursor() as cursor:
+        for publication in trigger_publications():
+            for statement in installing.installation(definition_of(publication), connection):
+                cursor.execute(statement)
 
 
 def envelopes(event: str = "") -> list[Envelope]:

@@ -14,7 +14,7 @@ from common.tests.capture import conftest
 from common.tests.capture.triggered import events
 from common.tests.capture.triggered.models import IS_POSTGRESQL, Item, Shelf, Thing
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("triggers")]
+pytestmark = pytest.mark.django_db
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
 moments = st.datetimes(

@@ -1,15 +1,47 @@
-"""Triggers publish what the ORM would, whoever writes."""
+"""Triggers publish what changes, whoever writes, and nothing else."""
 
 import pytest
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
-from common.tests.capture.conftest import told
-from common.tests.capture.triggered.models import Item
+from common.tests.capture.conftest import (
+    as_orm_tells,
+    as_triggers_told,
+    clear,
+    data,
+    envelopes,
+    rows,
+    told,
+)
+from common.tests.capture.triggered import events
+from common.tests.capture.triggered.models import Item, Line, Shelf, Tag, Thing
+from eventbus.capture import suppressed
+from eventbus.capture.models import Suppression
+from eventbus.capture.snapshots import publish_batch
+from eventbus.capture.trigger import restoring
+from eventbus.events import ContractViolation, EventTooLarge
+from eventbus.events.context import CauseUnknown, Context, cause_to_be_said, use
+from eventbus.outbox.models import LastSequence, OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("triggers")]
+pytestmark = pytest.mark.django_db
+
+postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'")
+sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")
 
 
 def item(sku="A", **fields) -> Item:
     return Item.objects.create(sku=sku, name="Kettle", **fields)
+
+
+def run(sql, *parameters) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters or None)
+
+
+def settle_constraints() -> None:
+    """Check foreign keys now: a table is not altered while that waits."""
+    run("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
 
 
 def test_a_life():
@@ -27,3 +59,339 @@ def test_a_life():
         ("created", key, 4, {}),
     ]
     assert again.version == 4
+    assert data(envelopes("item")[-1])["version"] == 4
+
+
+def test_a_life_that_the_outbox_counts():
+    line = Line.objects.create(item=item(), quoted="one")
+    Line.objects.filter(pk=line.pk).update(quoted="two")
+    key = line.pk
+    line.delete()
+    Line.objects.create(pk=key, item_id=line.item_id)
+    Line.objects.filter(pk=key).update(quoted="three")
+    assert told("line") == [
+        ("created", str(key), 1, {}),
+        ("updated", str(key), 2, {"quoted": "one"}),
+        ("deleted", str(key), 3, {}),
+        ("created", str(key), 4, {}),
+        ("updated", str(key), 5, {"quoted": ""}),
+    ]
+
+
+def test_the_envelope_is_that_of_every_event():
+    kettle = item()
+    [row] = OutboxEvent.objects.all()
+    [envelope] = envelopes()
+    assert envelope.id == str(row.id)
+    assert row.id.version == 7
+    assert abs((row.created_at - envelope.time).total_seconds()) < 0.001
+    assert (row.aggregatetype, row.aggregateid, row.type, row.sequence, row.topic) == (
+        "item",
+        str(kettle.pk),
+        "item.created",
+        1,
+        "triggered.events",
+    )
+    assert envelope.source == "/bus_tests"
+    assert envelope.subject == envelope.partitionkey == str(kettle.pk)
+    assert (envelope.specversion, envelope.datacontenttype) == ("1.0", "application/json")
+    assert envelope.actor == "system:pytest"
+    assert envelope.correlationid
+    assert envelope.causationid is envelope.traceparent is envelope.dataschema is None
+
+
+def test_the_schema_has_the_version_of_the_contract(settings):
+    settings.EVENTBUS = {**settings.EVENTBUS, "SCHEMA_URL": "https://schemas/"}
+    from common.tests.capture.conftest import install
+
+    install()
+    Thing.objects.create()
+    Thing.objects.update(text="x")
+    assert [envelope.dataschema for envelope in envelopes()] == [
+        "https://schemas/thing.created/v1/",
+        "https://schemas/thing.updated/v2/",
+    ]
+
+
+def test_raw_sql_is_captured():
+    Item.objects.bulk_create(Item(sku=f"S{n}", name="x", amount=n) for n in range(5))
+    clear()
+    before = rows(events.Items)
+    run("DELETE FROM triggered_item WHERE amount = 3")
+    run("UPDATE triggered_item SET amount = amount + 1, name = 'y' WHERE amount % 2 = 0")
+    expected = as_orm_tells(events.Items, before, rows(events.Items))
+    assert len(expected) == 4
+    told_now = as_triggers_told("item")
+    assert told_now == expected
+    assert {envelope.sequence for envelope in envelopes()} == {2}
+
+
+def test_a_change_of_nothing_watched_publishes_nothing():
+    kettle = item()
+    before = rows(events.Items)
+    clear()
+    Item.objects.update(secret="x")
+    kettle.refresh_from_db()
+    kettle.save()
+    Item.objects.update(amount=F("amount") + 0)
+    Item.objects.filter(pk=-1).update(amount=1)
+    assert told() == []
+    assert rows(events.Items) == before
+
+
+def test_the_counter_and_the_time_are_not_written_by_hand():
+    kettle = item(version=7)
+    before = rows(events.Items)
+    assert before[str(kettle.pk)]["version"] == 1
+    run("UPDATE triggered_item SET version = 9, changed_at = '2001-01-01 00:00:00+00'")
+    assert rows(events.Items) == before
+    Item.objects.update(version=5, amount=3)
+    kettle.save()  # with its old version, amount and time
+    after = rows(events.Items)
+    assert [entry[:3] for entry in told("item")] == [
+        ("created", str(kettle.pk), 1),
+        ("updated", str(kettle.pk), 2),
+        ("updated", str(kettle.pk), 3),
+    ]
+    assert after[str(kettle.pk)]["version"] == 3
+    assert after[str(kettle.pk)]["changed_at"] > before[str(kettle.pk)]["changed_at"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: Item.objects.update(id=F("id") + 1000),
+        lambda: Thing.objects.update(code="0" * 32),
+    ],
+    ids=["primary key", "other key"],
+)
+def test_a_key_does_not_change(change):
+    item()
+    Thing.objects.create()
+    before = told()
+    with pytest.raises(ContractViolation, match="must not change the key"), transaction.atomic():
+        change()
+    assert told() == before
+
+
+def test_inserts_that_may_conflict():
+    item("A", amount=1)
+    clear()
+    fresh = [Item(sku="A", name="Other", amount=2), Item(sku="B", name="New")]
+    Item.objects.bulk_create(fresh, ignore_conflicts=True)
+    assert [entry[0] for entry in told()] == ["created"]
+    clear()
+    fresh = [Item(sku="A", name="Kettle", amount=3), Item(sku="C", name="New")]
+    Item.objects.bulk_create(
+        fresh, update_conflicts=True, unique_fields=["sku"], update_fields=["amount"]
+    )
+    found = {entry[0]: entry[2:] for entry in told()}
+    assert found == {"updated": (2, {"amount": 1}), "created": (1, {})}
+    clear()
+    Item.objects.update_or_create(sku="A", defaults={"amount": 4})
+    Item.objects.get_or_create(sku="D", defaults={"name": "New"})
+    changed = Item.objects.get(sku="A")
+    changed.amount, changed.name = 5, "Pan"
+    Item.objects.bulk_update([changed], ["amount", "name"])
+    assert [entry[0] for entry in told()] == ["updated", "created", "updated"]
+
+
+def test_conflicts_of_one_that_was_deleted_before():
+    """The sequences have a conflict of their own, whatever the statement says of conflicts."""
+    line = Line.objects.create(item=item(), quoted="one")
+    key, parent = line.pk, line.item_id
+    line.delete()
+    Line.objects.bulk_create([Line(pk=key, item_id=parent)], ignore_conflicts=True)
+    Line.objects.bulk_create([Line(pk=key, item_id=parent)], ignore_conflicts=True)
+    assert [entry[2] for entry in told("line")] == [1, 2, 3]
+
+
+def test_what_goes_with_another_row():
+    kettle = item(shelf=Shelf.objects.create(slug="kitchen"))
+    Line.objects.create(item=kettle)
+    kettle.tags.add(Tag.objects.create(name="a"), Tag.objects.create(name="b"))
+    clear()
+    kettle.delete()
+    kinds = [envelope.type for envelope in envelopes()]
+    assert sorted(kinds) == [
+        "item.deleted",
+        "item_tag.deleted",
+        "item_tag.deleted",
+        "line.deleted",
+    ]
+    assert data(envelopes("item")[0])["shelf"] == "kitchen"
+    assert not Item.objects.exists()
+
+
+def test_relations_and_deletions_that_skip_signals():
+    kettle = item()
+    tags = [Tag.objects.create(name=name) for name in "abc"]
+    kettle.tags.set(tags[:2])
+    kettle.tags.set(tags[1:])
+    assert [entry[0] for entry in told("item_tag")] == ["created", "created", "deleted", "created"]
+    Item.tags.through.objects.all()._raw_delete("default")
+    assert [entry[0] for entry in told("item_tag")][4:] == ["deleted", "deleted"]
+
+
+def test_the_origin_is_that_of_django():
+    context = Context(
+        "c-1", lambda: "user:é'\"\\%s", "e-1", "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+    )
+    with use(context):
+        item()
+        Item.objects.filter(name__endswith="e%").update(amount=1)
+        run("UPDATE triggered_item SET amount = 2 WHERE name LIKE 'K%'")
+        with connection.cursor() as cursor:
+            cursor.executemany("UPDATE triggered_item SET amount = %s", [(5,), (6,)])
+    found = envelopes()
+    assert [data(envelope)["amount"] for envelope in found] == [0, 2, 5, 6]
+    assert {
+        (envelope.correlationid, envelope.actor, envelope.causationid, envelope.traceparent)
+        for envelope in found
+    } == {("c-1", context.actor(), "e-1", context.traceparent)}
+
+
+def test_the_origin_changes_within_a_transaction():
+    with use(Context("c-1", lambda: "one")):
+        item("A")
+    with use(Context("c-2", lambda: "two")):
+        item("B")
+    assert [envelope.actor for envelope in envelopes()] == ["one", "two"]
+
+
+def test_a_statement_stays_one_query_and_answers_as_before():
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        kettle = item()
+        assert Item.objects.update(amount=1) == 1
+        assert Item.objects.filter(pk=kettle.pk).delete()[1]["triggered.Item"] == 1
+    writes = [query["sql"] for query in queries if "triggered_item" in query["sql"]]
+    assert len([sql for sql in writes if "INSERT INTO" in sql or "UPDATE" in sql]) == 2
+    assert kettle.pk
+
+
+def test_nothing_is_published_on_purpose():
+    with suppressed(reason="import"):
+        kettle = item()
+        Item.objects.update(amount=1)
+        other = item("B")
+        other.delete()
+        thing = Thing.objects.create()
+    assert told() == []
+    assert dict(Suppression.objects.values_list("event", "changes")) == {"item": 4, "thing": 1}
+    assert set(Suppression.objects.values_list("reason", "actor")) == {("import", "system:pytest")}
+    Item.objects.update(amount=2)
+    Thing.objects.update(text="x")
+    assert told() == [
+        ("updated", str(kettle.pk), 1, {"amount": 1}),
+        ("updated", str(thing.code), 1, {"text": ""}),
+    ]
+
+
+def test_a_snapshot_counts_as_a_change():
+    kettle, line = item(), Line.objects.create(item=item("B"))
+    clear()
+    publish_batch(events.Items, Item.objects.filter(pk=kettle.pk), None, 10)
+    publish_batch(events.Lines, Line.objects.all(), None, 10)
+    Item.objects.filter(pk=kettle.pk).update(amount=1)
+    assert told() == [
+        ("snapshot", str(kettle.pk), 2, {}),
+        ("snapshot", str(line.pk), 2, {}),
+        ("updated", str(kettle.pk), 3, {"amount": 0}),
+    ]
+
+
+def test_a_cause_that_nobody_said():
+    kettle = item()
+    clear()
+    with cause_to_be_said("say which event"):
+        Item.objects.update(secret="x")  # publishes nothing
+        with pytest.raises(CauseUnknown, match="say which event"), transaction.atomic():
+            Item.objects.update(amount=1)
+        with suppressed(reason="import"):
+            Item.objects.update(amount=2)
+    kettle.refresh_from_db()
+    assert (told(), kettle.amount, kettle.version) == ([], 2, 1)
+
+
+def test_an_event_that_kafka_would_not_carry():
+    thing = Thing.objects.create()
+    clear()
+    with pytest.raises(EventTooLarge), transaction.atomic():
+        Thing.objects.update(text="x" * 1_000_000)
+    thing.refresh_from_db()
+    assert (thing.text, told()) == ("", [])
+
+
+@pytest.mark.parametrize("ratio", ["NaN", "Infinity"])
+def test_what_no_contract_holds(ratio):
+    if connection.vendor == "sqlite" and ratio == "NaN":
+        pytest.skip("SQLite stores NaN as NULL")
+    with pytest.raises(ContractViolation), transaction.atomic():
+        Thing.objects.create(ratio=float(ratio))
+    assert told() == []
+
+
+def test_a_rollback_takes_events_and_sequences_back():
+    thing = Thing.objects.create()
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        Thing.objects.update(text="x")
+        1 / 0  # noqa: B018
+    Thing.objects.update(text="y")
+    assert told() == [
+        ("created", str(thing.code), 1, {}),
+        ("updated", str(thing.code), 2, {"text": ""}),
+    ]
+    assert LastSequence.objects.get().sequence == 2
+
+
+def test_a_column_that_is_gone_is_an_error():
+    item()
+    if connection.vendor == "postgresql":
+        settle_constraints()
+        run("ALTER TABLE triggered_item DROP COLUMN amount CASCADE")
+        with pytest.raises(DatabaseError, match="amount"), transaction.atomic():
+            run("UPDATE triggered_item SET name = 'x'")
+        assert len(told()) == 1
+    else:
+        with pytest.raises(DatabaseError, match="amount"):
+            run("ALTER TABLE triggered_item DROP COLUMN amount")
+
+
+@postgresql
+def test_columns_change_their_type_under_the_triggers():
+    item()
+    settle_constraints()
+    run("ALTER TABLE triggered_item ALTER COLUMN name TYPE varchar(300)")
+    run("ALTER TABLE triggered_item ALTER COLUMN amount TYPE bigint")
+    restoring._restore(using="default", plan=["a migration"])
+    Item.objects.update(amount=2**40)
+    assert [entry[2] for entry in told()] == [1, 2]
+
+
+@sqlite
+def test_replaced_rows_are_deleted():
+    kettle = item("A")
+    run(
+        "INSERT OR REPLACE INTO triggered_item "
+        "(sku, name, price, amount, secret, version, changed_at) "
+        "SELECT sku, 'New', price, amount, secret, version, changed_at FROM triggered_item"
+    )
+    assert [entry[:3] for entry in told()] == [
+        ("created", str(kettle.pk), 1),
+        ("deleted", str(kettle.pk), 2),
+        ("created", str(Item.objects.get().pk), 1),
+    ]
+
+
+@postgresql
+def test_a_truncated_table():
+    item("A")
+    item("B")
+    clear()
+    settle_constraints()
+    run("TRUNCATE triggered_item CASCADE")
+    assert [entry[0] for entry in told()] == ["deleted", "deleted"]
+    item("C")
+    assert told()[-1][:1] == ("created",)

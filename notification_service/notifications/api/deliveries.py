@@ -1,4 +1,4 @@
-"""The API of what was sent: everybody sees their own, who may view deliveries all."""
+"""API of the deliveries. Users see their own; those who may view deliveries see all."""
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
@@ -65,8 +65,8 @@ class DaySerializer(serializers.Serializer[Day]):
 
 class ChannelStatisticsSerializer(serializers.Serializer[ChannelStatistics]):
     channel = serializers.CharField()
-    pending = serializers.IntegerField(help_text="Waiting now.")
-    days = DaySerializer(many=True, help_text=f"The last {DAYS}, the oldest first; UTC.")
+    pending = serializers.IntegerField(help_text="Number of deliveries not sent yet.")
+    days = DaySerializer(many=True, help_text=f"The last {DAYS} days in UTC, oldest first.")
 
 
 class DeliveryViewSet(
@@ -89,7 +89,10 @@ class DeliveryViewSet(
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, pk: str, format: str | None = None) -> Response:
-        """Send it again, with the same ``webhook-id``: your own, or any with that permission."""
+        """Send a delivery again with the same ``webhook-id``.
+
+        Other users' deliveries require the permission to resend deliveries.
+        """
         delivery = self.get_object()
         is_own = delivery.owner_id == request.user.pk
         if not is_own and not request.user.has_perm("notifications.resend_delivery"):
@@ -100,8 +103,8 @@ class DeliveryViewSet(
     @extend_schema(responses=ChannelStatisticsSerializer(many=True), filters=False)
     @action(detail=False, pagination_class=None, filterset_class=None)
     def statistics(self, request: Request, format: str | None = None) -> Response:
-        """What was sent by each channel, day by day."""
+        """Numbers of deliveries per channel and day."""
         found = statistics(self.get_queryset().select_related(None))
-        # The stubs know of one instance only.
+        # The stubs only know a single instance.
         shown = ChannelStatisticsSerializer(found, many=True)  # type: ignore[arg-type]
         return Response(shown.data)

@@ -1,4 +1,4 @@
-"""The API of webhook endpoints: for those who may add any, each their own."""
+"""API of the webhook endpoints, for users who may add endpoints. Each sees their own."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ class EndpointSerializer(OwnSerializer[Endpoint]):
 
 
 class NewEndpointSerializer(EndpointSerializer):
-    """The only answer, beside that of a rotation, that has the secret."""
+    """The response to creating an endpoint. Only it and that to a rotation contain the secret."""
 
     class Meta(EndpointSerializer.Meta):
         fields = [*EndpointSerializer.Meta.fields, "secret"]
@@ -51,7 +51,7 @@ class EndpointViewSet(OwnRows, viewsets.ModelViewSet[Endpoint]):
 
     @extend_schema(responses={201: NewEndpointSerializer})
     def create(self, request: Request, *args: Any, **options: Any) -> Response:
-        """Add an endpoint. Its secret is shown now, and not again."""
+        """Create an endpoint. The secret is returned only in this response; store it now."""
         serializer = EndpointSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         endpoint = serializer.save(owner=request.user)
@@ -67,7 +67,7 @@ class EndpointViewSet(OwnRows, viewsets.ModelViewSet[Endpoint]):
     )
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, pk: str, format: str | None = None) -> Response:
-        """Take a new secret. For a day, what is sent is signed with the one before as well."""
+        """Replace the secret. For 24 hours, messages are signed with the previous one as well."""
         endpoint = self.get_object()
         secret = endpoint.rotate()
         return Response({"secret": secret, "previous_until": endpoint.previous_until})

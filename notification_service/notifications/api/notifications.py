@@ -1,4 +1,4 @@
-"""The API of in-app notifications: everybody sees their own."""
+"""API of the in-app notifications. Users see their own."""
 
 from typing import Any
 
@@ -20,7 +20,9 @@ Count = inline_serializer("NotificationCount", {"unread": serializers.IntegerFie
 
 
 class NotificationSerializer(OwnSerializer[Notification]):
-    read = serializers.BooleanField(source="read_at", help_text="Set it to mark as read, or not.")
+    read = serializers.BooleanField(
+        source="read_at", help_text="Whether the notification is read. Set it to change that."
+    )
 
     class Meta:
         model = Notification
@@ -61,13 +63,13 @@ class NotificationViewSet(
     @extend_schema(responses=Count, filters=False)
     @action(detail=False, pagination_class=None, filterset_class=None)
     def count(self, request: Request, format: str | None = None) -> Response:
-        """How many are unread."""
+        """The number of unread notifications."""
         unread = self.get_queryset().filter(read_at__isnull=True).count()
         return Response({"unread": unread})
 
     @extend_schema(request=None, responses=Count)
     @action(detail=False, methods=["post"], url_path="mark-all-read")
     def mark_all_read(self, request: Request, format: str | None = None) -> Response:
-        """Mark all as read."""
+        """Mark all notifications as read."""
         self.get_queryset().filter(read_at__isnull=True).update(read_at=timezone.now())
         return Response({"unread": 0})

@@ -1,4 +1,4 @@
-"""The API of the subscriptions: everybody manages their own."""
+"""API of the subscriptions. Users manage their own."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class SubscriptionSerializer(OwnSerializer[Subscription]):
     event_types = serializers.ListField(
         child=serializers.ChoiceField(EVENT_TYPES),
         required=False,
-        help_text="Empty: all of them.",
+        help_text="Event types to match. Empty matches all.",
     )
     product_ids = serializers.ListField(
         child=serializers.CharField(max_length=255), required=False, max_length=MOST_PRODUCTS
@@ -59,7 +59,7 @@ class SubscriptionSerializer(OwnSerializer[Subscription]):
         ]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """As the model has it, so that API, page and admin refuse the same."""
+        """Validate with the model's own rules, so that API, page and admin accept the same."""
         subscription = self.as_it_would_be(attrs)
         try:
             subscription.clean()
@@ -68,7 +68,7 @@ class SubscriptionSerializer(OwnSerializer[Subscription]):
         return attrs
 
     def as_it_would_be(self, attrs: dict[str, Any]) -> Subscription:
-        """The subscription with these changes, not saved."""
+        """Build the subscription with these changes, without saving it."""
         old = self.instance
         values = {f.attname: getattr(old, f.attname) for f in Subscription._meta.fields if old}
         subscription = Subscription(**{**values, "owner": self.context["request"].user})
@@ -78,8 +78,8 @@ class SubscriptionSerializer(OwnSerializer[Subscription]):
 
 
 class ShownSerializer(serializers.Serializer[Shown]):
-    at = serializers.DateTimeField(help_text="When it happened.")
-    due = serializers.DateTimeField(help_text="When it would have been sent.")
+    at = serializers.DateTimeField(help_text="When the event occurred.")
+    due = serializers.DateTimeField(help_text="When the message would have been sent.")
     type = serializers.CharField()
     product_id = serializers.CharField()
     text = serializers.CharField()
@@ -87,7 +87,7 @@ class ShownSerializer(serializers.Serializer[Shown]):
 
 class PreviewSerializer(serializers.Serializer[Preview]):
     messages = ShownSerializer(many=True)
-    events = serializers.IntegerField(help_text="How many events were looked at: the newest 100.")
+    events = serializers.IntegerField(help_text="Number of events examined, at most 100.")
 
 
 class SubscriptionViewSet(OwnRows, viewsets.ModelViewSet[Subscription]):
@@ -103,13 +103,13 @@ class SubscriptionViewSet(OwnRows, viewsets.ModelViewSet[Subscription]):
     @extend_schema(responses=PreviewSerializer)
     @action(detail=True)
     def preview(self, request: Request, pk: str, format: str | None = None) -> Response:
-        """What the newest 100 events would have sent by this subscription."""
+        """Preview the messages that this subscription would have sent for the latest 100 events."""
         return Response(PreviewSerializer(preview(self.get_object())).data)
 
     @extend_schema(operation_id="subscriptions_preview_draft", responses={200: PreviewSerializer})
     @action(detail=False, methods=["post"], url_path="preview")
     def preview_draft(self, request: Request, format: str | None = None) -> Response:
-        """The same for a subscription that is not there yet."""
+        """Preview the messages of a subscription without creating it."""
         context = self.get_serializer_context()
         serializer = SubscriptionSerializer(data=request.data, context=context)
         serializer.is_valid(raise_exception=True)

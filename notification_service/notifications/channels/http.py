@@ -1,4 +1,4 @@
-"""HTTP to strangers: only to addresses that were checked, and never for longer than allowed."""
+"""HTTP requests to external receivers: only to checked addresses, and within a time limit."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,15 +11,15 @@ import httpcore
 from notification_service.notifications.destinations.addresses import resolve
 
 LEAST_SECONDS = 2.0
-"""For connecting to one of several addresses: the first SYN may be lost, and comes again after one
-second (RFC 6298, section 2)."""
+"""Time to connect to one of several addresses. A lost SYN is retransmitted after one second
+(RFC 6298, section 2)."""
 
 
 class GuardedNetwork(httpcore.NetworkBackend):
-    """Connects to the very addresses that were checked, so that DNS cannot change its mind.
+    """Connects to exactly the addresses that were checked, so that DNS rebinding has no effect.
 
-    :param seconds: for everything: connecting, TLS, sending, and each byte of the answer. A
-        time-out for each read alone would let a receiver that drips hold on for ever.
+    :param seconds: limit for the whole request: connecting, TLS, sending and the whole response. A
+        timeout per read alone would let a slow receiver hold the connection for ever.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -27,16 +27,16 @@ class GuardedNetwork(httpcore.NetworkBackend):
         self._deadline = 0.0
         self._sockets = httpcore.SyncBackend()
         self.has_connected = False
-        """Whether a connection was made since the clock was started."""
+        """Whether a connection was opened since the clock was started."""
 
     def start_clock(self) -> None:
-        """Begin the time of one request."""
+        """Start the time limit of one request."""
         self._deadline = time.monotonic() + self._seconds
         self.has_connected = False
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """Leave what is done here less time, if more were left."""
+        """Shorten the remaining time for what is done in this block; never extend it."""
         deadline = self._deadline
         self._deadline = min(deadline, time.monotonic() + seconds)
         try:
@@ -45,13 +45,13 @@ class GuardedNetwork(httpcore.NetworkBackend):
             self._deadline = deadline
 
     def left(self) -> float:
-        """The seconds that are left.
+        """Return the remaining seconds.
 
-        :raises httpcore.TimeoutException: where none are.
+        :raises httpcore.TimeoutException: if the time is up.
         """
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout(f"no answer within {self._seconds:g} s")
+            raise httpcore.ReadTimeout(f"no response within {self._seconds:g} s")
         return left
 
     def connect_tcp(
@@ -62,10 +62,10 @@ class GuardedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first address that answers.
+        """Connect to the first address that responds.
 
-        Each one gets its share of the time that is left, so that one which is silent does not use
-        up the time of the next (in the spirit of RFC 8305; tried one after the other, not at once).
+        Each address gets a share of the remaining time, so that an unresponsive one leaves time for
+        the next (in the spirit of RFC 8305, but one after the other).
         """
         self.has_connected = True
         addresses = interleaved(resolve(host, port))
@@ -84,8 +84,8 @@ class GuardedNetwork(httpcore.NetworkBackend):
 
 
 def interleaved(addresses: Sequence[str]) -> list[str]:
-    """Addresses with the two families in turn (RFC 8305, section 4), so that a network that has no
-    way for one of them does not use up all the time.
+    """Order addresses by alternating families (RFC 8305, section 4), so that a network without a
+    route for one family does not use up the time.
 
     >>> interleaved(["2600::1", "2600::2", "192.0.2.1"])
     ['2600::1', '192.0.2.1', '2600::2']
@@ -96,7 +96,7 @@ def interleaved(addresses: Sequence[str]) -> list[str]:
 
 
 class _TimedStream(httpcore.NetworkStream):
-    """A connection whose every operation ends with the time of the request."""
+    """A connection whose operations share the time limit of the request."""
 
     def __init__(self, stream: httpcore.NetworkStream, network: GuardedNetwork) -> None:
         self._stream = stream

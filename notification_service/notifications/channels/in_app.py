@@ -1,4 +1,4 @@
-"""In-app notifications: no stranger is involved, so all is one transaction."""
+"""In-app notifications. No other system is involved, so one transaction does everything."""
 
 from notification_service.notifications.facts import from_text
 from notification_service.notifications.messages.outgoing import OutgoingMessage
@@ -9,10 +9,10 @@ MOST_LINES = 50
 
 
 def notification(message: OutgoingMessage, words: Words) -> Notification:
-    """What a person is told by a message; not saved yet."""
+    """Build the notification for a message, without saving it."""
     subscription = message.subscription
     if subscription is None:
-        raise ValueError("the subscription is gone")
+        raise ValueError("the subscription was deleted")
     first = message.first
     language = subscription.language
     if not message.is_digest:

@@ -1,4 +1,4 @@
-"""E-mail, through the backend that Django's settings name."""
+"""E-mail, through Django's configured mail backend."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,14 +19,14 @@ from notification_service.notifications.models import Endpoint
 MOST_LINES = 100
 MOST_OF_SUBJECT = 150
 PERMANENT = range(500, 600)
-"""RFC 5321, section 4.2.1: the same command will not succeed later."""
+"""Permanent failures: repeating the command will not help (RFC 5321, section 4.2.1)."""
 
 
 @contextmanager
 def sender(
     endpoint: Endpoint | None, words: Words
 ) -> Iterator[Callable[[OutgoingMessage], SendOutcome]]:
-    """Sends mails, over one connection to the mail server."""
+    """Send mails over one connection to the mail server."""
     connection = get_connection()
 
     def send(message: OutgoingMessage) -> SendOutcome:
@@ -35,7 +35,7 @@ def sender(
             return Refused("the user has no e-mail address")
         mail = compose(message, words, connection)
         try:
-            connection.open()  # where it is open, it stays
+            connection.open()  # does nothing if it is open
             connection.send_messages([mail])
         except SMTPRecipientsRefused as error:
             [(code, said)] = error.recipients.values()
@@ -56,10 +56,10 @@ def sender(
 def compose(
     message: OutgoingMessage, words: Words, connection: Any = None
 ) -> EmailMultiAlternatives:
-    """The mail that tells a message: as text and as HTML, with a link that ends such mails."""
+    """Compose the mail of a message as text and HTML, with an unsubscribe link."""
     subscription = message.subscription
     if subscription is None:
-        raise ValueError("the subscription is gone")
+        raise ValueError("the subscription was deleted")
     language = subscription.language
     lines = [words.of(delivery, language) for delivery in message.deliveries[:MOST_LINES]]
     count = len(message.deliveries)
@@ -82,7 +82,7 @@ def compose(
         to=[subscription.owner.email],
         connection=connection,
         headers={
-            # The same when it is tried again, so that mailboxes can see that it is the same.
+            # Identical for each attempt, so that mailboxes recognize duplicates.
             "Message-ID": f"<{message.first.pk}@{domain}>",
             "Auto-Submitted": "auto-generated",  # RFC 3834
             "List-Unsubscribe": f"<{unsubscribe}>",  # RFC 2369
@@ -107,5 +107,5 @@ def _refused(code: int, said: bytes | str) -> SendOutcome:
 def _close(connection: Any) -> None:
     try:
         connection.close()
-    except (SMTPException, OSError):  # it is gone anyway
+    except (SMTPException, OSError):  # already closed
         connection.connection = None

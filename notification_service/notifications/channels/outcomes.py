@@ -1,4 +1,4 @@
-"""What can come of sending a message."""
+"""Outcomes of sending a message."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,9 +6,9 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Sent:
-    """The receiver has it.
+    """The receiver accepted the message.
 
-    :param answer: what it said.
+    :param answer: its response.
     """
 
     answer: str
@@ -16,10 +16,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class NotSent:
-    """It may be tried again.
+    """Sending failed, and may be retried.
 
-    :param reason: what came back.
-    :param not_before: when the receiver asked to be tried again, if it did.
+    :param reason: the error or the receiver's response.
+    :param not_before: the earliest time of the next attempt, if the receiver asked for one.
     """
 
     reason: str
@@ -28,14 +28,14 @@ class NotSent:
 
 @dataclass(frozen=True)
 class Refused:
-    """This one cannot be sent, now or later; that says nothing of others on the same way."""
+    """This message can never be sent. Says nothing about other messages of the same lane."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class NotWanted:
-    """Nobody waits for it any more."""
+    """The message is no longer wanted."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""The link in each mail that ends it, for people who are not logged in."""
+"""The unsubscribe link in each mail, which works without a login."""
 
 from django.conf import settings
 from django.core import signing
@@ -10,14 +10,14 @@ SALT = "notifications.unsubscribe"
 
 
 def link(subscription: Subscription) -> str:
-    """The URL by which a subscription can be ended; it stays valid."""
+    """Return the unsubscribe URL of a subscription. It does not expire."""
     token = signing.dumps(subscription.pk, salt=SALT)
     site: str = settings.PUBLIC_URL
     return site.rstrip("/") + reverse("unsubscribe", args=[token])
 
 
 def subscription_of(token: str) -> Subscription | None:
-    """Whose link this is; None where it was not made here, or the subscription is gone."""
+    """Return the subscription of an unsubscribe token; None if it is forged or was deleted."""
     try:
         pk = signing.loads(token, salt=SALT)
     except signing.BadSignature:

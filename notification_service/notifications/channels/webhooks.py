@@ -1,4 +1,4 @@
-"""Webhooks, as Standard Webhooks 1.0.0 has them.
+"""Webhooks, following Standard Webhooks 1.0.0.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -23,27 +23,27 @@ from notification_service.notifications.messages.words import Words
 from notification_service.notifications.models import Delivery, Endpoint
 
 SECONDS = 10.0
-"""For one delivery; the specification asks for 15 to 30 at the most."""
+"""Time limit of one delivery. The specification recommends at most 15 to 30 seconds."""
 MOST_BYTES = 2_000
-"""Of an answer are kept, to be shown; the rest says nothing that we need."""
+"""How much of a response is stored to be displayed."""
 MOST_DRAINED_BYTES = 64 * 1024
 MOST_DRAINING_SECONDS = 1.0
-"""So much of an answer is read to its end, and the connection used again; beyond, it is closed."""
+"""How much of a response is read in order to reuse the connection. Beyond that it is closed."""
 LONGEST_WAIT_SECONDS = 24 * 3600
-"""That a receiver may ask for with Retry-After."""
+"""Longest delay that is accepted from Retry-After."""
 
 
 @contextmanager
 def sender(
     endpoint: Endpoint | None, words: Words
 ) -> Iterator[Callable[[OutgoingMessage], SendOutcome]]:
-    """Sends to one endpoint, over one connection as long as the receiver keeps it open."""
+    """Send to one endpoint, over one connection for as long as the receiver keeps it open."""
     network = GuardedNetwork(SECONDS)
     with httpcore.ConnectionPool(network_backend=network, max_connections=1) as pool:
 
         def send(message: OutgoingMessage) -> SendOutcome:
             if endpoint is None:
-                return Refused("the endpoint is gone")
+                return Refused("the endpoint was deleted")
             if not endpoint.is_active:
                 return Refused(f"the endpoint is disabled: {endpoint.disabled_reason}")
             try:
@@ -51,7 +51,7 @@ def sender(
             except AddressRefused as error:
                 return Refused(str(error))
             except httpcore.TimeoutException:
-                return NotSent(f"no answer within {SECONDS:g} s")
+                return NotSent(f"no response within {SECONDS:g} s")
             except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
                 return NotSent(f"{type(error).__name__}: {error}")
 
@@ -59,9 +59,9 @@ def sender(
 
 
 def body(delivery: Delivery) -> bytes:
-    """What an application gets: ``type``, ``timestamp`` and ``data``, always the same bytes."""
+    """Return the payload: ``type``, ``timestamp`` and ``data``; the same bytes on each attempt."""
     event = delivery.event
-    told = {
+    payload = {
         "type": event.type,
         "timestamp": event.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "data": {
@@ -70,13 +70,13 @@ def body(delivery: Delivery) -> bytes:
             "product": msgspec.Raw(event.data.encode()),
         },
     }
-    return msgspec.json.encode(told)
+    return msgspec.json.encode(payload)
 
 
 def headers(
     delivery: Delivery, content: bytes, secrets: list[str], now: datetime
 ) -> dict[str, str]:
-    """Who it is, when it was sent, and a signature for each secret that is valid."""
+    """Return the headers: id, timestamp, and one signature per valid secret."""
     signed = (Webhook(secret).sign(str(delivery.pk), now, content.decode()) for secret in secrets)
     return {
         "content-type": "application/json",
@@ -101,10 +101,10 @@ def _post(
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return Sent(said)
         if status == HTTPStatus.GONE:
-            endpoint.disable(f"it answered {said}")
+            endpoint.disable(f"it responded with {said}")
             return Refused(f"{said}: the endpoint was disabled")
-        told = f"{said} {beginning}".strip()
-        return NotSent(told, _retry_after(response, now))
+        reason = f"{said} {beginning}".strip()
+        return NotSent(reason, _retry_after(response, now))
 
 
 @contextmanager
@@ -115,10 +115,11 @@ def _answer_to(
     sent: dict[str, str],
     content: bytes,
 ) -> Iterator[httpcore.Response]:
-    """Send a request, and have its answer. The body is not read yet.
+    """Send a request and return its response, whose body has not been read.
 
-    A connection that was used before may have been closed at this very moment. Then it is sent once
-    more, on a new one (RFC 9112, section 9.3.1); a receiver that got it twice knows its id.
+    The receiver may close a reused connection at the very moment of sending. The request is then
+    sent once more on a new connection (RFC 9112, section 9.3.1). A receiver that gets it twice can
+    tell by the id.
     """
 
     def exchange() -> AbstractContextManager[httpcore.Response]:
@@ -136,9 +137,9 @@ def _answer_to(
 
 
 def _read(response: httpcore.Response, network: GuardedNetwork) -> str:
-    """The beginning of the body. It is read to its end, if that is near: see the limits above.
+    """Return the start of the body. The rest is read within the limits above.
 
-    What the status said holds, whatever becomes of the body.
+    Errors while reading are ignored: the status alone decides the outcome.
     """
     read = b""
     try:
@@ -157,7 +158,7 @@ def _phrase(status: int) -> str:
 
 
 def _retry_after(response: httpcore.Response, now: datetime) -> datetime | None:
-    """When a receiver asks to be tried again (RFC 9110, section 10.2.3)."""
+    """Return when the receiver allows the next attempt (RFC 9110, section 10.2.3)."""
     values = [v for name, v in response.headers if name.lower() == b"retry-after"]
     if not values:
         return None

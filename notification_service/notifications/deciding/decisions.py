@@ -1,4 +1,4 @@
-"""Who is told of an event, and when: rows to send from, written with the event."""
+"""Decides who is notified of an event and when, and writes the deliveries with the event."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from notification_service.notifications.models.products import new_id
 from notification_service.notifications.models.subscriptions import Schedule
 
 CHANNEL = "deliveries"
-"""Of NOTIFY: wakes those that deliver."""
+"""The NOTIFY channel that wakes the deliverers."""
 
 NEVER_READ = object()
 EVENT_COLUMNS = ("id", "event_id", "source", "type", "product_id", "at", "facts", "data")
@@ -43,7 +43,7 @@ DELIVERY_COLUMNS = (
 
 
 class Decider:
-    """Keeps the index of the subscriptions, and takes it anew when they have changed."""
+    """Caches the index of the subscriptions, and rebuilds it when they have changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -51,9 +51,9 @@ class Decider:
         self._index = Index([])
 
     def decide(self, events: Sequence[Event[Product]]) -> None:
-        """Write down these events, and a delivery for each subscription that one is for.
+        """Store these events, and a delivery for each matching subscription.
 
-        The number of statements is the same for any number of events and subscriptions.
+        The number of SQL statements does not depend on the number of events or subscriptions.
         """
         if not events:
             return
@@ -69,7 +69,7 @@ class Decider:
             wake()
 
     def current_index(self) -> Index:
-        """The index of the subscriptions as they are now."""
+        """Return the index of the current subscriptions."""
         revision = Revision.current()
         with self._lock:
             if revision != self._revision:
@@ -79,7 +79,7 @@ class Decider:
 
 
 def active_subscriptions() -> Iterator[Subscription]:
-    """Those by which something may be sent."""
+    """Subscriptions that are active, and whose endpoint is active if they have one."""
     active = Subscription.objects.filter(is_active=True)
     return active.filter(Q(endpoint=None) | Q(endpoint__is_active=True)).order_by("pk").iterator()
 
@@ -123,9 +123,9 @@ def _chain(first: tuple[Any, ...], others: Iterator[tuple[Any, ...]]) -> Iterato
 
 
 def wake() -> None:
-    """Wake those that deliver, once this transaction has committed."""
+    """Wake the deliverers once this transaction is committed."""
     wake_after_commit(connection, CHANNEL)
 
 
 decider = Decider()
-"""The worker's own; its index lives as long as the process."""
+"""One for each worker process. Its index lives as long as the process."""

@@ -1,4 +1,4 @@
-"""Finding the subscriptions that an event is for, without looking at each of them."""
+"""Finds the subscriptions that match an event, without checking each of them."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -21,7 +21,7 @@ from notification_service.notifications.models.subscriptions import (
 
 
 class Happening(Protocol):
-    """What an event must have, to be matched."""
+    """The attributes of an event that matching needs."""
 
     @property
     def type(self) -> str: ...
@@ -31,16 +31,16 @@ class Happening(Protocol):
 
 @dataclass(frozen=True)
 class Match:
-    """A subscription that an event is for, and what to tell."""
+    """A subscription that matches an event, and the facts to report."""
 
     subscription: Subscription
     facts: list[Fact]
 
 
 class Index:
-    """Subscriptions by what they wait for.
+    """Subscriptions, indexed by condition and products.
 
-    What an event costs grows with the subscriptions that it is for, and hardly with the others.
+    The cost of an event depends on the number of matching subscriptions, hardly on the others.
     """
 
     def __init__(self, subscriptions: Iterable[Subscription]) -> None:
@@ -51,23 +51,23 @@ class Index:
             selection.sort()
 
     def matches(self, event: Happening) -> Iterator[Match]:
-        """Each subscription that an event is for, once."""
+        """Yield each subscription that matches the event, once."""
         facts = facts_of(event.data)
         if not facts:
             return
-        told = [f for f in facts if f != Fact.NEW_IN_CATEGORY or Fact.CREATED not in facts]
+        reported = [f for f in facts if f != Fact.NEW_IN_CATEGORY or Fact.CREATED not in facts]
         for condition in (Condition.ANYTHING, *facts):
             selection = self._selections.get(condition)
             if selection is None:
                 continue
-            to_tell = told if condition == Condition.ANYTHING else [Fact(condition)]
+            to_report = reported if condition == Condition.ANYTHING else [Fact(condition)]
             for subscription in selection.of(event.data):
                 if not subscription.event_types or event.type in subscription.event_types:
-                    yield Match(subscription, to_tell)
+                    yield Match(subscription, to_report)
 
 
 class _Thresholds:
-    """Subscriptions to the same products, by how far a price has to drop."""
+    """Subscriptions to the same products, sorted by the price drop that they wait for."""
 
     def __init__(self) -> None:
         self._any: list[Subscription] = []
@@ -102,14 +102,14 @@ class _Thresholds:
 
 @dataclass
 class _Selection:
-    """Subscriptions with the same condition, by the products that they are about."""
+    """Subscriptions with the same condition, by the products that they select."""
 
     all: _Thresholds = field(default_factory=_Thresholds)
     by_category: dict[str, _Thresholds] = field(default_factory=lambda: defaultdict(_Thresholds))
     by_product: dict[str, _Thresholds] = field(default_factory=lambda: defaultdict(_Thresholds))
     by_text: dict[str, _Thresholds] = field(default_factory=lambda: defaultdict(_Thresholds))
     texts: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """The texts that begin with three letters, so that a name is looked up by its threes."""
+    """Texts by their first three letters, to find those that a name contains by its trigrams."""
 
     def add(self, subscription: Subscription) -> None:
         match subscription.products:
@@ -146,7 +146,7 @@ class _Selection:
 
 
 def _percent(product: Product) -> Decimal:
-    """By how many percent a price dropped."""
+    """By how many percent a price dropped; 0 if it did not change."""
     before = product.previous.price if isinstance(product, ProductUpdated) else UNSET
     if not isinstance(before, Decimal) or before <= 0:
         return Decimal(0)

@@ -1,7 +1,6 @@
-"""Giving a receiver that keeps failing a rest, so that it costs nobody time.
+"""Circuit breakers (Nygard, Release It!): receivers that keep failing are not tried for a while.
 
-The pattern of a circuit breaker (Nygard, Release It!), kept in the database: all processes that
-deliver see the same.
+Their state is in the database, so that all deliverers share it.
 """
 
 from datetime import timedelta
@@ -13,26 +12,26 @@ from notification_service.notifications.channels.outcomes import NotSent, SendOu
 from notification_service.notifications.models import Circuit
 
 MOST_FAILURES = 5
-"""In a row; then it opens."""
+"""Consecutive failures that open a circuit."""
 FIRST_REST = timedelta(minutes=1)
 LONGEST_REST = timedelta(hours=1)
 
 
 def open_lanes() -> set[str]:
-    """The names of those that nothing is sent to now."""
+    """The names of the lanes that are paused now."""
     opened = Circuit.objects.filter(open_until__gt=timezone.now())
     return set(opened.values_list("lane", flat=True))
 
 
 def is_on_probation(lane: str) -> bool:
-    """Whether just one delivery is to be tried."""
+    """Whether the circuit is half-open: just one delivery is tried."""
     return Circuit.objects.filter(lane=lane, failures__gte=MOST_FAILURES).exists()
 
 
 def note(lane: str, outcome: SendOutcome) -> bool:
-    """Count what came of a delivery. What is refused for its own sake says nothing of the lane.
+    """Count an outcome. A message that is rejected for its own sake says nothing about the lane.
 
-    :returns: whether more may be sent there now.
+    :returns: whether to continue sending in this lane.
     """
     match outcome:
         case Sent():

@@ -1,4 +1,4 @@
-"""Claiming what is due: each message by one process at a time."""
+"""Claims due deliveries, so that each message is sent by one process at a time."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,24 +13,24 @@ from notification_service.notifications.models import Delivery, Endpoint, Subscr
 from notification_service.notifications.models.subscriptions import Channel
 
 LEASE = timedelta(minutes=5)
-"""How long a claim holds. Whoever has not finished by then leaves it to others."""
+"""How long a claim is valid. After that, other processes may claim the message."""
 UNDER_WAY = ""
-"""The answer of what is claimed, or was never tried: there is none yet."""
+"""The answer of a delivery that is claimed or was never tried, so that it has none yet."""
 
 
 def due(channel: str, endpoint: Endpoint | OuterRef | None = None) -> QuerySet[Delivery]:
-    """What may be sent now by one way.
+    """Return the deliveries of a channel that may be sent now.
 
-    :param endpoint: where webhooks go; those without one have lost theirs.
+    :param endpoint: for webhooks, their endpoint; None finds those whose endpoint was deleted.
     """
     pending = Delivery.objects.filter(state=Delivery.State.PENDING, due_at__lte=timezone.now())
     return pending.filter(channel=channel, endpoint=endpoint)
 
 
 def claim(channel: str, endpoint: Endpoint | None, most: int) -> list[OutgoingMessage]:
-    """Take what is due, so that no other process takes it while the lease holds.
+    """Claim due deliveries, so that no other process sends them before the lease expires.
 
-    :param most: how many messages of each kind, digests and others.
+    :param most: the maximum number of digests, and of other messages.
     """
     with transaction.atomic():
         singles = _locked(due(channel, endpoint).filter(in_digest=False).order_by("due_at")[:most])
@@ -43,7 +43,7 @@ def claim(channel: str, endpoint: Endpoint | None, most: int) -> list[OutgoingMe
 
 
 def give_back(messages: Sequence[OutgoingMessage]) -> None:
-    """Let go of what was claimed and not tried."""
+    """Release messages that were claimed but not tried."""
     ids = [delivery.pk for message in messages for delivery in message.deliveries]
     if ids:
         mine = Delivery.objects.filter(pk__in=ids, state=Delivery.State.PENDING)
@@ -51,16 +51,16 @@ def give_back(messages: Sequence[OutgoingMessage]) -> None:
 
 
 def is_mine(message: OutgoingMessage) -> bool:
-    """Whether a message is still to be sent; it stays so until the transaction ends.
+    """Whether this process may still send a message. Locks its rows until the transaction ends.
 
-    It is not when this process was paused past its lease, and another one has sent it meanwhile.
+    False if the process was paused beyond its lease, and another one has sent the message.
     """
     pending = message.rows().filter(state=Delivery.State.PENDING).select_for_update()
     return len(pending) == len(message.deliveries)
 
 
 def _digests(channel: str, most: int) -> list[Delivery]:
-    """All that is due of some subscriptions, each of which is locked: a digest has one sender."""
+    """Claim the due digests of some subscriptions. Each is locked, so that one process sends it."""
     waiting = due(channel).filter(in_digest=True)
     owners = waiting.order_by("subscription").values_list("subscription", flat=True)
     ids = list(owners.distinct()[:most])

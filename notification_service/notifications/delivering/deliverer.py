@@ -1,4 +1,4 @@
-"""The life of ``deliver``: it looks for lanes in which something is due, and works in several."""
+"""The main loop of ``deliver``: finds lanes with due deliveries, and works on several at once."""
 
 import threading
 import time
@@ -22,13 +22,13 @@ log = structlog.get_logger(__name__)
 
 
 class Deliverer:
-    """Sends what is due until told to stop. Several processes may run.
+    """Sends due deliveries until stopped. Several processes may run.
 
-    A slow receiver keeps one thread of each process, and no more.
+    A slow receiver occupies at most one thread of each process.
 
-    :param stop: set it, and :meth:`run` ends after the messages that are under way.
-    :param concurrency: how many lanes are worked in at once.
-    :param drain: end once nothing is due.
+    :param stop: set it to end :meth:`run` after the messages in progress.
+    :param concurrency: how many lanes are processed at once.
+    :param drain: return once nothing is due.
     """
 
     def __init__(self, stop: threading.Event, concurrency: int, drain: bool = False) -> None:
@@ -42,7 +42,7 @@ class Deliverer:
         self._is_done = False
 
     def run(self) -> None:
-        """Deliver until told to stop, or all is done."""
+        """Deliver until stopped or, when draining, until nothing is due."""
         with ThreadPoolExecutor(self._concurrency, "deliver") as pool:
             Daemon(self._stop, lambda: self._work(pool), until=lambda: self._is_done).run()
         self._report.flush()
@@ -55,7 +55,7 @@ class Deliverer:
             self._wait(is_idle)
 
     def _start(self, pool: ThreadPoolExecutor) -> int:
-        """Begin a step in each lane that has something due, as far as threads are free."""
+        """Start a step in each lane that has due deliveries, as long as threads are free."""
         working = {lane.name for lane in self._busy.values()}
         waiting = [lane for lane in lanes_due() if lane.name not in working]
         waiting.sort(key=lambda lane: self._served.get(lane.name, 0.0))
@@ -66,7 +66,7 @@ class Deliverer:
         return len(started)
 
     def _wait(self, is_idle: bool) -> None:
-        """Until a step has ended, or something may be due."""
+        """Wait until a step has ended, or something may be due."""
         if self._busy:
             ended, _ = wait(self._busy, POLL_SECONDS, FIRST_COMPLETED)
             for future in ended:
@@ -78,14 +78,14 @@ class Deliverer:
 
 
 def _step(lane: Lane, stop: threading.Event) -> int:
-    """A step in a thread of the pool, which keeps its connection while that works."""
+    """Run a step in a thread of the pool. The thread keeps its connection unless it fails."""
     try:
         return step(lane, stop)
-    except Exception as error:  # what one lane fails of ends no other; it is tried again in a while
+    except Exception as error:  # other lanes continue; this one is retried
         if passes(error):
             connection.close()
             stop.wait(RETRY_SECONDS)
             raise
-        log.exception("a step failed", lane=lane.name)
+        log.exception("delivering in a lane failed; retrying", lane=lane.name)
         stop.wait(RETRY_SECONDS)
         return 0

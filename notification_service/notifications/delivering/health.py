@@ -1,4 +1,4 @@
-"""What a health check can say of deliveries."""
+"""The state of the deliveries, for the health check."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from notification_service.notifications.models import Delivery
 
 
 def deliveries() -> dict[str, Any]:
-    """For how many seconds the oldest one has been due, and which receivers are given a rest."""
+    """For how many seconds the oldest delivery has been due, and which lanes are paused."""
     now = timezone.now()
     due = Delivery.objects.filter(state=Delivery.State.PENDING, due_at__lte=now)
     oldest = due.aggregate(oldest=Min("due_at"))["oldest"]

@@ -1,4 +1,4 @@
-"""Lanes: each way by which messages leave. What happens in one holds up no other."""
+"""Lanes: independent routes for messages. A failure in one does not delay the others."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from notification_service.notifications.models.subscriptions import Channel
 
 @dataclass(frozen=True)
 class Lane:
-    """In-app notifications, the mail server, or one endpoint.
+    """In-app notifications, the mail server, or one webhook endpoint.
 
-    :param name: as its circuit is called.
+    :param name: the name of its circuit breaker.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Lane:
 
 
 def lanes_due() -> list[Lane]:
-    """Those in which something is due, but for receivers that are given a rest."""
+    """Return the lanes that have due deliveries and whose circuit is closed."""
     found = [Lane(str(channel), channel) for channel in Channel if due(channel).exists()]
     found += [Lane(e.lane, Channel.WEBHOOK, e) for e in _endpoints()]
     resting = open_lanes()

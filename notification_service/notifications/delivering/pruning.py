@@ -1,4 +1,4 @@
-"""Forgetting what was delivered long ago."""
+"""Deletes old events, deliveries and notifications."""
 
 from datetime import datetime
 from typing import TypeVar
@@ -13,10 +13,10 @@ Row = TypeVar("Row", bound=Model)
 
 
 def notification_pruner() -> Pruner:
-    """Deletes events and notifications from before ``NOTIFICATION_RETENTION_DAYS``.
+    """Delete events and notifications older than ``NOTIFICATION_RETENTION_DAYS``.
 
-    An event goes with its deliveries, and stays while one of them is pending; a notification goes
-    whether it was read or not.
+    An event is deleted with its deliveries, but is kept while one of them is pending. Notifications
+    are deleted whether they were read or not.
     """
     return Pruner("notifications", settings.NOTIFICATION_RETENTION_DAYS, _delete_piece)
 

@@ -1,4 +1,4 @@
-"""Writing down what came of a message."""
+"""Records the outcome of a message."""
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -22,12 +22,12 @@ FINAL = {Sent: State.SENT, Refused: State.FAILED, NotWanted: State.CANCELLED}
 
 
 def retry() -> Retry:
-    """How often a message is tried, and when; with 16 tries, over about a day."""
+    """When a message is retried, and how often: 16 attempts take about a day."""
     return Retry(attempts=settings.DELIVERY_ATTEMPTS, backoff=5.0, max_backoff=6 * 3600.0)
 
 
 def record(message: OutgoingMessage, outcome: SendOutcome) -> None:
-    """Write it to each delivery of a message: done, or due again later."""
+    """Record the outcome for each delivery of a message: finished, or due again later."""
     if isinstance(outcome, NotSent):
         _again(message, outcome)
         return
@@ -39,7 +39,7 @@ def _again(message: OutgoingMessage, outcome: NotSent) -> None:
     attempts = message.first.attempts
     wait = retry().wait(attempts, OSError(outcome.reason))
     if wait is None:
-        _finish(message, State.FAILED, f"given up after {attempts} tries: {outcome.reason}")
+        _finish(message, State.FAILED, f"failed after {attempts} attempts: {outcome.reason}")
         return
     when = timezone.now() + wait
     if outcome.not_before is not None:
@@ -54,10 +54,10 @@ def _finish(message: OutgoingMessage, state: State, said: str) -> None:
 
 
 def _kept(said: str) -> str:
-    """What is kept of an answer. A stranger's bytes may be none that a database stores."""
+    """Shorten a response to what is stored, without bytes that a database cannot store."""
     return storable(said)[:MOST_OF_ANSWER]
 
 
 def _pending(message: OutgoingMessage) -> QuerySet[Delivery]:
-    """Not what somebody else has finished, after this process was paused past its lease."""
+    """Those still pending: another process may have finished them after the lease expired."""
     return message.rows().filter(state=State.PENDING)

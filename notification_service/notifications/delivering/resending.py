@@ -1,4 +1,4 @@
-"""Sending again what is finished, and at once what waits to be tried again."""
+"""Resends finished deliveries, and retries pending ones at once."""
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -11,11 +11,11 @@ from notification_service.notifications.models import Delivery
 
 @transaction.atomic
 def resend(deliveries: QuerySet[Delivery]) -> int:
-    """Make deliveries due now, each on its own though it was in a digest, with all its tries.
+    """Make deliveries due now, each as a message of its own with all its attempts.
 
-    What is being sent at this moment is left alone, as is what was never tried.
+    Deliveries that are being sent, or were never tried, are not changed.
 
-    :returns: how many.
+    :returns: the number of deliveries that will be sent again.
     """
     under_way = Q(state=Delivery.State.PENDING, answer=UNDER_WAY)
     count = deliveries.exclude(under_way).update(

@@ -1,4 +1,4 @@
-"""One step in one lane: claim what is due, send it, write down what came of it."""
+"""One step in one lane: claim due messages, send them, record the outcomes."""
 
 import threading
 import time
@@ -27,7 +27,7 @@ from notification_service.notifications.models.subscriptions import Channel
 
 MOST_NOTIFICATIONS = 500
 MOST_MESSAGES = 20
-"""To strangers in one step: at ten seconds each they are done before the lease ends."""
+"""Per step. At ten seconds each, they are done before the lease expires."""
 MARGIN_SECONDS = 30.0
 SHOWN_IN_APP = Sent("in the application")
 SENDERS = {Channel.EMAIL: mail.sender, Channel.WEBHOOK: webhooks.sender}
@@ -38,8 +38,8 @@ log = structlog.get_logger(__name__)
 def step(lane: Lane, stop: threading.Event) -> int:
     """Send some of what is due in a lane.
 
-    :param stop: ends the step after the message that is under way; the others are given back.
-    :returns: how many messages were dealt with.
+    :param stop: ends the step after the current message; the remaining ones are released.
+    :returns: the number of messages processed.
     """
     if lane.channel == Channel.IN_APP:
         return _notify_in_app()
@@ -47,9 +47,9 @@ def step(lane: Lane, stop: threading.Event) -> int:
 
 
 def _notify_in_app() -> int:
-    """Exactly once: a notification and the record of it are one transaction.
+    """Deliver in-app notifications exactly once: with their record, in one transaction.
 
-    One that cannot be written or committed takes its batch with it; then each is written by itself.
+    If the batch cannot be written or committed, each message is written on its own.
     """
     words = Words.read()
     try:
@@ -57,7 +57,7 @@ def _notify_in_app() -> int:
     except Exception as error:
         if passes(error):
             raise
-        log.warning("notifications failed together; taking them one by one", reason=str(error))
+        log.warning("a batch of notifications failed; writing each on its own", reason=str(error))
     messages = claim(Channel.IN_APP, None, MOST_NOTIFICATIONS)
     for message in messages:
         _notify_alone(message, words)
@@ -69,11 +69,11 @@ def _notify_together(words: Words) -> int:
     with transaction.atomic():
         messages = claim(Channel.IN_APP, None, MOST_NOTIFICATIONS)
         written: list[Notification] = []
-        told: list[Delivery] = []
+        notified: list[Delivery] = []
 
         def write(message: OutgoingMessage) -> SendOutcome:
             written.append(in_app.notification(message, words))
-            told.extend(message.deliveries)
+            notified.extend(message.deliveries)
             return SHOWN_IN_APP
 
         for message in messages:
@@ -81,12 +81,12 @@ def _notify_together(words: Words) -> int:
             if outcome is not SHOWN_IN_APP:
                 record(message, outcome)
         Notification.objects.bulk_create(written)
-        record(OutgoingMessage(told), SHOWN_IN_APP)
+        record(OutgoingMessage(notified), SHOWN_IN_APP)
     return len(messages)
 
 
 def _notify_alone(message: OutgoingMessage, words: Words) -> None:
-    """One that is claimed already. If it cannot be committed, that counts as a try."""
+    """Write a claimed message. If that cannot be committed, it counts as an attempt."""
 
     def write(message: OutgoingMessage) -> SendOutcome:
         in_app.notification(message, words).save()
@@ -115,14 +115,14 @@ def _send(lane: Lane, stop: threading.Event) -> int:
             record(message, outcome)
             done += 1
             if not circuits.note(lane.name, outcome):
-                log.warning("a receiver keeps failing and is given a rest", lane=lane.name)
+                log.warning("a receiver keeps failing; pausing its lane", lane=lane.name)
                 break
     give_back(messages[done:])
     return done
 
 
 def _sent(send: Callable[[OutgoingMessage], SendOutcome], message: OutgoingMessage) -> SendOutcome:
-    """What came of sending. Only an error that passes is none of the message's business."""
+    """Send a message and return the outcome. Only transient database errors are raised."""
     try:
         return _outcome(send, message)
     except DatabaseError as error:
@@ -145,6 +145,6 @@ def _outcome(
 
 
 def _unexpected(error: Exception, message: OutgoingMessage) -> NotSent:
-    """What nobody thought of is tried again, too, and its reason kept."""
+    """Retry after an unexpected error as well, and keep its reason."""
     log.error("a delivery failed", delivery=str(message.first.pk), exc_info=error)
     return NotSent(f"{type(error).__name__}: {error}")

@@ -1,6 +1,6 @@
-"""Which URLs and addresses a webhook may go to: none that only this machine or its network reach.
+"""Which URLs and addresses webhooks may be sent to: public ones only.
 
-Otherwise whoever may name a URL could have this service knock on the doors of its own network
+Otherwise anyone who can register a URL could make this service send requests into its own network
 (OWASP, Server-Side Request Forgery).
 """
 
@@ -15,21 +15,21 @@ from django.utils.encoding import iri_to_uri
 from notification_service.notifications.destinations.public_addresses import is_public
 
 LOCAL = ".localhost"
-"""And all names under it (RFC 6761, section 6.3)."""
-NO_URL = "This is no valid URL."
-NOT_ASCII = "Its host name has letters that are not understood alike everywhere: write it as xn--…"
+"""Includes all names below it (RFC 6761, section 6.3)."""
+NO_URL = "Enter a valid URL."
+NOT_ASCII = "Systems resolve this host name differently. Enter it in its ASCII form, xn--…"
 
 
 class AddressRefused(Exception):
-    """The address is one that nothing is sent to; the text says why."""
+    """Webhooks are not sent to this address; the message says why."""
 
 
 def checked_url(url: str) -> str:
-    """What can be said of a URL before its name is resolved.
+    """Check everything about a URL that can be checked before its host name is resolved.
 
-    :returns: the same URL in ASCII: the host in IDNA, the rest percent-encoded (RFC 3987, section
-        3.1). That is what is stored, and what is sent to.
-    :raises AddressRefused: where it is no plain HTTPS URL, or names a private address.
+    :returns: the URL in ASCII: its host in IDNA, the rest percent-encoded (RFC 3987, section 3.1).
+        This form is stored and requested.
+    :raises AddressRefused: if it is not a plain HTTPS URL, or names a private address.
     """
     try:
         parts = urlsplit(url)
@@ -37,7 +37,7 @@ def checked_url(url: str) -> str:
         _check_parts(parts)
         host = _ascii_host(parts.hostname or "")
         path, query = iri_to_uri(parts.path), iri_to_uri(parts.query)
-    except ValueError:  # UnicodeError is one, too
+    except ValueError:  # includes UnicodeError
         raise AddressRefused(NO_URL) from None
     _check_host(host)
     netloc = f"[{host}]" if ":" in host else host
@@ -47,12 +47,12 @@ def checked_url(url: str) -> str:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, all of them public.
+    """Resolve a host to its addresses, all of which are public.
 
-    One private address among them refuses the host: which one answers is not ours to choose.
+    A single private address rejects the host, because the resolver decides which one is used.
 
-    :raises AddressRefused: where one is private.
-    :raises OSError: where the name cannot be resolved.
+    :raises AddressRefused: if one of them is private.
+    :raises OSError: if the name cannot be resolved.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -62,22 +62,22 @@ def resolve(host: str, port: int) -> list[str]:
 
 def _check_parts(parts: SplitResult) -> None:
     if parts.scheme != "https" and not (settings.WEBHOOK_ALLOW_PRIVATE and parts.scheme == "http"):
-        raise AddressRefused("It must begin with https://.")
+        raise AddressRefused("The URL must start with https://.")
     if not parts.hostname:
-        raise AddressRefused("It names no host.")
+        raise AddressRefused("The URL has no host.")
     if parts.username is not None or parts.password is not None:
-        raise AddressRefused("It must have no user name and no password.")
+        raise AddressRefused("The URL must not contain a user name or password.")
     if parts.fragment:
-        raise AddressRefused("It must have no fragment.")
+        raise AddressRefused("The URL must not contain a fragment (#…).")
 
 
 def _ascii_host(host: str) -> str:
-    """A host name as DNS has it.
+    """Encode a host name as it appears in DNS.
 
-    Python knows IDNA 2003 alone. Where IDNA 2008 reads a name differently (``faß.de`` became
-    ``fass.de``, another host), the name does not survive the way there and back, and is refused.
+    Python implements IDNA 2003 only. A name that IDNA 2008 encodes differently (``faß.de`` becomes
+    ``fass.de``, another host) does not survive the round trip, and is rejected.
 
-    :raises UnicodeError: where it is no host name.
+    :raises UnicodeError: if it is not a valid host name.
     """
     encoded = host.encode("idna").decode("ascii")
     if not host.isascii() and encoded.encode("ascii").decode("idna") != _composed(host):
@@ -92,7 +92,7 @@ def _composed(host: str) -> str:
 def _check_host(host: str) -> None:
     if "%" in host:
         raise AddressRefused(
-            "It must have no zone: that is an address of this machine's own links."
+            "The URL must not contain an IPv6 zone: such addresses are local to one machine."
         )
     name = host.rstrip(".")
     literal = "127.0.0.1" if f".{name}".endswith(LOCAL) else name
@@ -105,7 +105,7 @@ def _check_addresses(host: str, addresses: list[str]) -> None:
         return
     for text in addresses:
         if not is_public(ip_address(text)):
-            raise AddressRefused(f"{host} is an address of a private network.")
+            raise AddressRefused(f"{host} is an address in a private network.")
 
 
 def _is_address(host: str) -> bool:

@@ -1,9 +1,9 @@
-"""Networks that are no part of the internet, and networks whose addresses hide another one.
+"""Address ranges that are not part of the public internet, and ranges that embed other addresses.
 
-From the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190), all entries,
-those that are globally reachable included: they name services and no web servers. Multicast has
-registries of its own. They are written out here because Python's ``is_global`` follows the
-registries of the day on which that Python was made.
+These are all entries of the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890,
+RFC 8190), including those that are globally reachable: they identify services, not web servers.
+Multicast has registries of its own. The ranges are listed here because Python's ``is_global``
+reflects the registries at the time of the Python release.
 
 https://www.iana.org/assignments/iana-ipv4-special-registry/
 https://www.iana.org/assignments/iana-ipv6-special-registry/
@@ -32,7 +32,7 @@ IPV4_SPECIAL = {
     IPv4Network("240.0.0.0/4"): "RFC 1112, reserved, and RFC 919, limited broadcast",
 }
 IPV6_UNICAST = IPv6Network("2000::/3")
-"""All that IANA gives out as global unicast (RFC 4291, section 2.4)."""
+"""The range that IANA allocates global unicast addresses from (RFC 4291, section 2.4)."""
 
 IPV6_SPECIAL = {
     IPv6Network("2001::/23"): "RFC 2928, IETF protocol assignments, RFC 4380's Teredo among them",
@@ -41,17 +41,17 @@ IPV6_SPECIAL = {
     IPv6Network("2620:4f:8000::/48"): "RFC 7534, AS112",
     IPv6Network("3fff::/20"): "RFC 9637, documentation",
 }
-"""Those within :data:`IPV6_UNICAST`; what lies outside of it is no part of the internet anyway."""
+"""Those within :data:`IPV6_UNICAST`. Addresses outside of it are not public anyway."""
 
 IPV6_OF_IPV4 = {
     IPv6Network("::ffff:0:0/96"): "RFC 4291, IPv4-mapped: the system connects by IPv4",
     IPv6Network("64:ff9b::/96"): "RFC 6052, NAT64: a translator connects by IPv4",
 }
-"""Here the last four bytes say what is reached."""
+"""The last four bytes are the IPv4 address that is actually reached."""
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is one of the internet, whatever other address hides in it."""
+    """Whether an address, and any address embedded in it, is on the public internet."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in IPV4_SPECIAL)
     if any(address in network for network in IPV6_OF_IPV4):

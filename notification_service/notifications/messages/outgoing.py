@@ -1,4 +1,4 @@
-"""Messages: deliveries that are sent together."""
+"""Outgoing messages: deliveries that are sent together."""
 
 from dataclasses import dataclass, field
 
@@ -9,9 +9,9 @@ from notification_service.notifications.models import Delivery, Subscription
 
 @dataclass
 class OutgoingMessage:
-    """What is sent at once: one delivery, or all that a digest tells.
+    """A message: a single delivery, or all deliveries of a digest.
 
-    :param deliveries: of one subscription, the oldest first.
+    :param deliveries: of one subscription, oldest first.
     """
 
     deliveries: list[Delivery] = field(default_factory=list)
@@ -22,7 +22,7 @@ class OutgoingMessage:
 
     @property
     def subscription(self) -> Subscription | None:
-        """Whose; None where it was deleted since."""
+        """The subscription of the deliveries; None if it was deleted."""
         return self.first.subscription
 
     @property
@@ -30,14 +30,14 @@ class OutgoingMessage:
         return self.first.in_digest
 
     def rows(self) -> QuerySet[Delivery]:
-        """Its deliveries, to write to."""
+        """Its deliveries as a queryset, for updates."""
         return Delivery.objects.filter(pk__in=[delivery.pk for delivery in self.deliveries])
 
     def why_not_wanted(self) -> str:
-        """Why it is not to be sent after all; empty where it is."""
+        """The reason not to send the message any more; empty if it is to be sent."""
         subscription = self.subscription
         if subscription is None:
-            return "the subscription is gone"
+            return "the subscription was deleted"
         if not subscription.is_active:
             return "unsubscribed"
         if not subscription.owner.is_active:

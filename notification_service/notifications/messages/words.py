@@ -1,4 +1,4 @@
-"""The words of messages: the shipped texts, and those in the database that replace them."""
+"""The texts of messages: the default texts, and the custom texts that replace them."""
 
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from notification_service.notifications.rendering import (
 
 @dataclass
 class Words:
-    """Texts as the database and the shipped ones have them, read once for many messages."""
+    """All texts, read once for many messages."""
 
     _own: dict[tuple[str, str], str] = field(default_factory=dict)
     _compiled: dict[tuple[str, str], Template] = field(default_factory=dict)
@@ -30,17 +30,17 @@ class Words:
         return cls({(kind, language): text for kind, language, text in own})
 
     def of(self, delivery: Delivery, language: str) -> str:
-        """What a delivery says, in plain text: a sentence for each fact."""
+        """Render a delivery as plain text, with a sentence for each fact."""
         product = product_of(delivery.event.type, delivery.event.data)
         return self.tell(from_text(delivery.facts), product, language)
 
     def tell(self, facts: list[Fact], product: Product, language: str) -> str:
-        """A sentence for each of these facts."""
+        """Render a sentence for each of these facts."""
         values = values_of(product, language)
         return " ".join(rendered(self._template(fact, language), values) for fact in facts)
 
     def of_digest(self, count: int, language: str) -> str:
-        """What is above so many pieces of news."""
+        """Render the heading of a digest."""
         return rendered(self._template(DIGEST, language), {"count": count})
 
     def _template(self, kind: str, language: str) -> Template:

@@ -1,4 +1,4 @@
-"""What everybody saw becomes what each of them has: an inbox of their own, and a subscription."""
+"""Splits the shared notifications: each reader gets a copy of their own, and a subscription."""
 
 from django.db import migrations
 from django.db.models import Q
@@ -18,13 +18,13 @@ def give_to_readers(apps, schema_editor):
     readers = list(User.objects.filter(may_read, is_active=True).distinct())
     Subscription.objects.bulk_create(Subscription(owner=reader) for reader in readers)
     shared = Notification.objects.filter(user=None).order_by("pk")
-    # Without readers there is nobody to keep them for.
+    # Without readers, there is nobody to keep them for.
     while rows := list(shared[:AT_ONCE]):
         copies = [copy_for(Notification, row, reader) for row in rows for reader in readers]
         times = [copy.created_at for copy in copies]
         Notification.objects.bulk_create(copies, batch_size=AT_ONCE)
         for copy, time in zip(copies, times):
-            copy.created_at = time  # bulk_create() has put the time of today there
+            copy.created_at = time  # bulk_create() has set the current time
         Notification.objects.bulk_update(copies, ["created_at"], batch_size=AT_ONCE)
         Notification.objects.filter(pk__in=[row.pk for row in rows]).delete()
 

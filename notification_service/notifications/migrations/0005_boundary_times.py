@@ -1,4 +1,4 @@
-"""Events at times that cannot be read happened when they came, which their ids (UUIDv7) tell."""
+"""Replaces times of events that cannot be read by their time of arrival, taken from the UUIDv7."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,14 +14,14 @@ AT_ONCE = 1_000
 def replace_times(apps, schema_editor):
     events = apps.get_model("notifications", "ProductEvent").objects
     odd = events.filter(Q(at__lt=EARLIEST) | Q(at__gte=LATEST)).order_by("pk")
-    # The ids alone: psycopg cannot read the times.
+    # Only the ids: psycopg cannot read the times.
     while ids := list(odd.values_list("pk", flat=True)[:AT_ONCE]):
         for pk in ids:
             events.filter(pk=pk).update(at=written_at(pk))
 
 
 def written_at(pk):
-    """The 48 bits that RFC 9562, section 5.7, begins a UUIDv7 with: milliseconds since 1970."""
+    """The first 48 bits of a UUIDv7 (RFC 9562, section 5.7): milliseconds since 1970."""
     if pk.version != 7:
         return datetime.now(UTC)
     return EPOCH + timedelta(milliseconds=pk.int >> 80)

@@ -1,14 +1,14 @@
-"""The channel of in-app notifications is called so: "inbox" is the table of events taken."""
+"""Renames the channel of in-app notifications: "inbox" is the table of received events."""
 
 from django.db import migrations, models
 
-CHANNELS = [("in_app", "in the application"), ("email", "e-mail"), ("webhook", "webhook")]
+CHANNELS = [("in_app", "in-app"), ("email", "e-mail"), ("webhook", "webhook")]
 OLD = ("inbox", "in the inbox")
 NEW = ("in_app", "in the application")
 
 
 def rename(apps, old, new):
-    """Both the channel, and what was written down of deliveries by it."""
+    """Rename the channel, and the answer that was stored for its deliveries."""
     (old_channel, old_answer), (new_channel, new_answer) = old, new
     deliveries = apps.get_model("notifications", "Delivery").objects
     deliveries.filter(channel=old_channel, answer=old_answer).update(answer=new_answer)

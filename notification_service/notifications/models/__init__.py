@@ -1,4 +1,4 @@
-"""What the notification service keeps, one concept a module."""
+"""The models of the notification service, one concept per module."""
 
 from notification_service.notifications.models.deliveries import Circuit, Delivery
 from notification_service.notifications.models.endpoints import Endpoint

@@ -1,4 +1,4 @@
-"""What is to be sent, and what came of it."""
+"""Deliveries and their outcomes."""
 
 from django.conf import settings
 from django.db import models
@@ -9,19 +9,19 @@ from notification_service.notifications.models.subscriptions import Channel, Sub
 
 
 class Delivery(models.Model):
-    """One event for one subscription; the id is also the ``webhook-id``.
+    """One event for one subscription. The id is also the ``webhook-id``.
 
-    While it is pending, ``due_at`` is when it may be tried. Whoever claims it moves that ahead,
-    so a claim whose process died is due again by itself.
+    While it is pending, ``due_at`` is the time of the next attempt. A process that claims it moves
+    ``due_at`` into the future, so that the claim of a process that died expires by itself.
     """
 
     class State(models.TextChoices):
-        """Where it is; all but pending are final until somebody sends it again."""
+        """The state. All but pending are final, unless the delivery is sent again."""
 
         PENDING = "pending", "pending"
         SENT = "sent", "sent"
-        FAILED = "failed", "given up"
-        CANCELLED = "cancelled", "not wanted any more"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     subscription = models.ForeignKey(
@@ -33,14 +33,16 @@ class Delivery(models.Model):
     endpoint = models.ForeignKey(
         Endpoint, null=True, on_delete=models.SET_NULL, db_index=False, related_name="deliveries"
     )
-    facts = models.CharField(max_length=255, help_text="What it tells, with commas between.")
+    facts = models.CharField(max_length=255, help_text="Reported facts, separated by commas.")
     in_digest = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
-    answer = models.CharField(max_length=500, blank=True, help_text="What came back, or why not.")
+    answer = models.CharField(
+        max_length=500, blank=True, help_text="The receiver's response, or why it was not sent."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -64,14 +66,15 @@ class Delivery(models.Model):
 
 
 class Circuit(models.Model):
-    """Whether a receiver is given a rest: one endpoint, or the mail server.
+    """The circuit breaker of one receiver: an endpoint, or the mail server.
 
-    Closed while it answers. After some failures in a row it opens, and nothing is tried until
-    ``open_until``; then one delivery is, and its outcome closes or reopens it.
+    It is closed while the receiver responds. Several failures in a row open it, and nothing is sent
+    until ``open_until``. Then one delivery is tried, and its outcome closes the circuit or opens it
+    again.
     """
 
     lane = models.CharField(primary_key=True, max_length=50)
-    failures = models.PositiveIntegerField(default=0, help_text="In a row.")
+    failures = models.PositiveIntegerField(default=0, help_text="Consecutive failures.")
     open_until = models.DateTimeField(null=True)
     reason = models.CharField(max_length=500, blank=True)
 

@@ -1,4 +1,4 @@
-"""Where webhooks go: other applications."""
+"""Webhook endpoints."""
 
 import base64
 import secrets
@@ -13,16 +13,16 @@ from django.utils import timezone
 from notification_service.notifications.destinations.addresses import AddressRefused, checked_url
 
 LONGEST_URL = 2000
-SECRET_BYTES = 32  # the specification asks for 24 to 64
+SECRET_BYTES = 32  # the specification requires 24 to 64
 
 
 def new_secret() -> str:
-    """A symmetric secret, written as Standard Webhooks 1.0.0 has it: ``whsec_`` and base64."""
+    """Create a symmetric secret in the format of Standard Webhooks 1.0.0: ``whsec_`` and base64."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
 
 
 class SecretField(models.CharField):  # type: ignore[type-arg]
-    """A column that begins with a secret of its own. To migrations it is Django's field."""
+    """A column with a new secret as its default. Migrations see Django's field."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"default": new_secret, **options})
@@ -34,7 +34,7 @@ class SecretField(models.CharField):  # type: ignore[type-arg]
 
 
 class Endpoint(models.Model):
-    """A URL of another application, and the secrets that it knows us by."""
+    """A webhook URL of another application, and the secrets that sign its messages."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     name = models.CharField(max_length=100)
@@ -47,7 +47,7 @@ class Endpoint(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     ROTATION = timedelta(hours=24)
-    """How long the secret before stays valid beside the new one."""
+    """How long the previous secret stays valid after a rotation."""
 
     class Meta:
         ordering = ["name", "id"]
@@ -56,31 +56,33 @@ class Endpoint(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Takes the URL in the form in which it is sent to."""
+        """Normalize the URL to the form in which it is requested."""
         try:
             self.url = checked_url(self.url)
         except AddressRefused as error:
             raise ValidationError({"url": str(error)}) from None
         if len(self.url) > LONGEST_URL:
-            raise ValidationError({"url": f"In ASCII it has over {LONGEST_URL:,} characters."})
+            raise ValidationError(
+                {"url": f"The URL is longer than {LONGEST_URL:,} characters in ASCII."}
+            )
         if self.is_active:
             self.disabled_reason = ""
 
     @property
     def lane(self) -> str:
-        """The name of its circuit."""
+        """The name of its lane."""
         return f"endpoint:{self.pk}"
 
     def valid_secrets(self, now: datetime) -> list[str]:
-        """The secrets to sign with, the newest first."""
+        """The secrets to sign with, newest first."""
         if self.previous_until is None or now >= self.previous_until:
             return [self.secret]
         return [self.secret, self.previous_secret]
 
     def rotate(self) -> str:
-        """Take a new secret; for a day, what is sent is signed with the one before as well.
+        """Replace the secret. For 24 hours, messages are signed with the previous one as well.
 
-        :returns: the new one, which is shown only now.
+        :returns: the new secret, which is not shown again.
         """
         self.previous_secret, self.secret = self.secret, new_secret()
         self.previous_until = timezone.now() + self.ROTATION
@@ -88,7 +90,7 @@ class Endpoint(models.Model):
         return self.secret
 
     def disable(self, reason: str) -> None:
-        """Send nothing there any more, until a person makes it active again."""
+        """Stop sending to this endpoint until a user activates it again."""
         self.is_active = False
         self.disabled_reason = reason[:255]
         self.save(update_fields=["is_active", "disabled_reason"])

@@ -7,12 +7,12 @@ from notification_service.notifications.facts import Fact
 
 
 class Notification(models.Model):
-    """One thing that a person was told, in words, inside the application."""
+    """A message that is shown to a user in the application."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False, editable=False
     )
-    kind = models.CharField(max_length=20, help_text="A fact, or digest.", editable=False)
+    kind = models.CharField(max_length=20, help_text='A fact, or "digest".', editable=False)
     event_id = models.CharField(max_length=255, blank=True, editable=False)
     product_id = models.CharField(max_length=255, blank=True, editable=False)
     text = models.TextField(editable=False)

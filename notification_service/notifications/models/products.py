@@ -1,16 +1,16 @@
-"""What the service knows of products, all of it from events: it never asks the product service."""
+"""The replica of the products, built from events only: the product service is never queried."""
 
 import uuid_utils.compat
 from django.db import models
 
 new_id = uuid_utils.compat.uuid7
-"""A UUIDv7 (RFC 9562): sorted by it, rows are in the order in which they were written."""
+"""A UUIDv7 (RFC 9562), which sorts rows by the time they were written."""
 
 
 class Product(models.Model):
-    """The newest state of a product that events have told; a deleted one stays, marked.
+    """The latest known state of a product. Deleted products are kept and marked.
 
-    A row only ever goes to a higher ``sequence``, in whatever order events come.
+    Its ``sequence`` only ever increases, in whatever order events arrive.
     """
 
     id = models.CharField(primary_key=True, max_length=255)
@@ -32,7 +32,7 @@ class Product(models.Model):
 
 
 class ProductEvent(models.Model):
-    """One event of a product, kept for its deliveries and for previews."""
+    """An event of a product, kept for its deliveries and for previews."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     event_id = models.CharField(max_length=255)
@@ -40,8 +40,8 @@ class ProductEvent(models.Model):
     type = models.CharField(max_length=255)
     product_id = models.CharField(max_length=255)
     at = models.DateTimeField(db_index=True)
-    facts = models.CharField(max_length=255, help_text="What it tells, with commas between.")
-    data = models.TextField(help_text="The event's data, in JSON as it came.")
+    facts = models.CharField(max_length=255, help_text="Reported facts, separated by commas.")
+    data = models.TextField(help_text="The event's data as received, in JSON.")
 
     class Meta:
         ordering = ["-id"]

@@ -1,4 +1,4 @@
-"""How a worker learns that subscriptions changed, without reading them all for each batch."""
+"""Tells workers that subscriptions have changed, without reading them all for each batch."""
 
 import uuid
 from typing import Any
@@ -7,10 +7,11 @@ from django.db import models, transaction
 
 
 class Revision(models.Model):
-    """One row, with another token after each change of a subscription or of an endpoint.
+    """A single row, whose token changes with each change of a subscription or an endpoint.
 
-    A change sets it in its own transaction. The row's lock puts the changes in line, so whoever
-    sees a token sees all changes up to it; the newest time of change would not say that.
+    The token is set in the transaction of the change. The lock on the row serializes changes, so a
+    process that sees a token sees all changes before it. A time of the last change would not
+    guarantee that.
     """
 
     ONLY = 1
@@ -22,12 +23,12 @@ class Revision(models.Model):
 
     @classmethod
     def current(cls) -> uuid.UUID | None:
-        """The token of the newest change; None before the first."""
+        """The token of the latest change; None before the first."""
         return cls.objects.filter(pk=cls.ONLY).values_list("token", flat=True).first()
 
 
 def change_revision(**signal: Any) -> None:
-    """Receives ``post_save`` and ``post_delete`` of what decisions depend on."""
+    """Receiver of ``post_save`` and ``post_delete`` of the models that matching depends on."""
     with transaction.atomic():
         Revision.objects.get_or_create(pk=Revision.ONLY)
         Revision.objects.filter(pk=Revision.ONLY).update(token=uuid.uuid4())

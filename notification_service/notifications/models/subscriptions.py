@@ -1,4 +1,4 @@
-"""What people, and other applications, want to be told of."""
+"""Subscriptions of users and other applications."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -21,50 +21,50 @@ EVENT_TYPES = ("product.created", "product.updated", "product.deleted")
 
 
 def folded(text: str) -> str:
-    """A text as it is compared with names: without case, and in Unicode NFC, as names are."""
+    """Normalize a text for comparison with names: casefolded, in Unicode NFC, as names are."""
     return normalize("NFC", text).strip().casefold()
 
 
 class Channel(models.TextChoices):
-    """How a message gets there."""
+    """How a message is delivered."""
 
-    IN_APP = "in_app", "in the application"
+    IN_APP = "in_app", "in-app"
     EMAIL = "email", "e-mail"
     WEBHOOK = "webhook", "webhook"
 
 
 class Products(models.TextChoices):
-    """Which products a subscription is about."""
+    """Which products a subscription covers."""
 
     ALL = "all", "all products"
-    CATEGORY = "category", "of a category"
-    LIST = "list", "of a list"
-    TEXT = "text", "with a text in the name"
+    CATEGORY = "category", "products in a category"
+    LIST = "list", "selected products"
+    TEXT = "text", "products whose name contains a text"
 
 
 class Condition(models.TextChoices):
     """What must have happened."""
 
-    ANYTHING = "anything", "anything"
-    PRICE_DROPPED = Fact.PRICE_DROPPED.value, "the price dropped"
+    ANYTHING = "anything", "any change"
+    PRICE_DROPPED = Fact.PRICE_DROPPED.value, "price drop"
     OUT_OF_STOCK = Fact.OUT_OF_STOCK.value, "out of stock"
     BACK_IN_STOCK = Fact.BACK_IN_STOCK.value, "back in stock"
     NEW_IN_CATEGORY = Fact.NEW_IN_CATEGORY.value, "new in a category"
-    DELETED = Fact.DELETED.value, "deleted"
+    DELETED = Fact.DELETED.value, "product deleted"
 
 
 class Schedule(models.TextChoices):
-    """When it is told."""
+    """When a message is sent."""
 
-    AT_ONCE = "at_once", "at once"
-    DAILY = "daily", "once a day, together"
+    AT_ONCE = "at_once", "immediately"
+    DAILY = "daily", "daily digest"
 
 
 class Subscription(models.Model):
-    """Who is told of which events, by which channel, and when.
+    """Who is notified of which events, by which channel, and when.
 
-    Changes are seen by the workers with their next batch, as long as they are made by ``save()``
-    and ``delete()``: a queryset's ``update()`` passes them by.
+    Workers see a change with their next batch if it is made by ``save()`` or ``delete()``. They do
+    not see changes made by a queryset's ``update()``.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
@@ -74,18 +74,18 @@ class Subscription(models.Model):
         null=True,
         blank=True,
         on_delete=models.CASCADE,
-        help_text="Where webhooks go.",
+        help_text="Receives the webhooks.",
     )
     event_types = models.JSONField(
-        default=list, blank=True, help_text="Event types that count; empty for all of products."
+        default=list, blank=True, help_text="Event types to match. Empty matches all."
     )
     products = models.CharField(max_length=10, choices=Products, default=Products.ALL)
     category = models.CharField(max_length=255, blank=True, help_text="The slug of a category.")
-    product_ids = models.JSONField(default=list, blank=True, help_text="Ids of products, as texts.")
+    product_ids = models.JSONField(default=list, blank=True, help_text="Product ids as strings.")
     text = models.CharField(
         max_length=100,
         blank=True,
-        help_text=f"A text in the name, of {LEAST_LETTERS} letters at least; case is ignored.",
+        help_text=f"Text in the product name, at least {LEAST_LETTERS} letters. Case is ignored.",
     )
     condition = models.CharField(max_length=20, choices=Condition, default=Condition.ANYTHING)
     percent = models.DecimalField(
@@ -94,7 +94,7 @@ class Subscription(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(100)],
-        help_text="Tell of a price that dropped by at least so many percent.",
+        help_text="Notify if the price drops by at least this percentage …",
     )
     below = models.DecimalField(
         max_digits=12,
@@ -102,18 +102,20 @@ class Subscription(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0)],
-        help_text="Or of one that dropped to below this, in the currency of the product.",
+        help_text="… or if it drops below this amount, in the currency of the product.",
     )
     schedule = models.CharField(max_length=10, choices=Schedule, default=Schedule.AT_ONCE)
     digest_hour = models.PositiveSmallIntegerField(
-        default=8, validators=[MaxValueValidator(23)], help_text="The hour of the daily message."
+        default=8, validators=[MaxValueValidator(23)], help_text="Hour of the daily digest."
     )
     quiet_from = models.TimeField(
-        null=True, blank=True, help_text="From then on nothing is sent; it waits until they end."
+        null=True, blank=True, help_text="Messages are held back until the quiet hours end."
     )
     quiet_until = models.TimeField(null=True, blank=True)
     time_zone = models.CharField(
-        max_length=64, default="UTC", help_text="Of the hours, such as Europe/Berlin."
+        max_length=64,
+        default="UTC",
+        help_text="Time zone of these times, such as Europe/Berlin.",
     )
     language = models.CharField(max_length=10, choices=settings.LANGUAGES, default="en")
     is_active = models.BooleanField(default=True)
@@ -126,43 +128,43 @@ class Subscription(models.Model):
         return f"{self.get_condition_display()}, {self.which()}, {self.get_channel_display()}"
 
     def which(self) -> str:
-        """The products, in words."""
+        """Describe the selected products."""
         match self.products:
             case Products.CATEGORY:
-                return f"products of {self.category}"
+                return f"products in {self.category}"
             case Products.LIST:
                 count = len(self.product_ids)
                 return "1 product" if count == 1 else f"{count} products"
             case Products.TEXT:
-                return f"products with “{self.text}”"
+                return f"products whose name contains “{self.text}”"
         return "all products"
 
     def clean(self) -> None:
         errors = {**self._errors_of_products(), **self._errors_of_times()}
         if unknown := _not_among(self.event_types, EVENT_TYPES):
-            errors["event_types"] = f"{unknown}; there are {', '.join(EVENT_TYPES)}."
+            errors["event_types"] = f"{unknown}. Choose from {', '.join(EVENT_TYPES)}."
         if (self.channel == Channel.WEBHOOK) != (self.endpoint_id is not None):
-            errors["endpoint"] = "A webhook needs one, and only a webhook."
+            errors["endpoint"] = "Choose an endpoint for webhooks, and none for other channels."
         if self.channel == Channel.WEBHOOK and self.schedule == Schedule.DAILY:
-            errors["schedule"] = "Applications are told at once."
+            errors["schedule"] = "Webhooks are always sent immediately."
         if self.endpoint is not None and self.endpoint.owner_id != self.owner_id:
-            errors["endpoint"] = "It belongs to somebody else."
+            errors["endpoint"] = "This endpoint belongs to another user."
         if self.condition != Condition.PRICE_DROPPED:
             for name in ("percent", "below"):
                 if getattr(self, name) is not None:
-                    errors[name] = "Only for a price that dropped."
+                    errors[name] = "This applies to price drops only."
         if errors:
             raise ValidationError(errors)
 
     def due(self, now: datetime) -> datetime:
-        """When to tell of something that is decided now."""
+        """Return when a message about an event that is processed now is sent."""
         if self.schedule == Schedule.DAILY:
             local = now.astimezone(self.zone)
             return _next(local, time(self.digest_hour)).astimezone(now.tzinfo)
         return self.after_quiet(now)
 
     def after_quiet(self, when: datetime) -> datetime:
-        """The first moment from then on that is not in the quiet hours."""
+        """Return the first time from ``when`` on that is outside the quiet hours."""
         local = when.astimezone(self.zone)
         if self._is_quiet(local.time()):
             return _next(local, self.quiet_until or time()).astimezone(when.tzinfo)
@@ -170,11 +172,11 @@ class Subscription(models.Model):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone of its hours."""
+        """The time zone of the digest hour and the quiet hours."""
         return ZoneInfo(self.time_zone)
 
     def _is_quiet(self, at: time) -> bool:
-        """Whether a time of day is in the quiet hours, which may go over midnight."""
+        """Whether a time of day is in the quiet hours, which may span midnight."""
         start, end = self.quiet_from, self.quiet_until
         if start is None or end is None:
             return False
@@ -184,32 +186,32 @@ class Subscription(models.Model):
         errors = {}
         ids = self.product_ids
         if not isinstance(ids, list) or not all(_is_id(word) for word in ids):
-            errors["product_ids"] = 'A list of ids as texts, such as ["17", "18"].'
+            errors["product_ids"] = 'Enter a list of ids as strings, for example ["17", "18"].'
         elif len(ids) > MOST_PRODUCTS:
-            errors["product_ids"] = f"{MOST_PRODUCTS} at the most; a category may say it better."
+            errors["product_ids"] = f"Select at most {MOST_PRODUCTS} products, or use a category."
         elif self.products == Products.LIST and not ids:
-            errors["product_ids"] = "Name a product at least."
+            errors["product_ids"] = "Enter at least one product id."
         if self.products == Products.CATEGORY and not self.category:
-            errors["category"] = "Name one."
+            errors["category"] = "Enter a category."
         if self.products == Products.TEXT and len(folded(self.text)) < LEAST_LETTERS:
-            errors["text"] = f"{LEAST_LETTERS} letters at least."
+            errors["text"] = f"Enter at least {LEAST_LETTERS} letters."
         return errors
 
     def _errors_of_times(self) -> dict[str, Any]:
         errors = {}
         if self.time_zone not in available_timezones():
-            errors["time_zone"] = "No such time zone; one is Europe/Berlin."
+            errors["time_zone"] = "Unknown time zone. Enter one such as Europe/Berlin."
         if (self.quiet_from is None) != (self.quiet_until is None):
-            errors["quiet_until"] = "Quiet hours need a beginning and an end."
+            errors["quiet_until"] = "Enter both the start and the end of the quiet hours."
         elif self.quiet_from is not None and self.quiet_from == self.quiet_until:
-            errors["quiet_until"] = "Then they never end."
+            errors["quiet_until"] = "The quiet hours must not start and end at the same time."
         elif self.schedule == Schedule.DAILY and self._is_quiet(time(self.digest_hour)):
-            errors["digest_hour"] = "This hour is quiet."
+            errors["digest_hour"] = "The digest hour must be outside the quiet hours."
         return errors
 
 
 def _next(local: datetime, at: time) -> datetime:
-    """The next time that clocks show this, after a moment."""
+    """The next time after ``local`` at which clocks show ``at``."""
     when = local.replace(hour=at.hour, minute=at.minute, second=at.second, microsecond=0)
     return when if when > local else when + timedelta(days=1)
 
@@ -220,7 +222,7 @@ def _is_id(word: object) -> bool:
 
 def _not_among(words: Any, known: tuple[str, ...]) -> str:
     if not isinstance(words, list):
-        return "This is no list"
+        return "Enter a list"
     unknown = [str(word) for word in words if word not in known]
     return f"Unknown: {', '.join(unknown)[:100]}" if unknown else ""
 

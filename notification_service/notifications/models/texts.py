@@ -1,4 +1,4 @@
-"""The words of messages, where somebody wants other ones than those that are shipped."""
+"""Custom texts of messages."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -8,13 +8,13 @@ from notification_service.notifications.rendering import WrongTemplate, check
 
 
 class MessageTemplate(models.Model):
-    """A text for one kind of message in one language, in place of the shipped one."""
+    """A custom text for one kind of message in one language. It replaces the default text."""
 
     kind = models.CharField(max_length=20)
     language = models.CharField(max_length=10, choices=settings.LANGUAGES)
     text = models.TextField(
         max_length=1000,
-        help_text="In Django's template language, such as {{ name }} now costs {{ price }}.",
+        help_text="A Django template, for example: {{ name }} now costs {{ price }}.",
     )
 
     class Meta:

@@ -1,4 +1,4 @@
-"""A small chart: a bar a day, what was sent below, what was not on top."""
+"""A small bar chart with one bar per day: sent messages, with failed ones on top."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ WIDTH, HEIGHT, GAP = 14, 60, 2
 
 @dataclass(frozen=True)
 class Bar:
-    """One day, in the pixels of an SVG of the chart's size."""
+    """One day, in pixels of the chart's SVG."""
 
     x: int
     sent_y: float
@@ -22,7 +22,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """What a template draws."""
+    """A chart as the template draws it."""
 
     channel: str
     pending: int
@@ -34,12 +34,12 @@ class Chart:
 
 
 def chart(statistics: ChannelStatistics) -> Chart:
-    """The chart of a channel."""
+    """Build the chart of a channel."""
     most = max(1, *(day.sent + day.failed for day in statistics.days))
     bars = []
     for place, day in enumerate(statistics.days):
         sent, failed = (count * HEIGHT / most for count in (day.sent, day.failed))
-        label = f"{day.day:%Y-%m-%d}: {day.sent} sent, {day.failed} given up"
+        label = f"{day.day:%Y-%m-%d}: {day.sent} sent, {day.failed} failed"
         bars.append(Bar(place * WIDTH, HEIGHT - sent, sent, HEIGHT - sent - failed, failed, label))
     total = statistics.total
     channel = Channel(statistics.channel).label

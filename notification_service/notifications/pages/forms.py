@@ -1,4 +1,4 @@
-"""The form by which people say what they want to be told of."""
+"""The form for subscriptions."""
 
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from notification_service.notifications.own import OwnForm
 
 
 class ProductIdsField(forms.CharField):
-    """Ids with commas between."""
+    """Ids separated by commas."""
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(map(str, value)) if isinstance(value, list) else value
@@ -23,14 +23,14 @@ class ProductIdsField(forms.CharField):
 
 class SubscriptionForm(OwnForm):
     event_types = forms.MultipleChoiceField(
-        label="Only these events",
+        label="Event types",
         choices=[(name, name) for name in EVENT_TYPES],
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        help_text="None chosen: all of them.",
+        help_text="Choose none to match all event types.",
     )
     product_ids = ProductIdsField(
-        label="Ids of products", required=False, help_text="With commas between, such as 17, 18."
+        label="Product ids", required=False, help_text="Separated by commas, as in 17, 18."
     )
 
     class Meta:
@@ -54,15 +54,15 @@ class SubscriptionForm(OwnForm):
             "event_types",
         ]
         labels = {
-            "condition": "Tell me when",
-            "percent": "Dropped by at least (%)",
-            "below": "Or to below",
-            "products": "Of",
-            "channel": "By",
-            "schedule": "Send",
-            "digest_hour": "At the hour",
-            "quiet_from": "Quiet from",
-            "quiet_until": "Quiet until",
+            "condition": "Notify me about",
+            "percent": "Price drop of at least (%)",
+            "below": "Or to a price below",
+            "products": "Products",
+            "channel": "Channel",
+            "schedule": "When to send",
+            "digest_hour": "Digest hour",
+            "quiet_from": "Quiet hours from",
+            "quiet_until": "Quiet hours until",
         }
         time = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
         widgets = {
@@ -82,6 +82,6 @@ class SubscriptionForm(OwnForm):
 
 
 def categories() -> list[str]:
-    """Those that products are in, to choose from."""
+    """The categories that have products, to choose from."""
     found = Product.objects.filter(is_deleted=False).exclude(category="")
     return list(found.order_by("category").values_list("category", flat=True).distinct())

@@ -1,4 +1,4 @@
-"""The pages that people look at: their notifications, and what they follow."""
+"""The pages for users: their notifications and subscriptions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ SHOWN = 50
 
 @login_required
 def notifications(request: HttpRequest) -> HttpResponse:
-    """The newest notifications of a person; new ones appear by themselves."""
+    """List the latest notifications of the user. New ones appear without reloading."""
     before = _number(request.GET.get("before"))
     own = owned(Notification.objects.all(), request.user)
     if before is not None:
@@ -41,7 +41,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def newer(request: HttpRequest) -> HttpResponse:
-    """What came since: rows to put on top, the count, and who asks next."""
+    """Return notifications since the last poll, the number of unread ones, and the next poll."""
     after = _number(request.GET.get("after")) or 0
     found = owned(Notification.objects.filter(pk__gt=after), request.user)[:SHOWN]
     context = _rows(request, list(found), is_live=True, after=after)
@@ -51,7 +51,7 @@ def newer(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def mark_read(request: HttpRequest, pk: int) -> HttpResponse:
-    """Mark one as read."""
+    """Mark a notification as read."""
     notification = get_object_or_404(owned(Notification.objects.all(), request.user), pk=pk)
     if notification.read_at is None:
         notification.read_at = timezone.now()
@@ -64,7 +64,7 @@ def mark_read(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def mark_all_read(request: HttpRequest) -> HttpResponse:
-    """Mark all of a person's as read."""
+    """Mark all notifications of the user as read."""
     own = owned(Notification.objects.filter(read_at__isnull=True), request.user)
     own.update(read_at=timezone.now())
     return redirect("notifications")
@@ -72,14 +72,14 @@ def mark_all_read(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def subscriptions(request: HttpRequest) -> HttpResponse:
-    """What a person follows."""
+    """List the subscriptions of the user."""
     own = owned(Subscription.objects.all(), request.user).select_related("endpoint")
     return render(request, "notifications/subscriptions.html", {"subscriptions": own})
 
 
 @login_required
 def subscription(request: HttpRequest, pk: int | None = None) -> HttpResponse:
-    """Follow something, or change what is followed; with a preview before it is saved."""
+    """Create or edit a subscription, with an optional preview before saving."""
     own = owned(Subscription.objects.all(), request.user)
     old = get_object_or_404(own, pk=pk) if pk else None
     form = SubscriptionForm(request.POST or None, instance=old, owner=request.user)
@@ -87,7 +87,7 @@ def subscription(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         if "preview" not in request.POST:
             form.save()
-            messages.success(request, "Saved.")
+            messages.success(request, "Subscription saved.")
             return redirect("subscriptions")
         shown = preview(form.instance)
     context = {
@@ -104,7 +104,7 @@ def subscription(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 @require_POST
 @login_required
 def switch_subscription(request: HttpRequest, pk: int) -> HttpResponse:
-    """Pause it, or go on."""
+    """Pause a subscription, or resume it."""
     found = get_object_or_404(owned(Subscription.objects.all(), request.user), pk=pk)
     found.is_active = not found.is_active
     found.save(update_fields=["is_active"])
@@ -114,17 +114,17 @@ def switch_subscription(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def delete_subscription(request: HttpRequest, pk: int) -> HttpResponse:
-    """Follow it no more; what waits to be sent is not sent."""
+    """Delete a subscription. Its pending deliveries are cancelled."""
     get_object_or_404(owned(Subscription.objects.all(), request.user), pk=pk).delete()
-    messages.success(request, "Deleted.")
+    messages.success(request, "Subscription deleted.")
     return redirect("subscriptions")
 
 
-@login_not_required  # the link comes by mail, and is signed
-@csrf_exempt  # mail programs post here by themselves (RFC 8058), and the link is signed
+@login_not_required  # the link in the mail is signed
+@csrf_exempt  # for one-click unsubscribe (RFC 8058); the link is signed
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    """End a subscription without a login. Only a POST does: mail scanners follow every link."""
+    """End a subscription without a login. Requires a POST, because mail scanners follow links."""
     found = subscription_of(token)
     if found is None:
         return render(request, "notifications/unsubscribe.html", {"unknown": True}, status=404)
@@ -149,5 +149,5 @@ def _rows(
 
 
 def _number(text: str | None) -> int | None:
-    """A row's id from a query; None where it is none."""
+    """Parse a row id from the query string; None if it is not a number."""
     return int(text) if text and text.isdecimal() and len(text) < 19 else None

@@ -1,4 +1,4 @@
-"""What the tests of this service share: events to send, and delivering without a process."""
+"""Shared by the tests of this service: sending events, and delivering without a process."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 def send(bus: Bus, event_type: str, **changes: Any) -> str:
-    """Put an event into Kafka. Each is a newer version of its product, unless it names one.
+    """Send an event to Kafka. Each has the next version of its product, unless one is given.
 
     :returns: the event's id.
     """
@@ -39,16 +39,16 @@ def send(bus: Bus, event_type: str, **changes: Any) -> str:
 
 
 def consume(bus: Bus, event_type: str, **changes: Any) -> str:
-    """The same, and let the service decide about it."""
+    """Send an event, and let the service consume it."""
     event_id = send(bus, event_type, **changes)
     assert bus.consume().parked == 0
     return event_id
 
 
 def deliver() -> int:
-    """Send what is due, and whatever that makes due.
+    """Send everything that is due, including what becomes due by that.
 
-    :returns: how many messages were dealt with.
+    :returns: the number of messages processed.
     """
     done = 0
     while lanes := lanes_due():
@@ -57,5 +57,5 @@ def deliver() -> int:
 
 
 def texts() -> list[str]:
-    """The in-app notifications of everybody, the oldest first."""
+    """All in-app notifications, oldest first."""
     return list(Notification.objects.order_by("id").values_list("text", flat=True))

@@ -1,11 +1,13 @@
-"""Who may see what: every URL is closed to strangers, and nobody sees what is somebody else's."""
+"""Access control: every URL requires a login, and users see their own rows only."""
 
 import json
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 from django.utils import timezone
 from rest_framework.relations import RelatedField
 
@@ -17,7 +19,7 @@ from common.servicekit.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.servicekit.testing.pages import pages
+from common.servicekit.testing.pages import Page, Values, pages
 from notification_service.notifications.api.subscriptions import SubscriptionSerializer
 from notification_service.notifications.models import (
     Circuit,
@@ -35,10 +37,10 @@ pytestmark = pytest.mark.django_db
 OPEN = {
     **OPEN_EVERYWHERE,
     "/unsubscribe/<token>/": Open(
-        frozenset(["GET", "HEAD", "POST"]), "The link in each mail; it is signed (RFC 8058)."
+        frozenset(["GET", "HEAD", "POST"]), "The signed link in each mail (RFC 8058)."
     ),
 }
-VALUES = {
+VALUES: Values = {
     "pk": [1],
     "id": [1],
     "object_id": [1],
@@ -50,16 +52,17 @@ VALUES = {
 }
 
 
-def test_nothing_is_open_to_strangers_but_what_is_listed_here():
+def test_only_the_listed_urls_are_open_without_a_login() -> None:
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
 
 
-def test_no_filter_shows_rows():
+def test_no_filter_offers_rows_of_other_users() -> None:
     assert views_with_unguarded_filters(VALUES) == []
 
 
-def test_references_are_to_own_rows():
-    serializers = {getattr(view, "serializer_class", None) for view in api_views(VALUES)} - {None}
+def test_references_are_limited_to_own_rows() -> None:
+    serializers: set[Any] = {getattr(view, "serializer_class", None) for view in api_views(VALUES)}
+    serializers -= {None}
     assert SubscriptionSerializer in serializers
     fields = [field for one in serializers for field in one().fields.values()]
     references = [f for f in fields if isinstance(f, RelatedField) and not f.read_only]
@@ -68,7 +71,7 @@ def test_references_are_to_own_rows():
 
 
 MINE, THEIRS, NOBODYS = 77_000_011, 88_000_001, 99_000_009
-"""Keys of rows, of such numbers that none is part of another number in a page."""
+"""Primary keys, chosen so that none occurs within another number of a page."""
 
 
 def key(number: int) -> uuid.UUID:
@@ -76,7 +79,7 @@ def key(number: int) -> uuid.UUID:
 
 
 def give(user: User, number: int, word: str, event: ProductEvent) -> None:
-    """Give somebody one row of each kind, with a word that is in no other."""
+    """Give a user one row of each kind, each containing a word that occurs nowhere else."""
     endpoint = Endpoint.objects.create(
         pk=number, owner=user, name=f"{word}-endpoint", url=f"https://{word}.example/hook"
     )
@@ -91,11 +94,11 @@ def give(user: User, number: int, word: str, event: ProductEvent) -> None:
     Circuit.objects.create(lane=endpoint.lane, reason=f"{word}-reason", open_until=timezone.now())
 
 
-@pytest.fixture(params=["no permission", "of endpoints"])
-def asker(request):
-    """Who asks, beside somebody who has the same things.
+@pytest.fixture(params=["no permission", "endpoint permissions"])
+def asker(request: pytest.FixtureRequest) -> User:
+    """The user who sends the requests, beside another user with the same rows.
 
-    The asker has as many permissions as show nobody what is somebody else's.
+    Has no permission, or all permissions on endpoints, which must not reveal other users' rows.
     """
     user = User.objects.create_user("asker", "asker@example.com", pk=MINE)
     other = User.objects.create_user("zanzibar", "zanzibar@example.com", pk=THEIRS)
@@ -105,21 +108,21 @@ def asker(request):
     )  # fmt: skip
     give(user, MINE, "mine", event)
     give(other, THEIRS, "zanzibar", event)
-    # Long ago, so that pages which say how long ago say the same a minute later.
+    # Long ago, so that relative times on pages do not change during the test.
     Notification.objects.update(created_at=timezone.now() - timedelta(days=40, hours=12))
-    if request.param == "of endpoints":
+    if request.param == "endpoint permissions":
         user.user_permissions.set(Permission.objects.filter(content_type__model="endpoint"))
     return user
 
 
-def pages_about(number: int):
-    """All pages but the admin's, which the asker does not get to see."""
+def pages_about(number: int) -> list[Page]:
+    """All pages except those of the admin, which the user cannot open."""
     values = {**VALUES, "pk": [number, key(number)]}
     return [page for page in pages(values) if not page.path.startswith("/admin/")]
 
 
 def fields(number: int) -> dict[str, object]:
-    """All that refers to rows, in filters, API bodies and forms; and what makes them complete."""
+    """Every field that refers to rows, in filters, API bodies and forms, plus the required ones."""
     references = ("subscription", "endpoint", "owner", "user", "before", "after")
     complete = {
         "channel": "webhook", "condition": "anything", "products": "all", "schedule": "at_once",
@@ -129,7 +132,7 @@ def fields(number: int) -> dict[str, object]:
     return {**dict.fromkeys(references, number), **complete}
 
 
-def test_nobody_sees_anything_of_somebody_elses(asker, client):
+def test_no_page_reveals_rows_of_another_user(asker: User, client: Client) -> None:
     client.force_login(asker)
     seen = []
     for asked, text in answers(client, pages_about(MINE), fields(MINE)):
@@ -139,7 +142,7 @@ def test_nobody_sees_anything_of_somebody_elses(asker, client):
     assert sum("mine-answer" in text for text in seen) > 3
 
 
-def test_what_is_somebody_elses_is_as_what_is_not_there(asker, client):
+def test_rows_of_another_user_look_like_rows_that_do_not_exist(asker: User, client: Client) -> None:
     client.force_login(asker)
     theirs = answers(client, pages_about(THEIRS), fields(THEIRS), THEIRS)
     nobodys = answers(client, pages_about(NOBODYS), fields(NOBODYS), NOBODYS)
@@ -149,7 +152,9 @@ def test_what_is_somebody_elses_is_as_what_is_not_there(asker, client):
 
 
 @pytest.mark.parametrize(("permission", "status"), [("change", 200), ("add", 403), ("view", 403)])
-def test_taking_a_new_secret_is_a_change(client, permission, status):
+def test_rotating_a_secret_requires_the_change_permission(
+    client: Client, permission: str, status: int
+) -> None:
     user = User.objects.create_user("asker")
     user.user_permissions.add(Permission.objects.get(codename=f"{permission}_endpoint"))
     endpoint = Endpoint.objects.create(owner=user, name="x", url="https://x.example/")
@@ -157,7 +162,7 @@ def test_taking_a_new_secret_is_a_change(client, permission, status):
     assert client.post(f"/api/endpoints/{endpoint.pk}/rotate/").status_code == status
 
 
-def test_in_the_admin_one_finds_what_one_may_view(asker, client):
+def test_admin_autocomplete_requires_the_view_permission(asker: User, client: Client) -> None:
     asker.is_staff = True
     asker.save()
     asker.user_permissions.add(Permission.objects.get(codename="change_subscription"))
@@ -169,7 +174,9 @@ def test_in_the_admin_one_finds_what_one_may_view(asker, client):
     assert ("zanzibar-endpoint" in page.content.decode()) == may_view
 
 
-def test_in_the_admin_a_filter_shows_rows_to_those_who_may_view_them(asker, client):
+def test_an_admin_filter_requires_the_view_permission_of_its_rows(
+    asker: User, client: Client
+) -> None:
     asker.is_staff = True
     asker.save()
     asker.user_permissions.add(Permission.objects.get(codename="view_delivery"))

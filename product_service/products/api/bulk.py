@@ -1,4 +1,4 @@
-"""Changing many products in one request, in a number of queries that does not grow with them."""
+"""Bulk changes of products in one request, with a constant number of queries."""
 
 import itertools
 import re
@@ -33,44 +33,44 @@ is_slug = re.compile(r"[-\w]+").fullmatch
 
 
 class Wrong(NamedTuple):
-    """What is wrong with which item."""
+    """An item that cannot be processed, and why."""
 
     place: str
-    index: int  # type: ignore[assignment]  # nobody asks this tuple for its index()
+    index: int  # type: ignore[assignment]  # hides tuple.index()
     field: str
     reason: str
 
 
 class Stale(ValidationError):
-    """Some of the products are not any more what the client has seen."""
+    """Some products have changed since the client read them."""
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
 
 
 class NotPermitted(ValidationError):
-    """The user may not do some of it."""
+    """The user lacks a permission for some items."""
 
     status_code = status.HTTP_403_FORBIDDEN
     default_code = "permission_denied"
 
 
 class Conflict(APIException):
-    """Somebody else wrote at the same moment."""
+    """Another request wrote at the same time."""
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "conflict"
-    default_detail = "Somebody else took one of these SKUs at this moment. Try again."
+    default_detail = "One of these SKUs has just been taken by another request. Try again."
 
 
 class ProductId(serializers.IntegerField):
-    """An id that the column can hold."""
+    """An id within the range of the column."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=1, max_value=models.BigIntegerField.MAX_BIGINT, **options)
 
 
 class CategoryOfMany(serializers.SlugRelatedField[Category]):
-    """A category by its slug, of those that were read for all items together."""
+    """A category by its slug, from those that were read for all items together."""
 
     def to_internal_value(self, slug: Any) -> Category:
         known: Mapping[str, Category] = self.context["categories"]
@@ -86,21 +86,22 @@ class NewItemSerializer(ProductSerializer):
     )
 
     class Meta(ProductSerializer.Meta):
-        # Whether it is taken is looked at for all items together.
+        # Uniqueness is checked for all items together.
         extra_kwargs: dict[str, dict[str, Any]] = {"sku": {"validators": [validate_characters]}}
 
 
 class ChangeItemSerializer(NewItemSerializer):
     id = ProductId()
     version = serializers.IntegerField(
-        required=False, help_text="The one that you have seen: another one refuses the change."
+        required=False,
+        help_text="The version that you have seen. If it is outdated, the request fails.",
     )
 
     class Meta(NewItemSerializer.Meta):
         read_only_fields = ["created_at", "updated_at"]
 
     def get_fields(self) -> dict[str, "serializers.Field[Any, Any, Any, Any]"]:
-        """What a change leaves out stays as it is."""
+        """Make all fields optional, except the id."""
         fields = super().get_fields()
         for name, field in fields.items():
             field.required = name == "id"
@@ -108,7 +109,7 @@ class ChangeItemSerializer(NewItemSerializer):
 
 
 class BulkSerializer(serializers.Serializer[dict[str, Any]]):
-    # DRF takes the fields out of the class, so its methods stay.
+    # DRF removes declared fields from the class, so the methods of the base class are kept.
     create = NewItemSerializer(many=True, required=False)  # type: ignore[assignment]
     update = ChangeItemSerializer(many=True, required=False)  # type: ignore[assignment]
     delete = serializers.ListField(child=ProductId(), required=False)
@@ -116,7 +117,7 @@ class BulkSerializer(serializers.Serializer[dict[str, Any]]):
     def validate(self, changes: dict[str, Any]) -> dict[str, Any]:
         number = sum(map(len, changes.values()))
         if not 0 < number <= MOST:
-            raise serializers.ValidationError(f"These are {number:,} items; 1 to {MOST:,} can be.")
+            raise serializers.ValidationError(f"Send 1 to {MOST:,} items, not {number:,}.")
         return changes
 
 
@@ -127,18 +128,18 @@ class BulkResultSerializer(serializers.Serializer[dict[str, Any]]):
 
 
 class BulkPermission(BasePermission):
-    """Lets in who may do anything at all with products; each item is looked at by itself."""
+    """Admits users with any write permission on products. Each item is checked on its own."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return any(request.user.has_perm(name) for name in PERMISSIONS.values())
 
 
 def refuse_what_is_not_permitted(request: Request) -> None:
-    """See that the user may do what each item does: create, update or delete.
+    """Check that the user has the permission for each item: create, update or delete.
 
-    It looks at the request alone, so it can come before an answer that was kept is given again.
+    Uses the request only, so it can be called before a stored response is replayed.
 
-    :raises NotPermitted: naming each item that the user may not carry out.
+    :raises NotPermitted: names each item without permission.
     """
     if refused := _by_item(itertools.islice(_not_permitted(request), MOST)):
         raise NotPermitted(refused)
@@ -150,13 +151,15 @@ def _not_permitted(request: Request) -> Iterator[Wrong]:
         items = data.get(place)
         if isinstance(items, list) and not request.user.has_perm(permission):
             for index in range(len(items)):
-                yield Wrong(place, index, ITSELF, f"You may not {place} products.")
+                yield Wrong(
+                    place, index, ITSELF, f"You do not have permission to {place} products."
+                )
 
 
 class BulkChange:
-    """The changes that one request asks for.
+    """The changes of one request.
 
-    :raises ValidationError: naming each item that cannot be carried out.
+    :raises ValidationError: names each invalid item.
     """
 
     def __init__(self, request: Request) -> None:
@@ -168,9 +171,9 @@ class BulkChange:
         self._delete: list[int] = serializer.validated_data.get("delete", [])
 
     def carry_out(self) -> dict[str, Any]:
-        """Do all of it in one transaction, and tell what became of it.
+        """Apply all changes in one transaction, and return the results.
 
-        :raises Conflict: when a SKU was taken by somebody else meanwhile.
+        :raises Conflict: if another request has taken a SKU in the meantime.
         """
         try:
             with transaction.atomic():
@@ -191,14 +194,14 @@ class BulkChange:
     def _missing(self, products: dict[int, Product]) -> Iterator[Wrong]:
         for item, key in self._ids():
             if key not in products:
-                yield Wrong(*item, f"There is no product {key}.")
+                yield Wrong(*item, f"Product {key} does not exist.")
 
     def _named_twice(self) -> Iterator[Wrong]:
         seen: Counter[int] = Counter()
         for item, key in self._ids():
             seen[key] += 1
             if seen[key] == 2:
-                yield Wrong(*item, f"Product {key} is named twice.")
+                yield Wrong(*item, f"Product {key} is listed more than once.")
 
     def _ids(self) -> Iterator[tuple[tuple[str, int, str], int]]:
         for index, item in enumerate(self._update):
@@ -207,7 +210,7 @@ class BulkChange:
             yield ("delete", index, ITSELF), key
 
     def _taken(self) -> Iterator[Wrong]:
-        """SKUs that another product has, or another item of this request wants."""
+        """Find SKUs that belong to another product, or occur twice in the request."""
         wanted = [("create", i, None, item["sku"]) for i, item in enumerate(self._create)]
         for index, item in enumerate(self._update):
             if "sku" in item:
@@ -225,10 +228,12 @@ class BulkChange:
         for index, item in enumerate(self._update):
             seen = item.get("version")
             if seen is None and settings.API_REQUIRE_IF_MATCH:
-                raise PreconditionRequired("Say in each change which version you have seen.")
+                raise PreconditionRequired(
+                    "Each update must contain the version that you have seen."
+                )
             version = products[item["id"]].version
             if seen not in (None, version):
-                reason = f"It was changed meanwhile: its version is {version} now."
+                reason = f"The product has been changed: its version is now {version}."
                 yield Wrong("update", index, "version", reason)
 
     def _write(self, products: dict[int, Product]) -> dict[str, Any]:
@@ -258,7 +263,7 @@ class BulkChange:
 
 
 def _categories(data: Any) -> dict[str, Category]:
-    """The categories that the items name, by slug; what is no item has none."""
+    """The categories that the items name, by slug. Ignores anything that is not an item."""
     lists = [data.get(name) for name in ("create", "update")] if isinstance(data, dict) else []
     items = [item for some in lists if isinstance(some, list) for item in some]
     named = [item.get("category") for item in items if isinstance(item, dict)]
@@ -267,7 +272,7 @@ def _categories(data: Any) -> dict[str, Category]:
 
 
 def _by_item(errors: Iterable[Wrong]) -> dict[str, Any]:
-    """In the form of a serializer's errors, such as ``{"update": {"3": {"sku": [...]}}}``."""
+    """Group errors like those of a serializer: ``{"update": {"3": {"sku": [...]}}}``."""
     found: dict[str, Any] = {}
     for place, index, field, reason in errors:
         fields = found.setdefault(place, {}).setdefault(str(index), {})

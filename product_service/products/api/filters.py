@@ -6,7 +6,7 @@ from product_service.products.models import Product
 
 
 class ProductFilter(FilterSet):
-    category = filters.CharFilter(field_name="category__slug", help_text="The slug of one.")
+    category = filters.CharFilter(field_name="category__slug", help_text="The slug of a category.")
     price_min = filters.NumberFilter(field_name="price", lookup_expr="gte")
     price_max = filters.NumberFilter(field_name="price", lookup_expr="lte")
     stock_min = filters.NumberFilter(field_name="stock", lookup_expr="gte")

@@ -11,7 +11,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 class NormalField(serializers.CharField):
-    """A text that is validated in the form in which it will be kept."""
+    """A text that is normalized before it is validated."""
 
     def to_internal_value(self, data: Any) -> str:
         return normal(super().to_internal_value(data))
@@ -37,7 +37,7 @@ class CategorySerializer(NormalizingSerializer[Category]):
 
 
 class ProductSerializer(NormalizingSerializer[Product]):
-    """The same fields, in the same form, as the data of the product's events."""
+    """A product, with the same fields and formats as the data of its events."""
 
     category = serializers.SlugRelatedField(
         slug_field="slug", queryset=Category.objects.all(), allow_null=True, required=False

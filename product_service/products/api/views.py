@@ -34,18 +34,24 @@ from product_service.products.models import Category, Product
 
 Row = TypeVar("Row", bound=Model)
 
-FIELDS = OpenApiParameter("fields", str, description="Names of the fields to answer, as `id,sku`.")
+FIELDS = OpenApiParameter("fields", str, description="Fields to return, such as `id,sku`.")
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
-    description="A request that comes again with the same key gets the same answer.",
+    description="A key of your choice. A repeated request with it returns the first response.",
 )
 IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, description="The ETag of what you have seen."
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="ETag of the version to change. If it has changed, nothing is written.",
 )
 IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of what you have."
+    "If-None-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="ETag of the version that you have. If it is current, the response is 304.",
 )
 
 
@@ -56,22 +62,22 @@ class HasProducts(APIException):
 
 
 class ApiRoot(APIRootView):
-    """The lists that there are; reading them is open."""
+    """The available lists. Reading is open to everybody."""
 
     permission_classes = [AllowAny]
 
 
 class WritingViewSet(viewsets.ModelViewSet[Row]):
-    """Reading is open; writing needs a login with the model's permission."""
+    """Reading is open to everybody; writing requires a login with the model's permission."""
 
     permission_classes = [DjangoModelPermissionsOrAnonReadOnly]
     filter_backends = [FilterBackend, SearchFilter, OrderingFilter]
     pagination_class = KeysetPagination
 
     def get_queryset(self) -> QuerySet[Row]:
-        """Rows that are about to be written are locked, so that no edit undoes another.
+        """Lock rows that are about to be written, so that concurrent edits are not lost.
 
-        OPTIONS asks for them as PUT would, but outside a transaction: it writes nothing.
+        OPTIONS asks for them like PUT, but writes nothing, and runs outside a transaction.
         """
         queryset = super().get_queryset()
         is_writing = self.request.method not in (*SAFE_METHODS, "POST")
@@ -101,7 +107,7 @@ class WritingViewSet(viewsets.ModelViewSet[Row]):
         return super().destroy(request, *args, **kwargs)
 
     def perform_create(self, serializer: serializers.BaseSerializer[Row]) -> None:
-        """A duplicate that came in between check and insert is the client's error too."""
+        """Report a duplicate as a client error, even if it was inserted after validation."""
         try:
             with transaction.atomic():
                 serializer.save()
@@ -123,7 +129,7 @@ class CategoryViewSet(WritingViewSet[Category]):
 
 
 class ProductViewSet(WritingViewSet[Product]):
-    """Products. Their ETag is their version; If-Match keeps one edit from undoing another."""
+    """Products. The ETag is the version; send it as If-Match to avoid overwriting other changes."""
 
     queryset = Product.objects.select_related("category")
     serializer_class = ProductSerializer
@@ -178,18 +184,18 @@ class ProductViewSet(WritingViewSet[Product]):
         permission_classes=[BulkPermission],
     )
     def bulk(self, request: Request, format: str | None = None) -> Response:
-        """Delete, change and create up to 1,000 products: all of it, or nothing.
+        """Create, update and delete up to 1,000 products in one transaction: all or nothing.
 
-        Deletions come first, then changes, then new products. A change names the `id` and the
-        fields that get new values; with a `version` it is refused when that is not the last one.
-        Creating, changing and deleting each need their permission, and no other.
+        Deletions are applied first, then updates, then creations. An update has an `id` and the
+        fields to change. If it has a `version` that is not the current one, the whole request
+        fails. Creating, updating and deleting each require their own permission.
         """
         refuse_what_is_not_permitted(request)
         return once(request, lambda: Response(BulkChange(request).carry_out()))
 
 
 def etag(version: int) -> str:
-    """The strong entity tag of a product: each change of it grows its version."""
+    """The strong entity tag of a product. Each change increments its version."""
     return f'"{version}"'
 
 

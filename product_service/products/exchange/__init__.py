@@ -1,1 +1,1 @@
-"""Products from files and into files: our own columns as CSV or Excel, and Shopify's export."""
+"""Import and export of products: CSV and Excel files, and Shopify's product export."""

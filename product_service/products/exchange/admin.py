@@ -15,8 +15,10 @@ from product_service.products.exchange.formats import CSV, XLSX
 from product_service.products.exchange.resource import ProductResource
 from product_service.products.models import validate_currency
 
-IMPORT_AGAIN = "Nothing was imported: products have changed meanwhile. Import the file again."
-GONE = "This file was imported before, or is gone. Choose it again."
+IMPORT_AGAIN = (
+    "Nothing was imported, because products have changed since the preview. Import the file again."
+)
+GONE = "This file has already been imported, or is no longer available. Choose it again."
 
 
 class FileForm(ImportForm):
@@ -24,7 +26,7 @@ class FileForm(ImportForm):
         required=False,
         max_length=3,
         validators=[validate_currency],
-        help_text="Of the prices, where the file does not say it (Shopify's does not), as EUR.",
+        help_text="Currency of the prices, such as EUR, if the file has none (as Shopify's).",
     )
 
 
@@ -35,7 +37,7 @@ class ConfirmForm(ConfirmImportForm):
 
 
 class ProductExchange(ImportExportMixin):
-    """Files of our own columns or Shopify's: first looked at, then imported, all or nothing."""
+    """Import with a preview, all or nothing, and export. Accepts our own columns and Shopify's."""
 
     resource_classes = [ProductResource]
     formats = [CSV, XLSX]
@@ -45,7 +47,7 @@ class ProductExchange(ImportExportMixin):
     import_error_display = ("message", "row")
 
     def has_import_permission(self, request: HttpRequest) -> bool:
-        """Who may write products at all; each row needs the permission of what it does."""
+        """Whether the user may write products at all. Each row is checked on its own."""
         names = ("products.add_product", "products.change_product")
         return any(request.user.has_perm(name) for name in names)
 

@@ -1,4 +1,4 @@
-"""The categories that a file names: ours by their slugs, Shopify's by their names."""
+"""The categories in a file: by slug in our own format, by name in Shopify's."""
 
 from itertools import count
 from typing import Any
@@ -15,16 +15,16 @@ SLUG_LENGTH = 100
 
 
 def by_slug() -> dict[str, Category]:
-    """All there are."""
+    """All categories by slug."""
     return {category.slug: category for category in Category.objects.all()}
 
 
 class ByName:
-    """Categories by their exact names. Those that are missing are created.
+    """Categories by their exact names. Missing ones are created.
 
-    Names that make the same slug (C and C++), or none (お茶), get slugs with a number.
+    Names with the same slug (C and C++), or without one (お茶), get slugs with a number.
 
-    :param user: who imports; None for an operator, who may create categories.
+    :param user: who imports. None for the command, which may create categories.
     """
 
     def __init__(self, user: Any) -> None:
@@ -34,9 +34,9 @@ class ByName:
         self.created: list[str] = []
 
     def get(self, name: str) -> Category:
-        """The category of that name.
+        """Return the category with this name.
 
-        :raises ValidationError: when there can be none.
+        :raises ValidationError: if it cannot be created.
         """
         if name not in self._known:
             self._known[name] = self._create(name)
@@ -44,7 +44,7 @@ class ByName:
 
     def _create(self, name: str) -> Category:
         if not self._may_add:
-            raise serializers.ValidationError("You may not add categories.")
+            raise serializers.ValidationError("You do not have permission to add categories.")
         serializer = CategorySerializer(data={"name": name, "slug": self._free_slug(name)})
         if not serializer.is_valid():
             raise serializers.ValidationError(next(iter(serializer.errors.values())))
@@ -53,7 +53,7 @@ class ByName:
                 category: Category = serializer.save()
         except IntegrityError:
             raise serializers.ValidationError(
-                "Somebody else created this category at this moment. Import the file again."
+                "This category has just been created by someone else. Import the file again."
             ) from None
         self._slugs.add(category.slug)
         self.created.append(name)

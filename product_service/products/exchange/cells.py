@@ -1,4 +1,4 @@
-"""What a file holds before anything is made of it: texts, each with its place."""
+"""The contents of a file before they are interpreted: texts with their positions."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -10,11 +10,11 @@ MOST_BYTES = 64 * 1024 * 1024
 
 
 class FileError(ValueError):
-    """A file cannot be taken. The text says why, where, and what to do."""
+    """A file cannot be imported. The message says why, where, and what to do."""
 
 
 class Column(NamedTuple):
-    """A column as the file has it: its header, and in Excel its letter."""
+    """A column of the file: its header, and its letter in Excel."""
 
     header: str
     letter: str = ""
@@ -25,9 +25,9 @@ class Column(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """What stands in a place of the file.
+    """The content of a cell.
 
-    ``refused`` says why nothing can be made of it, ``refused_as_text`` why no text can.
+    ``refused`` says why it cannot be used at all, ``refused_as_text`` why not as a text.
     """
 
     text: str
@@ -36,7 +36,7 @@ class Raw(NamedTuple):
 
 
 class Cell(str):
-    """A text that knows where it stood, so that an error can say it."""
+    """A text that knows its position, for error messages."""
 
     __slots__ = ("column", "line", "refused", "refused_as_text")
 
@@ -63,17 +63,17 @@ class Cell(str):
         return f"{self.place[0].upper()}{self.place[1:]} {rest}"
 
     def but(self, text: str, refused: str = "") -> "Cell":
-        """Another text that was made of this one."""
+        """Return a cell at the same position with another text."""
         raw = Raw(text, refused or self.refused, self.refused_as_text)
         return Cell(raw, self.line, self.column)
 
 
 RawLine = tuple[int, Sequence[Raw]]
-"""A line's number in the file, and what it holds."""
+"""The number of a line in the file, and its cells."""
 
 
 class Sheet(Dataset):
-    """The rows of a file, with their headers; ``notes`` says what was passed over."""
+    """The rows of a file under their headers. ``notes`` reports what was skipped."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__(headers=[column.header for column in columns])
@@ -81,7 +81,7 @@ class Sheet(Dataset):
         self.notes: list[str] = []
 
     def become(self, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Hold other rows instead."""
+        """Replace the headers and rows."""
         self.wipe()
         self.headers = list(headers)
         for row in rows:
@@ -89,11 +89,11 @@ class Sheet(Dataset):
 
 
 def sheet_of(lines: Iterable[RawLine], letter_of: Any = None) -> Sheet:
-    """The rows under their headers. Blank rows are passed over, and counted in the notes.
+    """Build a sheet from lines. Blank rows are skipped, and counted in the notes.
 
-    :param letter_of: gives the letter of a column by its number from 1; None for CSV, where a
-        line has as many cells as the header.
-    :raises FileError: without a header, for a cell without one, or for too many lines.
+    :param letter_of: returns the letter of a column by its number, starting at 1. None for CSV,
+        where each line must have as many cells as the header.
+    :raises FileError: if there is no header, a cell has no header, or there are too many lines.
     """
     filled = _Filled(lines)
     for _, header in filled:
@@ -110,9 +110,11 @@ def sheet_of(lines: Iterable[RawLine], letter_of: Any = None) -> Sheet:
         _refuse_what_has_no_header(line, row, columns, letter_of)
         sheet.append(cells)
         if len(sheet) > MOST_LINES:
-            raise FileError(f"The file has more than {MOST_LINES:,} rows: split it.")
+            raise FileError(
+                f"The file has more than {MOST_LINES:,} rows. Split it into several files."
+            )
     if filled.blank:
-        sheet.notes.append(f"{counted(filled.blank, 'blank row')} passed over.")
+        sheet.notes.append(f"{counted(filled.blank, 'blank row')} skipped.")
     return sheet
 
 
@@ -122,7 +124,7 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 class _Filled:
-    """The lines that are not blank; ``blank`` counts the others, but for those at the end."""
+    """The lines that are not blank. ``blank`` counts blank ones, except those at the end."""
 
     def __init__(self, lines: Iterable[RawLine]) -> None:
         self._lines = self._filled(lines)
@@ -159,5 +161,9 @@ def _refuse_what_has_no_header(
         has_header = number < len(columns) and columns[number].header
         if not has_header and (raw.text.strip() or raw.refused):
             place = f"Cell {letter_of(number + 1)}{line}" if letter_of else f"Line {line}"
-            what = "has no header above it" if letter_of else f"has a cell {number + 1} too many"
+            what = (
+                "has no header above it"
+                if letter_of
+                else f"has no header for its cell {number + 1}"
+            )
             raise FileError(f"{place} {what}: {raw.text[:40]!r}.")

@@ -1,4 +1,4 @@
-"""Which column is which: our own by their names, Shopify's by theirs."""
+"""Finds the known columns of a file by their headers."""
 
 from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
@@ -10,11 +10,11 @@ REQUIRED = ("sku", "name", "price")
 
 
 def find(columns: Sequence[Column], known: Collection[str]) -> dict[str, int]:
-    """The numbers of the columns that we know, by their names.
+    """Return the indexes of the known columns by their names.
 
-    Upper and lower case are one, and white space around a header says nothing.
+    Case and surrounding white space are ignored.
 
-    :raises FileError: for a header that is there twice.
+    :raises FileError: if a header occurs twice.
     """
     names = {name.casefold(): name for name in known}
     found: dict[str, int] = {}
@@ -23,7 +23,7 @@ def find(columns: Sequence[Column], known: Collection[str]) -> dict[str, int]:
         header = column.header.casefold()
         if header in seen:
             both = f"{seen[header].place} and {column.place}" if column.letter else "two columns"
-            raise FileError(f"The header {column.header} is there twice: {both} have it.")
+            raise FileError(f"Duplicate header {column.header} in {both}.")
         seen[header] = column
         if header in names:
             found[names[header]] = number
@@ -31,15 +31,15 @@ def find(columns: Sequence[Column], known: Collection[str]) -> dict[str, int]:
 
 
 def take_our_own(sheet: Sheet) -> None:
-    """Bring a sheet into the order of its known columns, under their names.
+    """Reorder a sheet to its known columns, under their names.
 
-    :raises FileError: for a column that is missing, unknown, or there twice.
+    :raises FileError: if a column is missing, unknown or duplicate.
     """
     found = find(sheet.columns, COLUMNS)
     known = set(found.values())
     _refuse_unknown(column for n, column in enumerate(sheet.columns) if n not in known)
     if missing := [name for name in REQUIRED if name not in found]:
-        raise FileError(f"The file has no column {', '.join(missing)}.")
+        raise FileError(f"Required columns are missing: {', '.join(missing)}.")
     rows = [[row[number] for number in found.values()] for row in sheet]
     sheet.become(list(found), rows)
 
@@ -52,4 +52,4 @@ def _refuse_unknown(columns: Iterable[Column]) -> None:
         wrong.append(f"{column.header}{meant}")
     if wrong:
         said = f"Unknown column{'s' if len(wrong) > 1 else ''}: {', '.join(wrong)}."
-        raise FileError(f"{said} There are: {', '.join(COLUMNS)}.")
+        raise FileError(f"{said} Available columns: {', '.join(COLUMNS)}.")

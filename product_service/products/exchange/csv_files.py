@@ -1,4 +1,4 @@
-"""CSV: read as spreadsheets and shops write it, written so that no spreadsheet runs it."""
+"""CSV files, as spreadsheets and shops write them. Written so that no cell runs as a formula."""
 
 import codecs
 import csv
@@ -14,25 +14,25 @@ from product_service.products.exchange.cells import FileError, Raw, RawLine, She
 
 DELIMITERS = (",", ";", "\t")
 SEP = re.compile(r'"?sep=([,;\t])"?\r?\n', re.IGNORECASE)
-"""A first line by which Excel is told what is between the cells."""
+"""A first line that tells Excel the delimiter."""
 OLE, ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
-"""What Excel's files begin with: those up to 2003, and those since."""
-SAVE_AS = "In Excel, save it as 'CSV UTF-8', or as .xlsx."
+"""The first bytes of Excel files up to 2003, and of later ones."""
+SAVE_AS = "In Excel, save the file as 'CSV UTF-8' or as .xlsx."
 
 
 def read_csv(content: bytes) -> Sheet:
-    """The rows of a CSV file (RFC 4180).
+    """Read a CSV file (RFC 4180).
 
-    In UTF-8, or in UTF-16 with a byte order mark. Commas, semicolons or tabs are between the
-    cells: the one that the header has most of, or the one that Excel's line ``sep=;`` says.
+    The encoding is UTF-8, or UTF-16 with a byte order mark. The delimiter is the comma, semicolon
+    or tab that occurs most often in the header, or that Excel's line ``sep=;`` specifies.
 
-    :raises FileError: when it is none.
+    :raises FileError: if it is not a CSV file.
     """
     return sheet_of(_lines(_decoded(content)))
 
 
 def write_csv(dataset: Dataset) -> bytes:
-    """A CSV file that :func:`read_csv` reads as it was, and that no spreadsheet runs."""
+    """Write a CSV file that :func:`read_csv` restores, and that no spreadsheet runs."""
     text = StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(dataset.headers)
@@ -46,7 +46,7 @@ def _written(value: Any) -> Any:
 
 def _decoded(content: bytes) -> str:
     if content.startswith((OLE, ZIP)):
-        raise FileError("This is an Excel file and no CSV: import it as .xlsx.")
+        raise FileError("This is an Excel file, not CSV. Import it as .xlsx.")
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     encoding = "UTF-16" if is_wide else "UTF-8"
     try:
@@ -55,10 +55,10 @@ def _decoded(content: bytes) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
         where = f"line {line}, byte {column}"
-        raise FileError(f"The file is not in {encoding}: {where}. {SAVE_AS}") from None
+        raise FileError(f"The file is not valid {encoding}: {where}. {SAVE_AS}") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise FileError(f"Line {line} has a NUL: this is no CSV. {SAVE_AS}")
+        raise FileError(f"Line {line} has a NUL character: this is not CSV. {SAVE_AS}")
     return text
 
 
@@ -74,11 +74,11 @@ def _lines(text: str) -> Iterator[RawLine]:
             yield line + skipped, [Raw(unmark(cell)) for cell in row]
             line = reader.line_num + 1
     except csv.Error as error:
-        raise FileError(f"Line {line + skipped} is no CSV: {error}.") from error
+        raise FileError(f"Line {line + skipped} is not valid CSV: {error}.") from error
 
 
 def _delimiter(text: str) -> str:
-    """The one that the header has most of, outside of quotes."""
+    """The delimiter that occurs most often in the header, outside of quotes."""
     header = next((line for line in re.split(r"\r\n?|\n", text) if line.strip(" ,;\t")), "")
 
     def cells(delimiter: str) -> int:

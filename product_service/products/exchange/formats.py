@@ -1,4 +1,4 @@
-"""The formats of files, as django-import-export wants them and as the commands use them."""
+"""The file formats, for django-import-export and for the commands."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from product_service.products.exchange.xlsx_files import read_xlsx, write_xlsx
 
 
 class CSV(base_formats.CSV):
-    """Read as bytes, for they say in which encoding they are."""
+    """Read as bytes, which determine their encoding."""
 
     def is_binary(self) -> bool:
         return True
@@ -38,4 +38,6 @@ class XLSX(base_formats.XLSX):
 
 def _refuse_too_large(content: bytes) -> None:
     if len(content) > MOST_BYTES:
-        raise FileError(f"The file is larger than {MOST_BYTES:,} bytes: split it.")
+        raise FileError(
+            f"The file is larger than {MOST_BYTES:,} bytes. Split it into several files."
+        )

@@ -1,4 +1,4 @@
-"""What a line of a file means: read cell by cell, and validated as the API validates."""
+"""Interprets the lines of a file cell by cell. They are validated like requests to the API."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ Line = Mapping[str, Cell]
 
 
 class LineProblem(NamedTuple):
-    """What is wrong with a cell, and where it is."""
+    """An invalid cell, and why."""
 
     cell: Cell
     sku: str
@@ -36,32 +36,32 @@ class LineProblem(NamedTuple):
 
 
 class LineSerializer(NewItemSerializer):
-    """The API's own, but for words: there is no JSON here to speak of."""
+    """The serializer of the API, with messages that suit files."""
 
     category = CategoryOfMany(
         slug_field="slug",
         queryset=Category.objects.all(),
         allow_null=True,
         required=False,
-        error_messages={"does_not_exist": "There is no category {value}. Create it first."},
+        error_messages={"does_not_exist": "Category {value} does not exist. Create it first."},
     )
 
     class Meta(NewItemSerializer.Meta):
         extra_kwargs = {
             **NewItemSerializer.Meta.extra_kwargs,
-            "price": {"error_messages": {"invalid": "A number is needed, such as 12.50."}},
-            "stock": {"error_messages": {"invalid": "A whole number is needed, such as 3."}},
+            "price": {"error_messages": {"invalid": "Enter a number, such as 12.50."}},
+            "stock": {"error_messages": {"invalid": "Enter a whole number, such as 3."}},
             "is_active": {
                 "error_messages": {
-                    "invalid": "Neither true nor false: write true or false, yes or no, on or "
-                    "off, 1 or 0."
+                    "invalid": "Enter true or false. Also accepted are yes or no, on or off, and "
+                    "1 or 0."
                 }
             },
         }
 
 
 class LineReader:
-    """Reads lines, whose categories are found by what ``categories.get`` knows."""
+    """Reads lines. Their categories are looked up with ``categories.get``."""
 
     def __init__(self, categories: Any) -> None:
         context = {"categories": categories}
@@ -69,7 +69,7 @@ class LineReader:
         self._changed = LineSerializer(partial=True, context=context)
 
     def read(self, line: Line, is_new: bool) -> tuple[dict[str, Any], list[LineProblem]]:
-        """The values of a line, and what is wrong with it."""
+        """Return the values of a line, and its problems."""
         problems = list(_refused(line))
         known = {problem.field for problem in problems}
         data = {name: _spelled(name, cell) for name, cell in line.items() if name not in known}
@@ -89,7 +89,7 @@ def _refused(line: Line) -> Iterator[LineProblem]:
         if reason:
             yield _problem(line, name, reason)
         elif not cell.strip() and name not in MAY_BE_BLANK:
-            yield _problem(line, name, "is blank: fill it in, or leave out the whole column.")
+            yield _problem(line, name, "is blank: fill it in, or remove the column.")
 
 
 def _invalid(line: Line, detail: Any, known: set[str]) -> Iterator[LineProblem]:
@@ -109,13 +109,13 @@ def _shown(cell: Cell) -> str:
 
 
 def _spelled(name: str, cell: Cell) -> str | None:
-    """The cell as the API wants it."""
+    """Convert a cell to the format of the API."""
     spell: Callable[[str], str | None] | None = SPELLINGS.get(name)
     return spell(str(cell)) if spell else str(cell)
 
 
 def _number(text: str) -> str:
-    """With a decimal point. Behind a comma are at most two digits: three may be thousands."""
+    """Use a decimal point. A comma has at most two digits after it: three may be thousands."""
     found = DECIMAL_COMMA.fullmatch(text)
     return f"{found[1]}.{found[2]}" if found else text
 

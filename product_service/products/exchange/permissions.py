@@ -1,4 +1,4 @@
-"""What a row of a file may do: as much as the user who imports it may do elsewhere."""
+"""The permissions for importing a row, which are those of the user elsewhere."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.db.models import Model
 def may(user: Any, verb: str, model: type[Model]) -> bool:
     """Whether a user may add or change objects of a model.
 
-    :param user: None where an operator imports with the command, which needs no permission.
+    :param user: None for the command, which needs no permission.
     :param verb: ``add`` or ``change``.
     """
     permission = f"{model._meta.app_label}.{verb}_{model._meta.model_name}"

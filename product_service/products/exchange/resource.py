@@ -1,4 +1,4 @@
-"""What importing a file does, and what exporting puts into one."""
+"""What importing a file does, and what an export contains."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,21 +21,21 @@ OPTION = Column("--currency")
 
 
 class SlugOf(widgets.Widget):
-    """A category as its slug; nothing where there is none."""
+    """A category as its slug; empty if there is none."""
 
     def render(self, value: Category | None, obj: Any = None, **kwargs: Any) -> str:
         return value.slug if value else ""
 
 
 class AsItIs(widgets.Widget):
-    """A number, or whether something is true, for the format to write."""
+    """A number or boolean, unchanged, for the format to write."""
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> Any:
         return value
 
 
 class LockedProducts(BaseInstanceLoader):
-    """The products that a file names, locked: nobody's change is undone by a column left out."""
+    """The products of a file, locked so that concurrent changes of other columns are not lost."""
 
     def __init__(self, resource: Any, dataset: Sheet) -> None:
         super().__init__(resource, dataset)
@@ -48,7 +48,7 @@ class LockedProducts(BaseInstanceLoader):
 
 
 class ImportResult(Result):
-    """Knows rows by their lines, each problem by its cell, and what was passed over."""
+    """Numbers rows by their lines, and lists problems by cell and notes on what was skipped."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,11 +60,11 @@ class ImportResult(Result):
 
 
 class ProductResource(resources.ModelResource):
-    """Products by their SKU: those that are known are changed, the others are new.
+    """Imports products by SKU: existing ones are changed, others are created.
 
-    A file in Shopify's format is taken as well, and brings its categories along. Each line is
-    validated as the API validates. What is wrong is named by its place; then nothing of the file
-    is imported.
+    Accepts Shopify's format as well, whose categories are created if missing. Each line is
+    validated like a request to the API. Each invalid cell is reported with its position, and
+    nothing is imported.
     """
 
     category = fields.Field("category", "category", widget=SlugOf())
@@ -90,7 +90,7 @@ class ProductResource(resources.ModelResource):
         return ImportResult
 
     def before_import(self, dataset: Sheet, **kwargs: Any) -> None:
-        """Take the file's columns for ours, whoever's they are."""
+        """Convert the columns of the file to ours, from our own format or Shopify's."""
         self._seen: dict[str, Cell] = {}
         self._problems: list[LineProblem] = []
         self._named = categories.ByName(kwargs.get("user"))
@@ -105,9 +105,9 @@ class ProductResource(resources.ModelResource):
         self._lines = LineReader(self._named if is_shopify else categories.by_slug())
 
     def import_instance(self, instance: Product, row: Line, **kwargs: Any) -> None:
-        """Give a product the values of a line.
+        """Set the values of a line on a product.
 
-        :raises ValidationError: naming each cell that is wrong.
+        :raises ValidationError: names each invalid cell.
         """
         values, problems = self._lines.read(row, is_new=instance.pk is None)
         problems += self._named_before(row)
@@ -117,11 +117,13 @@ class ProductResource(resources.ModelResource):
             setattr(instance, name, value)
 
     def save_instance(self, instance: Product, is_create: bool, row: Line, **kwargs: Any) -> None:
-        """Write a row, if who imports may do what it does."""
+        """Save a row if the user has the permission."""
         verb = "add" if is_create else "change"
         if not may(kwargs.get("user"), verb, Product):
             sku = row["sku"]
-            self._refuse([LineProblem(sku, sku, "sku", f"You may not {verb} products.")])
+            self._refuse(
+                [LineProblem(sku, sku, "sku", f"You do not have permission to {verb} products.")]
+            )
         super().save_instance(instance, is_create, row, **kwargs)
 
     def do_instance_save(self, instance: Product, is_create: bool) -> None:
@@ -130,7 +132,7 @@ class ProductResource(resources.ModelResource):
                 super().do_instance_save(instance, is_create)
         except IntegrityError:
             sku = self._seen[instance.sku]
-            text = "was taken by somebody else at this moment. Import the file again."
+            text = "has just been taken by someone else. Import the file again."
             self._refuse([LineProblem(sku, sku, "sku", text)])
 
     def after_import_row(self, row: Line, row_result: RowResult, **kwargs: Any) -> None:
@@ -151,7 +153,7 @@ class ProductResource(resources.ModelResource):
         first = self._seen.setdefault(str(sku), sku)
         if first is sku:
             return []
-        return [LineProblem(sku, sku, "sku", f"has {str(sku)!r}: so has {first.place}.")]
+        return [LineProblem(sku, sku, "sku", f"has {str(sku)!r}, as does {first.place}.")]
 
     def _refuse(self, problems: list[LineProblem]) -> None:
         self._problems += problems
@@ -170,17 +172,17 @@ def _normalize_skus(sheet: Sheet) -> None:
 
 
 def _take_currency(sheet: Sheet, currency: str | None) -> None:
-    """Price everything in a currency that the file does not name.
+    """Set the currency of prices in a file that has none.
 
-    :raises FileError: when the file names it, too.
+    :raises FileError: if the file has a currency as well.
     """
     if "currency" in sheet.headers:
         if currency:
-            raise FileError("The file has a column currency: leave the option for it out.")
+            raise FileError("The file has a currency column: leave the currency option empty.")
         return
     if not currency:
         default = Product._meta.get_field("currency").default
-        sheet.notes.append(f"No currency is named: new products are in {default}.")
+        sheet.notes.append(f"No currency given: new products are in {default}.")
         return
     number = sheet.headers.index("price")
     rows = [[*row, Cell(Raw(currency), row[number].line, OPTION)] for row in sheet]

@@ -1,4 +1,4 @@
-"""Shopify's product export, read as products of ours: one for each variant.
+"""Reads Shopify's product export. Each variant becomes a product.
 
 https://help.shopify.com/en/manual/products/import-export/using-csv
 """
@@ -18,21 +18,25 @@ from product_service.products.exchange.lines import TRUTHS
 ShopifyRow = Mapping[str, Cell]
 
 MARKS = frozenset({"Handle", "Title", "Variant Price"})
-"""Columns that tell this format from ours."""
+"""Columns that distinguish this format from ours."""
 OPTIONS = ("Option1 Value", "Option2 Value", "Option3 Value")
 OF_PRODUCTS = ("Handle", "Title", "Body (HTML)", "Type", "Published", "Status")
 OF_VARIANTS = (*OPTIONS, "Variant SKU", "Variant Inventory Qty", "Variant Price")
 ONLY_ONE = "Default Title"
-"""The option value of a product that has no variants."""
+"""The option value of a product without variants."""
 WORDS = {
     "Status": {"": "true", "active": "true", "draft": "false", "archived": "false"},
     "Published": {"": "true", **TRUTHS},
 }
-"""What says that a variant is sold, or is not; both are true where they are left blank."""
+"""The values that make a variant active or inactive. Blank means active."""
 SAID = {
-    "images": ("row of an image alone", "rows of an image alone", "passed over"),
-    "negative": ("negative quantity", "negative quantities", "taken as 0"),
-    "untracked": ("variant without a quantity", "variants without a quantity", "taken as 0"),
+    "images": ("image-only row", "image-only rows", "skipped"),
+    "negative": ("negative quantity", "negative quantities", "imported as 0"),
+    "untracked": (
+        "variant without a quantity",
+        "variants without a quantity",
+        "imported with stock 0",
+    ),
 }
 NEGATIVE = re.compile(r"-\d+")
 
@@ -43,9 +47,9 @@ def is_export(columns: Sequence[Column]) -> bool:
 
 
 def take(sheet: Sheet) -> None:
-    """Make a sheet of Shopify's one of ours, with the names of categories for their slugs.
+    """Convert a sheet of Shopify's to our columns, with names of categories instead of slugs.
 
-    :raises FileError: for a header that is there twice, or a row without a handle.
+    :raises FileError: if a header occurs twice, or a row has no handle.
     """
     found = find(sheet.columns, (*OF_PRODUCTS, *OF_VARIANTS))
     _note_what_is_not_taken(sheet, set(found.values()))
@@ -63,24 +67,26 @@ def _note_what_is_not_taken(sheet: Sheet, taken: set[int]) -> None:
         if number not in taken and any(cell.strip() for cell in sheet.get_col(number))
     ]
     if left:
-        sheet.notes.append(f"Not taken, for products have no such fields: {', '.join(left)}.")
+        sheet.notes.append(
+            f"Columns ignored, because products have no such fields: {', '.join(left)}."
+        )
 
 
 class _Export:
-    """The rows of an export: a product, then its further variants and images."""
+    """The rows of an export: each product, followed by its other variants and its images."""
 
     def __init__(self, rows: Sequence[ShopifyRow]) -> None:
         self._rows = rows
         self._counts: Counter[str] = Counter()
 
     def variants(self) -> Iterator[dict[str, Cell]]:
-        """A row for each variant, in our columns. Those that the file does not have are left out,
-        so that what we know stays as it is."""
+        """Yield a row for each variant, in our columns. Columns that the file does not have are
+        left out, so that existing values are kept."""
         product: ShopifyRow = {}
         for row in self._rows:
             handle = row["Handle"]
             if not handle.strip():
-                raise FileError(handle.sentence("is blank: each row needs its handle."))
+                raise FileError(handle.sentence("is blank: each row needs a handle."))
             if row["Title"].strip() or handle != product.get("Handle"):
                 product = row
             if row is product or any(row[name].strip() for name in OF_VARIANTS if name in row):
@@ -89,7 +95,7 @@ class _Export:
                 self._counts["images"] += 1
 
     def notes(self) -> list[str]:
-        """What was made of rows and cells that say nothing of products as we know them."""
+        """Report rows and cells that were skipped or converted."""
         return [
             f"{counted(number, *SAID[what][:2])} {SAID[what][2]}."
             for what, number in self._counts.items()
@@ -115,7 +121,7 @@ class _Export:
         return variant
 
     def _stock(self, quantity: Cell) -> Cell:
-        """What is there: where more was sold than there was, nothing."""
+        """The stock. Oversold and untracked variants have none."""
         if NEGATIVE.fullmatch(quantity.strip()):
             self._counts["negative"] += 1
             return quantity.but("0")
@@ -126,7 +132,7 @@ class _Export:
 
 
 def _sku(row: ShopifyRow, chosen: Sequence[Cell]) -> Cell:
-    """The variant's own, or one of handle and options, in letters of ASCII where there are any."""
+    """The SKU of the variant, or one made of its handle and options, in ASCII if possible."""
     if "Variant SKU" in row and (row["Variant SKU"].strip() or row["Variant SKU"].refused):
         return row["Variant SKU"]
     parts = (slugify(part) or slugify(part, True) for part in (row["Handle"], *chosen))
@@ -134,24 +140,24 @@ def _sku(row: ShopifyRow, chosen: Sequence[Cell]) -> Cell:
 
 
 def _first_wrong(*cells: Cell) -> Cell | None:
-    """The first cell that a text cannot be made of, such as a size 1/2 that Excel made a date."""
+    """The first cell that cannot be used as a text, such as a size 1/2 that Excel made a date."""
     return next((cell for cell in cells if cell.refused or cell.refused_as_text), None)
 
 
 def _is_active(product: ShopifyRow) -> Cell:
-    """Whether it is sold: active, and published."""
+    """Whether the product is active and published."""
     cells = {name: product[name] for name in WORDS if name in product}
     said = {name: WORDS[name].get(cell.strip().lower()) for name, cell in cells.items()}
     for name, cell in cells.items():
         if cell.refused:
             return cell
         if said[name] is None:
-            return cell.but(cell, f"has {str(cell)!r}, which is no {name} of Shopify's.")
+            return cell.but(cell, f"has {str(cell)!r}, which is not a Shopify {name}.")
     return next(iter(cells.values())).but("false" if "false" in said.values() else "true")
 
 
 def text(html: str) -> str:
-    """The text of an HTML body: a line for each block."""
+    """Convert HTML to text, with a line for each block."""
     for end in ("</p>", "</li>", "</div>", "<br>", "<br/>", "<br />"):
         html = html.replace(end, f"{end}\n")
     lines = (" ".join(line.split()) for line in unescape(strip_tags(html)).splitlines())

@@ -1,4 +1,4 @@
-"""Excel's files (.xlsx): read with nothing guessed, written with texts that stay texts."""
+"""Excel files (.xlsx): read without guessing, and written so that texts stay texts."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,22 +20,22 @@ from product_service.products.fields import NO_TEXT
 
 MOST_UNPACKED = 512 * 1024 * 1024
 MOST_OF_A_CELL = 32_767
-"""UTF-16 code units that Excel keeps of a text."""
+"""UTF-16 code units that Excel can store in a cell."""
 EXACT_AS_TEXT = 10**15
-"""Excel keeps 15 digits of a number."""
-AS_TEXT = "Format the column as text, and enter it again."
+"""Excel stores 15 digits of a number."""
+AS_TEXT = "Format the column as text, then enter the value again."
 MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([^"]*)"')
 LITERAL_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 ESCAPE = re.compile(r"_x(005F|000D|00[0189][0-9A-F]|007F|FFF[EF])_(?<!_x0000_)", re.IGNORECASE)
-"""How XML, which cannot hold control characters, has them (ECMA-376, ST_Xstring)."""
+"""How XML, which cannot contain control characters, encodes them (ECMA-376, ST_Xstring)."""
 
 
 def read_xlsx(content: bytes) -> Sheet:
-    """The rows of the one sheet that a file has.
+    """Read the only sheet of a file.
 
-    Formulas, errors and dates are kept as cells that no value can be made of.
+    Formulas, errors and dates become cells without a usable value.
 
-    :raises FileError: when it is no such file, or has several sheets or merged cells.
+    :raises FileError: if it is not an Excel file, or has several sheets or merged cells.
     """
     try:
         _refuse_what_hides_values(content)
@@ -45,17 +45,17 @@ def read_xlsx(content: bytes) -> Sheet:
     except FileError:
         raise
     except Exception as error:  # openpyxl, zipfile and the XML parser have no common error
-        reason = "it is none" if isinstance(error, BadZipFile) else str(error)
+        reason = "it has another format" if isinstance(error, BadZipFile) else str(error)
         raise FileError(f"The file cannot be read as an Excel file (.xlsx): {reason}.") from error
     if sheet.sheet_state != "visible":
-        read.notes.append(f"The sheet {sheet.title} is hidden; it was read all the same.")
+        read.notes.append(f"Read from the hidden sheet {sheet.title}.")
     return read
 
 
 def write_xlsx(dataset: Dataset) -> bytes:
-    """A file that :func:`read_xlsx` reads as it was: numbers as numbers, texts as texts.
+    """Write a file that :func:`read_xlsx` restores: numbers as numbers, texts as texts.
 
-    :raises FileError: for a text that is too long for a cell.
+    :raises FileError: if a text is too long for a cell.
     """
     for row in dataset:
         _refuse_what_is_cut(row)
@@ -83,7 +83,7 @@ def _cell(sheet: Any, value: Any) -> WriteOnlyCell:
         return cell
     cell = WriteOnlyCell(sheet, _text(value) or None)
     if value:
-        cell.data_type = "s"  # openpyxl would take =1+1 for a formula and #N/A for an error
+        cell.data_type = "s"  # else openpyxl writes =1+1 as a formula and #N/A as an error
     cell.number_format = "@"
     return cell
 
@@ -96,7 +96,7 @@ def _refuse_what_is_cut(row: Sequence[Any]) -> None:
     for value in row:
         if isinstance(value, str) and len(_text(value).encode("utf-16-le")) // 2 > MOST_OF_A_CELL:
             start = f"{value[:40]!r}..."
-            raise FileError(f"The text {start} is too long for a cell of Excel: export it as CSV.")
+            raise FileError(f"The text {start} is too long for an Excel cell: export it as CSV.")
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -104,13 +104,13 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _refuse_what_hides_values(content: bytes) -> None:
-    """Refuse merged cells, all but one of which are empty, and archives that are bombs."""
+    """Reject merged cells, which hide values, and archives that are too large when unpacked."""
     archive = ZipFile(BytesIO(content))
     if sum(member.file_size for member in archive.infolist()) > MOST_UNPACKED:
-        raise FileError(f"The file is larger than {MOST_UNPACKED:,} bytes when unpacked: split it.")
+        raise FileError(f"The file is larger than {MOST_UNPACKED:,} bytes when unpacked. Split it.")
     for name in archive.namelist():
         if name.startswith("xl/worksheets/") and (merged := _merged(archive, name)):
-            raise FileError(f"The cells {merged} are merged: unmerge them, and fill in each.")
+            raise FileError(f"The cells {merged} are merged: unmerge them, and fill in each one.")
 
 
 def _merged(archive: ZipFile, name: str) -> str | None:
@@ -125,14 +125,14 @@ def _merged(archive: ZipFile, name: str) -> str | None:
 
 def _only_sheet(book: Any) -> Any:
     for sheet in book.worksheets:
-        sheet.reset_dimensions()  # some programs write wrong ones
+        sheet.reset_dimensions()  # some programs write wrong dimensions
     filled = [sheet for sheet in book.worksheets if _has_values(sheet)]
     if len(filled) > 1:
         names = ", ".join(
             sheet.title if sheet.sheet_state == "visible" else f"{sheet.title} (hidden)"
             for sheet in filled
         )
-        raise FileError(f"The file has {len(filled)} sheets: {names}. Keep one, or import each.")
+        raise FileError(f"The file has {len(filled)} sheets: {names}. Keep only one per file.")
     if not filled:
         raise FileError("The file is empty.")
     return filled[0]
@@ -157,32 +157,32 @@ def _raw(cell: Any) -> Raw:
         return Raw(unmark(ESCAPE.sub(_unescaped, value)))
     if isinstance(value, bool):
         text = str(value).lower()
-        return Raw(text, refused_as_text=f"holds the truth value {text}. {AS_TEXT}")
+        return Raw(text, refused_as_text=f"contains the boolean {text}. {AS_TEXT}")
     return _number(value, cell.number_format)
 
 
 def _no_value(cell: Any) -> str:
-    """Why nothing can be made of a cell; empty where something can."""
+    """Why a cell has no usable value; empty if it has one."""
     value = cell.value
     if cell.data_type == "f":
-        return "holds a formula: copy the column, and paste it as values."
+        return "contains a formula: copy the column and paste it as values."
     if cell.data_type == "e":
-        return f"holds the error {value}."
+        return f"contains the error {value}."
     if isinstance(value, str) or (isinstance(value, int | float) and isfinite(value)):
         return ""
-    return f"holds a date or a time, {value}. {AS_TEXT}"
+    return f"contains a date or time, {value}. {AS_TEXT}"
 
 
 def _number(value: float, shown_as: str) -> Raw:
-    """A number as the shortest text that is the same number: what was typed, as a rule."""
+    """A number as the shortest text of the same value: usually what was typed."""
     exact = Decimal(repr(value))
     whole = exact == exact.to_integral_value()
     text = f"{exact.to_integral_value() if whole else exact:f}"
     if "%" in shown_as:
-        return Raw(text, "holds a percentage: format the column as a number.")
+        return Raw(text, "contains a percentage: format the column as a number.")
     if shown_as not in ("General", "0", "@") or abs(value) >= EXACT_AS_TEXT:
-        # 007 that is the number 7 with a format, or a bar code of which digits are lost
-        return Raw(text, refused_as_text=f"holds the number {text}. {AS_TEXT}")
+        # 007 that is the number 7 with a format, or a bar code that lost digits
+        return Raw(text, refused_as_text=f"contains the number {text}. {AS_TEXT}")
     return Raw(text)
 
 

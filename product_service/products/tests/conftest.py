@@ -10,13 +10,13 @@ __all__ = ["bus"]
 
 @pytest.fixture(autouse=True)
 def no_requests_so_far() -> None:
-    """What other tests asked for does not count against the throttling of this one."""
+    """Reset throttling, so that requests of other tests do not count."""
     cache.clear()
 
 
 @pytest.fixture
 def editor() -> APIClient:
-    """Logged in as somebody who may do everything with products, and nothing else."""
+    """A client with all permissions on products, and no others."""
     user = User.objects.create_user("eve", password="pw")
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="products"))
     client = APIClient()

@@ -1,4 +1,4 @@
-"""What the events say: an oracle that knows nothing of how they were published."""
+"""Replays the published events, independently of how they were published."""
 
 import json
 from typing import Any
@@ -10,10 +10,10 @@ COUNTED = {"version", "updated_at"}
 
 
 def told() -> Told:
-    """The products as the events tell of them, from the first event to the last.
+    """Fold all events in order, and return the products.
 
-    Asserts on the way that each event fits the one before: versions grow by one, also over a
-    deletion, and ``previous`` holds the old values of what changed and of nothing else.
+    Asserts that each event fits the one before: versions increase by one, including across
+    deletions, and ``previous`` has the old values of exactly the changed fields.
     """
     products: Told = {}
     versions: dict[int, int] = {}

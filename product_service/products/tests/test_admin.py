@@ -1,9 +1,11 @@
-"""The admin: changing many products at once, and what was told of one."""
+"""The admin: bulk changes of products, and their published events."""
 
 import json
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 from django.utils import timezone
 
 from eventbus.outbox.models import OutboxEvent
@@ -20,7 +22,7 @@ def products() -> list[Product]:
     return Product.objects.bulk_create(new(number, price=20) for number in range(3))
 
 
-def act(client, products, action: str, **answer: object) -> str:
+def act(client: Client, products: list[Product], action: str, **answer: object) -> str:
     form = {"action": action, "_selected_action": [p.pk for p in products[:2]], **answer}
     return client.post(LIST, form, follow=True).content.decode()
 
@@ -33,7 +35,13 @@ def act(client, products, action: str, **answer: object) -> str:
         ("set_stock", {"stock": "9"}, {"stock": [9, 9, 2]}),
     ],
 )
-def test_many_are_changed_and_told_of(admin_client, products, action, answer, changed):
+def test_actions_change_products_and_publish_events(
+    admin_client: Client,
+    products: list[Product],
+    action: str,
+    answer: dict[str, str],
+    changed: dict[str, Any],
+) -> None:
     if answer:
         assert "Cancel" in act(admin_client, products, action)
         answer["answered"] = "yes"
@@ -49,7 +57,7 @@ def test_many_are_changed_and_told_of(admin_client, products, action, answer, ch
     assert set(Product.objects.values_list("is_active", flat=True)) == {True}
 
 
-def test_all_that_a_filter_finds_can_be_changed_however_many(admin_client):
+def test_an_action_applies_to_all_filtered_products(admin_client: Client) -> None:
     Product.objects.bulk_create(new(number, price=20) for number in range(1_100))
     Product.objects.filter(stock__lt=10).update(is_active=False)
     form = {"action": "set_stock", "select_across": "1", "_selected_action": "1"}
@@ -71,14 +79,16 @@ def test_all_that_a_filter_finds_can_be_changed_however_many(admin_client):
         ("set_stock", {"stock": ""}),
     ],
 )
-def test_a_wrong_answer_is_asked_again_and_changes_nothing(admin_client, products, action, answer):
+def test_an_invalid_value_shows_the_form_again_and_changes_nothing(
+    admin_client: Client, products: list[Product], action: str, answer: dict[str, str]
+) -> None:
     page = act(admin_client, products, action, answered="yes", **answer)
     assert "errorlist" in page
     check()
     assert not OutboxEvent.objects.filter(type="product.updated").exists()
 
 
-def test_who_may_only_look_changes_nothing(client, products):
+def test_viewers_cannot_change_anything(client: Client, products: list[Product]) -> None:
     user = User.objects.create_user("viewer", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_product"))
     client.force_login(user)
@@ -86,18 +96,22 @@ def test_who_may_only_look_changes_nothing(client, products):
     assert Product.objects.filter(is_active=False).count() == 0
 
 
-def test_the_history_tells_what_was_published_and_relayed(admin_client, products):
+def test_the_history_shows_published_and_relayed_events(
+    admin_client: Client, products: list[Product]
+) -> None:
     products[0].stock = 77
     products[0].save()
     OutboxEvent.objects.filter(type="product.created").update(published_at=timezone.now())
     page = admin_client.get(f"{LIST}{products[0].pk}/history/").content.decode()
     assert page.index("product.updated") < page.index("product.created")
-    assert page.count("waits for the relay") == 1
+    assert page.count("waiting for the relay") == 1
 
 
-def test_the_outbox_says_how_many_wait(admin_client, products):
+def test_the_outbox_shows_the_number_of_waiting_events(
+    admin_client: Client, products: list[Product]
+) -> None:
     url = "/admin/eventbus_outbox/outboxevent/"
     page = " ".join(admin_client.get(url).content.decode().split())
-    assert "3 events wait for the relay; the oldest was published now." in page
+    assert "3 events waiting for the relay; the oldest was published now." in page
     OutboxEvent.objects.update(published_at=timezone.now())
-    assert "Nothing waits" in admin_client.get(url).content.decode()
+    assert "No events waiting" in admin_client.get(url).content.decode()

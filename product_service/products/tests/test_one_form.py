@@ -1,4 +1,4 @@
-"""A value has one form, however it was spelled and whichever way it came in."""
+"""Values are normalized, however they are written and whichever way they are entered."""
 
 import json
 from decimal import Decimal
@@ -9,8 +9,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Coalesce, Concat
+from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from rest_framework.test import APIClient
 from tablib import Dataset
 
 from eventbus.outbox.models import OutboxEvent
@@ -79,7 +81,7 @@ def last_event() -> dict[str, Any]:
 
 
 def row_of(product: int) -> dict[str, Any]:
-    """What the database holds, in the form of the API but not by its code."""
+    """The row of the database in the format of the API, built without its code."""
     columns = ("id", "sku", "name", "description", "currency", "stock", "is_active", "version")
     row = Product.objects.values(*columns, "price", "category__slug").get(pk=product)
     category = row.pop("category__slug")
@@ -87,7 +89,7 @@ def row_of(product: int) -> dict[str, Any]:
 
 
 def check_one_form(client: Any, answer: dict[str, Any]) -> dict[str, Any]:
-    """What was answered, what is asked for later, what was told and what is stored are one."""
+    """Check that the response, a later GET, the event and the row have the same values."""
     assert client.get(f"{URL}{answer['id']}/").json() == answer
     assert last_event() == answer
     assert row_of(answer["id"]).items() <= answer.items()
@@ -98,7 +100,7 @@ def check_one_form(client: Any, answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def by_api(client: Any, way: str, body: dict[str, Any]) -> Any:
-    """The answer about the product that a body makes, or None where it is refused."""
+    """Return the resulting product, or None if the body is rejected."""
     if way == "create":
         sent = client.post(URL, body, format="json")
         return sent.json() if sent.status_code == 201 else None
@@ -138,7 +140,7 @@ def _newest() -> int:
 
 
 def values_by(client: Any, send: Any, way: str, body: dict[str, Any]) -> Any:
-    """What a body comes to, of the fields that it has; None where it is refused."""
+    """Return the resulting values of the fields in the body, or None if it is rejected."""
     with transaction.atomic():
         answer = send(client, way, body)
         values = answer and check_one_form(client, answer)
@@ -151,8 +153,10 @@ def values_by(client: Any, send: Any, way: str, body: dict[str, Any]) -> Any:
 @example({"name": "a", "price": "-0"}, SKU)
 @example({"name": "a", "price": "1", "description": "a\r\nb\rc"}, SKU)
 @example({"name": "e\u0301", "price": "1"}, "e\u0301")
-def test_all_ways_of_the_api_agree(editor, kitchen, body, sku):
-    """They accept the same spellings, and make the same of them."""
+def test_all_writes_of_the_api_agree(
+    editor: APIClient, kitchen: Category, body: dict[str, Any], sku: str
+) -> None:
+    """They accept the same spellings, with the same results."""
     ways = ["create", "put", "patch", "bulk create", "bulk update"]
     found = [values_by(editor, by_api, way, {"sku": sku, **body}) for way in ways]
     assert all(values == found[0] for values in found), dict(zip(ways, found, strict=True))
@@ -161,10 +165,12 @@ def test_all_ways_of_the_api_agree(editor, kitchen, body, sku):
 @examples
 @given(bodies, skus)
 @example({"name": "a\r\nb", "price": "-0"}, SKU)
-def test_the_admin_makes_the_same_of_what_it_accepts(editor, admin_client, kitchen, body, sku):
+def test_the_admin_agrees_with_the_api(
+    editor: APIClient, admin_client: Client, kitchen: Category, body: dict[str, Any], sku: str
+) -> None:
     body = {"sku": sku, **body}
     body.pop("category", None)
-    body.pop("is_active", None)  # a box that is ticked or not has no spelling
+    body.pop("is_active", None)  # a checkbox has no spelling
     expected = values_by(editor, by_api, "create", body)
     for way in ("add", "change"):
         values = values_by(admin_client, by_admin, way, body)
@@ -174,8 +180,10 @@ def test_the_admin_makes_the_same_of_what_it_accepts(editor, admin_client, kitch
 @examples
 @given(bodies, skus)
 @example({"name": "a", "price": 24.5}, SKU)
-def test_files_make_the_same_of_what_they_hold(editor, kitchen, body, sku):
-    """And the same in CSV and in Excel; more is understood there, but nothing otherwise."""
+def test_imports_agree_with_the_api(
+    editor: APIClient, kitchen: Category, body: dict[str, Any], sku: str
+) -> None:
+    """CSV and Excel agree with each other. They accept more, but interpret nothing differently."""
     body = {"sku": sku, **body}
     expected = values_by(editor, by_api, "create", body)
     as_csv = values_by(editor, by_file, "csv", body)
@@ -188,12 +196,12 @@ def test_files_make_the_same_of_what_they_hold(editor, kitchen, body, sku):
 
 @given(st.text())
 @example("\u0344\r\n ")
-def test_the_form_of_a_text_is_that_of_itself(text):
+def test_normalizing_is_idempotent(text: str) -> None:
     assert normal(normal(text)) == normal(text)
 
 
-def test_whatever_sets_a_field_sets_its_form(kitchen):
-    """Every way of the ORM, without a serializer or a form."""
+def test_every_way_of_the_orm_normalizes(kitchen: Category) -> None:
+    """Without a serializer or a form."""
     pan = Product.objects.create(sku=" S1 ", name="e\u0301\r\n", price="-0")
     assert (pan.sku, pan.name, str(pan.price)) == ("S1", "\u00e9", "0.00")
     Product.objects.bulk_create([Product(sku="S2 ", name="\u2126", price="-0.001")])
@@ -217,7 +225,7 @@ def test_whatever_sets_a_field_sets_its_form(kitchen):
         {"currency": Case(When(stock=3, then=Value("USD")), default=F("currency"))},
     ],
 )
-def test_expressions_mix_these_columns_with_djangos(values):
+def test_expressions_can_mix_these_fields_with_djangos(values: dict[str, Any]) -> None:
     pan = Product.objects.create(sku="S1", name="Pan", price="24.5", stock=3)
     Product.objects.update(**values)
     [name] = values
@@ -226,7 +234,7 @@ def test_expressions_mix_these_columns_with_djangos(values):
 
 
 @pytest.mark.parametrize("character", ["\x01", "\x7f", "\x85x", "\x1b", "\ufffe", "\uffff"])
-def test_control_characters_are_no_text(editor, character):
+def test_control_characters_are_rejected(editor: APIClient, character: str) -> None:
     body = {"sku": "S1", "name": f"a{character}b", "price": "1"}
     for sent, data in ((URL, body), (f"{URL}bulk/", {"create": [body]})):
         answer = editor.post(sent, data, format="json")
@@ -236,7 +244,7 @@ def test_control_characters_are_no_text(editor, character):
         Product(sku=f"a{character}b", name="b", price=1).full_clean()
 
 
-def test_a_length_is_that_of_the_form(editor):
+def test_lengths_are_measured_after_normalizing(editor: APIClient) -> None:
     body = {"sku": "S1", "name": "e\u0301" * 200, "price": "1"}
     assert editor.post(URL, body, format="json").json()["name"] == "\u00e9" * 200
     answer = editor.post(URL, {**body, "sku": "S2", "name": "\u0958" * 101}, format="json")

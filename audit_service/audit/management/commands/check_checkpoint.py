@@ -19,7 +19,7 @@ from eventbus.running.command_line import console
 
 class Command(BaseCommand):
     help = (
-        "Check exported checkpoints without the database: who signed them, what they say, and "
+        "Check exported checkpoints without a database: their signatures, their contents, and "
         "whether they contradict each other. Exits with 1 if one cannot be trusted."
     )
     requires_system_checks = []
@@ -49,9 +49,9 @@ class Command(BaseCommand):
         for end in statement.chains:
             table.add_row(f"{end.topic}/{end.partition}", f"{end.position:,}", end.link)
         console(self.stdout).print(table)
-        self.stdout.write(f"Signed, and stood so at {statement.created_at.isoformat()}.")
+        self.stdout.write(f"Valid signature, made at {statement.created_at.isoformat()}.")
 
 
 def trusted(given: str | None) -> list[Any]:
-    """The keys to check with."""
+    """The keys to check signatures with."""
     return [public_key(given)] if given else trusted_keys()

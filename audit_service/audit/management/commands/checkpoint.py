@@ -21,21 +21,23 @@ from eventbus.running.command_line import progress
 
 class Command(BaseCommand):
     help = (
-        "Sign the current heads of the chains. First they are compared with everything that was "
-        "ever signed about them, and entries recorded since are verified; nothing is signed if a "
-        "chain is broken."
+        "Sign the current heads of the chains. Before that, compare the chains with everything "
+        "that was ever signed about them, and verify entries recorded since. If a chain is "
+        "broken, sign nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--output",
             type=Path,
-            help="write it to a new file, to be kept elsewhere; no file is overwritten",
+            help="also write it to this new file, to be stored elsewhere; must not exist",
         )
 
     def handle(self, *, output: Path | None, **options: Any) -> None:
         if output and output.exists():
-            raise CommandError(f"Not signed: {output} exists, and no checkpoint replaces another")
+            raise CommandError(
+                f"Not signed: {output} exists; choose a new file for each checkpoint"
+            )
         now = timezone.now()
         try:
             key = signing_key()
@@ -48,14 +50,14 @@ class Command(BaseCommand):
         if output:
             export(kept, output)
         total = sum(chain.position for chain in chains)
-        where = f"; exported to {output}" if output else ""
-        self.stdout.write(f"{len(chains)} chains signed, {total:,} entries{where}.")
+        where = f", exported to {output}" if output else ""
+        self.stdout.write(f"Signed {total:,} entries (chains: {len(chains)}){where}.")
 
 
 def verified(statements: Statements) -> list[Chain]:
-    """All chains, once each agrees with everything that was signed about it.
+    """Return all chains after verifying that each agrees with everything signed about it.
 
-    :raises CommandError: where one does not; the text names the chain and the place.
+    :raises CommandError: if one does not. The message names the chain and the position.
     """
     if problems := statements.problems():
         raise CommandError(f"Not signed: {'; '.join(problems)}")
@@ -63,16 +65,16 @@ def verified(statements: Statements) -> list[Chain]:
     with progress() as bars:
         bar = bars.add_task("", total=verification.count())
         chains = verification.run(lambda number: bars.advance(bar, number))
-    broken = ["{}/{} does not hold ({})".format(*c.key, c.broken) for c in chains if c.broken]
+    broken = ["{}/{} is broken ({})".format(*c.key, c.broken) for c in chains if c.broken]
     if broken:
-        raise CommandError(f"Not signed: {'; '.join(broken)}; `verify` says more")
+        raise CommandError(f"Not signed: {'; '.join(broken)}; run `verify` for details")
     if not chains:
-        raise CommandError("Nothing is recorded yet")
+        raise CommandError("Not signed: nothing has been recorded yet")
     return chains
 
 
 def export(checkpoint: Checkpoint, output: Path) -> None:
-    """Write a stored checkpoint to a file: nothing leaves that later ones are not compared with."""
+    """Write a stored checkpoint to a file, so that later runs are compared with every export."""
     try:
         with output.open("xb") as file:
             file.write(checkpoint.envelope.encode() + b"\n")
@@ -83,6 +85,6 @@ def export(checkpoint: Checkpoint, output: Path) -> None:
 
 
 def end(chain: Chain) -> End:
-    """Where a verified chain stands."""
+    """The end of a verified chain."""
     topic, partition = chain.key
     return End(topic, partition, chain.position, chain.link.hex())

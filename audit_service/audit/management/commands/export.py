@@ -18,20 +18,29 @@ REPORT_EVERY = 1000
 
 
 class Command(BaseCommand):
-    help = "Export entries of the record. The export itself is recorded, too."
+    help = "Export entries of the record. The export itself is recorded as well."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--format", choices=FORMATS, default="ndjson")
-        parser.add_argument("--since", type=moment, help="only entries recorded since (ISO 8601)")
-        parser.add_argument("--until", type=moment, help="only entries recorded before (ISO 8601)")
-        parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+        parser.add_argument(
+            "--since", type=moment, help="only entries recorded at or after this time (ISO 8601)"
+        )
+        parser.add_argument(
+            "--until", type=moment, help="only entries recorded before this time (ISO 8601)"
+        )
+        parser.add_argument(
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="write to this file (default: standard output)",
+        )
 
     def handle(
         self, *, since: datetime | None, until: datetime | None, output: Path | None, **options: Any
     ) -> None:
         file_format = options["format"]
         if output is None and file_format == "parquet" and sys.stdout.isatty():
-            raise CommandError("Parquet is nothing for a terminal: name a file with --output")
+            raise CommandError("Parquet cannot be written to a terminal: name a file with --output")
         entries = chosen(since, until)
         count = entries.count()
         start, end = (when.isoformat() if when else "ever" for when in (since, until))
@@ -54,7 +63,7 @@ class Command(BaseCommand):
     def _write_whole(
         self, file_format: str, entries: QuerySet[AuditEntry], count: int, output: Path
     ) -> None:
-        """A file that is there is a whole one: it gets its name when it is."""
+        """Write to a temporary file, and rename it once it is complete."""
         part = output.with_name(f"{output.name}.part")
         try:
             with part.open("wb") as file:
@@ -79,7 +88,7 @@ class Command(BaseCommand):
 
 
 def chosen(since: datetime | None, until: datetime | None) -> QuerySet[AuditEntry]:
-    """Entries by the time of their recording, in its order."""
+    """Select entries by their time of recording, in the order of recording."""
     entries = AuditEntry.objects.order_by("id")
     if since:
         entries = entries.filter(recorded_at__gte=since)

@@ -11,11 +11,11 @@ from audit_service.audit.retention import NotCovered, prune
 
 
 def month(text: str) -> datetime:
-    """The first moment of a month such as 2026-11, in UTC."""
+    """Parse a month such as 2026-11, and return its start in UTC."""
     try:
         start = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
     except ValueError:
-        raise ArgumentTypeError("not a month, such as 2026-11") from None
+        raise ArgumentTypeError("must be a month such as 2026-11") from None
     if start > month_of(timezone.now()):
         raise ArgumentTypeError("must not be later than the current month")
     return start
@@ -23,14 +23,14 @@ def month(text: str) -> datetime:
 
 class Command(BaseCommand):
     help = (
-        "Delete entries recorded before a month (UTC). Refused unless exported, signed "
+        "Delete all entries recorded before a month (UTC). Refused unless exported, signed "
         "checkpoints cover all of them, and no checkpoint contradicts the record or another "
-        "one. Export first what you want to keep."
+        "checkpoint. Export the entries first if you want to keep them."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--before", type=month, required=True, help="the month, such as 2026-11"
+            "--before", type=month, required=True, help="first month to keep, such as 2026-11"
         )
         parser.add_argument("--dry-run", action="store_true", help="only count the entries")
 
@@ -39,5 +39,5 @@ class Command(BaseCommand):
             pruned = prune(before, dry_run=dry_run)
         except (NotCovered, NoKey) as error:
             raise CommandError(str(error)) from error
-        done = "would be deleted" if dry_run else "deleted"
-        self.stdout.write(f"{pruned.entries:,} entries of {pruned.months} months {done}.")
+        done = "Would delete" if dry_run else "Deleted"
+        self.stdout.write(f"{done} {pruned.entries:,} entries (months: {pruned.months}).")

@@ -13,4 +13,6 @@ class Command(BaseCommand):
         private, public = new_keys()
         self.stdout.write(f"AUDIT_SIGNING_KEY={private}")
         self.stdout.write(f"AUDIT_PUBLIC_KEYS={public}")
-        self.stderr.write("Keep the first one secret. Give the second to those who check.")
+        self.stderr.write(
+            "Keep the first key secret. Give the second to everyone who checks checkpoints."
+        )

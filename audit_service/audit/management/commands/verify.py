@@ -16,7 +16,7 @@ from eventbus.running.command_line import console, moment, progress
 
 
 def chain_name(text: str) -> Key:
-    """A topic partition, such as ``product.events/3``."""
+    """Parse the name of a topic partition, such as ``product.events/3``."""
     topic, slash, partition = text.rpartition("/")
     if not slash or not topic or not partition.isdecimal():
         raise ArgumentTypeError("must be topic/partition, such as product.events/3")
@@ -26,15 +26,15 @@ def chain_name(text: str) -> Key:
 class Command(BaseCommand):
     help = (
         "Verify the chains of the record: that no entry was changed, removed, inserted or moved, "
-        "and that they agree with every signed checkpoint. Exits with 1 if a chain is "
-        "broken, or if two checkpoints contradict each other."
+        "and that they agree with every signed checkpoint. Exits with 1 if a chain is broken, "
+        "or if two checkpoints contradict each other."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--since",
             type=moment,
-            help="only entries recorded since (ISO 8601); older ones are trusted",
+            help="only entries recorded at or after this time (ISO 8601); older ones are trusted",
         )
         parser.add_argument(
             "--partition", type=chain_name, help="only this partition, such as product.events/3"
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             type=Path,
-            help="an exported checkpoint to compare with, besides the stored ones; may be repeated",
+            help="exported checkpoint to compare with, in addition to the stored ones; repeatable",
         )
 
     def handle(
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             bar = bars.add_task("", total=verification.count())
             chains = verification.run(lambda number: bars.advance(bar, number))
         if partition and not chains:
-            raise CommandError("Nothing is recorded of {}/{}".format(*partition))
+            raise CommandError("No entries for {}/{}".format(*partition))
         self._show(chains)
         for line in told(partition):
             self.stdout.write(line)
@@ -69,22 +69,24 @@ class Command(BaseCommand):
 
     def _show(self, chains: list[Chain]) -> None:
         if not chains:
-            self.stdout.write("Nothing is recorded yet.")
+            self.stdout.write("Nothing has been recorded yet.")
             return
         table = Table("partition", "verified", "result")
         table.columns[1].justify = "right"
         for chain in chains:
             name = "{}/{}".format(*chain.key)
-            table.add_row(name, f"{chain.verified:,}", str(chain.broken or "whole"))
+            table.add_row(name, f"{chain.verified:,}", str(chain.broken or "intact"))
         console(self.stdout).print(table)
         total = sum(chain.verified for chain in chains)
         broken = sum(chain.broken is not None for chain in chains)
-        state = f"{broken} of {len(chains)} chains are broken" if broken else "every chain holds"
+        state = (
+            f"{broken} of {len(chains)} chains are broken" if broken else "all chains are intact"
+        )
         self.stdout.write(f"{total:,} entries verified; {state}.")
 
 
 def read(files: list[Path]) -> Statements:
-    """What stored and given checkpoints say; without any, no key is needed."""
+    """Read the stored and the given checkpoints. If there are none, no key is needed."""
     try:
         given = [(str(path), path.read_bytes()) for path in files]
     except OSError as error:

@@ -1,5 +1,5 @@
 "use strict";
-// The chart of the rate, and the keys. The rows keep themselves current by htmx alone.
+// The rate chart and the keyboard shortcuts. htmx alone keeps the rows up to date.
 
 const REFRESH_MS = 10_000;
 const place = document.getElementById("rate");
@@ -39,7 +39,7 @@ async function refresh() {
     const rate = await answer.json();
     if (asked === chosen) draw(rate); // a slow answer must not replace that of a later choice
   } catch {
-    text.textContent = "The rate cannot be shown now; it is tried again.";
+    text.textContent = "The event rate is not available at the moment. Retrying…";
   }
 }
 

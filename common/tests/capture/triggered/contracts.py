@@ -93,12 +93,12 @@ class Thing(Contract, frozen=True, kw_only=True):
 
 class ThingPrevious(Struct, frozen=True, kw_only=True):
     text: str | UnsetType = UNSET
-    count: int | None | UnsetType = UNSET
+    count: Annotated[int, Meta(ge=0)] | None | UnsetType = UNSET
     flag: bool | UnsetType = UNSET
     price: Decimal | None | UnsetType = UNSET
     ratio: float | None | UnsetType = UNSET
     day: date | None | UnsetType = UNSET
-    moment: datetime | None | UnsetType = UNSET
+    moment: Moment | None | UnsetType = UNSET
     hour: time | None | UnsetType = UNSET
     length: timedelta | None | UnsetType = UNSET
     other: UUID | None | UnsetType = UNSET
@@ -165,6 +165,11 @@ class ItemTagDeleted(ItemTag, frozen=True, kw_only=True):
     """It is gone."""
 
 
+@event("item_tag.snapshot", topic=TOPIC)
+class ItemTagSnapshot(ItemTag, frozen=True, kw_only=True):
+    """As it is."""
+
+
 class Line(Contract, frozen=True, kw_only=True):
     id: int
     item: int
@@ -195,6 +200,11 @@ class LineUpdated(Line, frozen=True, kw_only=True):
 @event("line.deleted", topic=TOPIC)
 class LineDeleted(Line, frozen=True, kw_only=True):
     """It is gone."""
+
+
+@event("line.snapshot", topic=TOPIC)
+class LineSnapshot(Line, frozen=True, kw_only=True):
+    """As it is."""
 
 
 class Grid(Contract, frozen=True, kw_only=True):
@@ -229,3 +239,8 @@ class GridUpdated(Grid, frozen=True, kw_only=True):
 @event("grid.deleted", topic=TOPIC)
 class GridDeleted(Grid, frozen=True, kw_only=True):
     """It is gone."""
+
+
+@event("grid.snapshot", topic=TOPIC)
+class GridSnapshot(Grid, frozen=True, kw_only=True):
+    """As it is."""

@@ -15,7 +15,7 @@ from notification_service.notifications.delivering.deliverer import Deliverer
 
 
 class Command(BaseCommand):
-    help = "Send the notifications that are due, until stopped. Several may run at once."
+    help = "Send due notifications until stopped. Several processes may run at once."
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument(
@@ -23,14 +23,14 @@ class Command(BaseCommand):
             "--concurrency",
             type=positive,
             default=8,
-            help="number of receivers to send to at once (default: 8)",
+            help="number of receivers to send to in parallel (default: 8)",
         )
         parser.add_argument("--drain", action="store_true", help="exit when nothing is due")
 
     def handle(self, *, concurrency: int, drain: bool, **options: Any) -> None:
         if not self._has_secret_key():
             raise CommandError(
-                "SECRET_KEY is needed, the one of the pages: links in mails are signed",
+                "Set SECRET_KEY to the value of the web processes: it signs links in mails.",
                 returncode=REFUSED,
             )
         stop = stop_on_signals()

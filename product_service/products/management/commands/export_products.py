@@ -13,17 +13,24 @@ FORMATS: dict[str, type[CSV] | type[XLSX]] = {"csv": CSV, "xlsx": XLSX}
 
 
 class Command(BaseCommand):
-    help = "Export all products, in a form that import_products reads."
+    help = "Export all products in a format that import_products accepts."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--format", choices=FORMATS, help="default: from the file name")
-        parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+        parser.add_argument(
+            "--format", choices=FORMATS, help="file format (default: from the file name)"
+        )
+        parser.add_argument(
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="write to this file (default: standard output)",
+        )
 
     def handle(self, *, output: Path | None, **options: Any) -> None:
         is_excel = output is not None and output.suffix.lower() == ".xlsx"
         file_format = options["format"] or ("xlsx" if is_excel else "csv")
         if output is None and file_format == "xlsx" and sys.stdout.isatty():
-            raise CommandError("An Excel file is nothing for a terminal: name a file with --output")
+            raise CommandError("Excel cannot be written to a terminal: name a file with --output")
         products = Product.objects.order_by("pk").select_related("category")
         dataset = ProductResource().export(products)
         try:

@@ -1,4 +1,4 @@
-"""Importing products from a file."""
+"""Command to import products from a file."""
 
 import sys
 from pathlib import Path
@@ -26,23 +26,27 @@ OUTCOMES = {
 
 
 class UnseenResource(ProductResource):
-    """Nobody looks at what would become of each cell, as people do in the admin."""
+    """Skips the differences of each cell, which only the admin's preview shows."""
 
     class Meta:
         skip_html_diff = True
 
 
 class Command(BaseCommand):
-    help = "Import products from a file: all of it, or nothing and a list of errors by line."
+    help = "Import products from a file. If any line is wrong, import nothing and list the errors."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
-        parser.add_argument("--format", choices=FORMATS, help="default: detected from the file")
+        parser.add_argument(
+            "--format", choices=FORMATS, help="file format (default: detected from the file)"
+        )
         parser.add_argument(
             "--currency",
-            help="currency of the prices, if the file does not name it (Shopify's does not)",
+            help="currency of the prices, if the file has none (as Shopify's)",
         )
-        parser.add_argument("--dry-run", action="store_true", help="only report what would be done")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only report what would be imported"
+        )
 
     def handle(self, *, file: Path, dry_run: bool, **options: Any) -> None:
         _validate_currency(options["currency"])
@@ -58,15 +62,15 @@ class Command(BaseCommand):
             )
             bars.update(bar, completed=len(sheet), total=len(sheet))
         if problems := problems_of(result):
-            self._tell_problems(problems)
+            self._show_problems(problems)
             sys.exit(1)
         counts = ", ".join(f"{result.totals[kind]:,} {word}" for kind, word in OUTCOMES.items())
         self.stdout.write(f"{'Would be imported' if dry_run else 'Imported'}: {counts}.")
         for note in result.notes:
             self.stdout.write(note)
 
-    def _tell_problems(self, problems: list[tuple[str, str]]) -> None:
-        table = Table("SKU", "what is wrong")
+    def _show_problems(self, problems: list[tuple[str, str]]) -> None:
+        table = Table("SKU", "problem")
         for problem in problems[:ERRORS_SHOWN]:
             table.add_row(*problem)
         console(self.stderr).print(table)
@@ -85,9 +89,9 @@ def _validate_currency(currency: str | None) -> None:
 
 
 def read(file: Path, file_format: str | None) -> Sheet:
-    """The rows of a file.
+    """Read the rows of a file.
 
-    :raises CommandError: when it cannot be read as what it should be.
+    :raises CommandError: if it cannot be read in its format.
     """
     is_excel = file_format != "csv" and file.suffix.lower() == ".xlsx"
     try:
@@ -100,12 +104,14 @@ def read(file: Path, file_format: str | None) -> Sheet:
         raise CommandError(f"{file}: {error}") from error
     if file_format == "shopify" and not shopify.is_export(sheet.columns):
         columns = ", ".join(sorted(shopify.MARKS))
-        raise CommandError(f"{file} is no product export of Shopify: it must have {columns}.")
+        raise CommandError(
+            f"{file} is not a Shopify product export: it must have the columns {columns}."
+        )
     return sheet
 
 
 def problems_of(result: ImportResult) -> list[tuple[str, str]]:
-    """What is wrong: SKU, and reason with its place."""
+    """The SKU and the description of each problem."""
     if result.base_errors:
         return [("", str(error.error)) for error in result.base_errors]
     wrong = [(problem.sku, str(problem)) for problem in result.problems]

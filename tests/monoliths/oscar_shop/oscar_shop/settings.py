@@ -1,4 +1,4 @@
-"""A shop as oscar's documentation sets one up, the event bus, and one app of the shop's own."""
+"""A shop set up as in oscar's documentation, with the event bus and an app of its own."""
 
 import os
 from pathlib import Path
@@ -100,6 +100,8 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+OSCAR_INITIAL_ORDER_STATUS = "new"
+OSCAR_ORDER_STATUS_PIPELINE = {"new": ("paid",), "paid": ()}
 ROOT_URLCONF = "oscar_shop.urls"
 SITE_ID = 1
 STATIC_URL = "static/"

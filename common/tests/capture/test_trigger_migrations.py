@@ -1,0 +1,201 @@
+"""Triggers come and go with migrations, and what is missing of them is found."""
+
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from django.apps import apps
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.management.commands import makemigrations as djangos
+from django.db import connection, migrations
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.questioner import NonInteractiveMigrationQuestioner
+from django.db.migrations.state import ProjectState
+from django.db.migrations.writer import MigrationWriter
+
+from common.tests.capture.conftest import told
+from common.tests.capture.triggered import events
+from common.tests.capture.triggered.models import Item, Line
+from eventbus.capture import registry
+from eventbus.capture.trigger import restoring
+from eventbus.capture.trigger.definition import definition_of
+from eventbus.capture.trigger.detecting import TriggerAutodetector
+from eventbus.capture.trigger.operations import PublishByTrigger, StopPublishingByTrigger
+
+postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'")
+sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")
+
+
+def run(sql) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def detected() -> dict[str, list[migrations.Migration]]:
+    """What ``makemigrations`` would write."""
+    loader = MigrationLoader(None)
+    detector = TriggerAutodetector(
+        loader.project_state(),
+        ProjectState.from_apps(apps),
+        NonInteractiveMigrationQuestioner(specified_apps=set()),
+    )
+    return detector.changes(loader.graph)
+
+
+def executed(migration) -> migrations.Migration:
+    """The migration as its file reads."""
+    space: dict = {}
+    exec(MigrationWriter(migration, include_header=False).as_string(), space)
+    return space["Migration"](migration.name, migration.app_label)
+
+
+@pytest.fixture
+def declared(monkeypatch):
+    """Declare other fields than the migrations have."""
+    monkeypatch.setattr(registry, "_publications", dict(registry._publications))
+
+    def declare(publication, **changes):
+        registry._publications[publication.model] = replace(publication, **changes)
+
+    return declare
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """Tables without line breaks."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
+def verified() -> str:
+    output = StringIO()
+    with pytest.raises(SystemExit) as stopped:
+        call_command("verify_publishing", stdout=output)
+    assert stopped.value.code == 1
+    return " ".join(output.getvalue().split())
+
+
+@pytest.mark.django_db(databases=["default", "bus"])
+def test_nothing_to_do():
+    assert detected() == {}
+    call_command("makemigrations", "--check", "--dry-run", stdout=StringIO())
+    output = StringIO()
+    call_command("verify_publishing", stdout=output)
+    assert "each as it is declared" in output.getvalue()
+    assert not [m for m in run_checks(databases=["default"]) if "eventbus_capture" in m.id]
+
+
+def test_a_declaration_that_changed(declared):
+    declared(events.Lines, topic="other.events")
+    [migration] = detected()["triggered"]
+    stop, publish = executed(migration).operations
+    assert isinstance(stop, StopPublishingByTrigger)
+    assert isinstance(publish, PublishByTrigger)
+    assert stop.definition == definition_of(events.Lines)
+    assert publish.definition == replace(stop.definition, topic="other.events")
+    assert migration.name == "0003_stop_publishing_line_publish_line"
+    assert sorted(migration.dependencies) == [
+        ("eventbus_capture", "0001_initial"),
+        ("eventbus_outbox", "0001_initial"),
+        ("triggered", "0002_triggers"),
+    ]
+
+
+def test_a_declaration_that_is_gone(declared):
+    registry._publications.pop(Line, None)
+    [migration] = detected()["triggered"]
+    [stop] = executed(migration).operations
+    assert isinstance(stop, StopPublishingByTrigger)
+    assert stop.reversible
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrating_there_and_back():
+    call_command("migrate", "triggered", "0001", verbosity=0)
+    Item.objects.create(sku="A", name="x")
+    assert told() == []
+    assert "missing" in verified()
+    call_command("migrate", "triggered", verbosity=0)
+    Item.objects.update(name="y")
+    assert [entry[0] for entry in told()] == ["updated"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("harm", "found"),
+    [
+        (
+            lambda name: (
+                f"DROP TRIGGER {name} ON triggered_item"
+                if connection.vendor == "postgresql"
+                else f"DROP TRIGGER {name}"
+            ),
+            "missing",
+        ),
+        pytest.param(
+            lambda name: f"ALTER TABLE triggered_item DISABLE TRIGGER {name}",
+            "disabled",
+            marks=postgresql,
+        ),
+        pytest.param(
+            lambda name: (
+                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger "
+                "LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+            ),
+            "does not publish what is declared",
+            marks=postgresql,
+        ),
+    ],
+)
+def test_what_is_wrong_is_found_and_healed(harm, found):
+    run(harm("zz_eventbus_item_updated"))
+    text = verified()
+    assert found in text
+    assert "item" in text
+    [warning] = [m for m in run_checks(databases=["default"]) if "eventbus_capture" in m.id]
+    assert warning.id == "eventbus_capture.W021"
+    assert found in warning.msg
+    call_command("migrate", verbosity=0)
+    Item.objects.create(sku="A", name="x")
+    Item.objects.update(name="y")
+    assert [entry[0] for entry in told()] == ["created", "updated"]
+    call_command("verify_publishing", stdout=StringIO())
+
+
+@pytest.mark.django_db
+def test_a_column_that_is_gone_is_said():
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite refuses to drop it")
+    run("ALTER TABLE triggered_item DROP COLUMN amount CASCADE")
+    assert "column amount is gone: every write" in verified()
+    output = StringIO()
+    restoring._restore(using="default", stdout=output)
+    assert "column amount is gone" in output.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_declaration_without_a_migration_is_found(declared):
+    declared(events.Lines, topic="other.events")
+    text = verified()
+    assert "does not publish what is declared" in text
+    assert "makemigrations triggered" in text
+
+
+@pytest.mark.django_db(transaction=True)
+@sqlite
+def test_a_table_that_django_makes_anew_keeps_its_triggers():
+    with connection.schema_editor() as editor:
+        editor._remake_table(Item)
+    assert "missing" in verified()
+    call_command("migrate", verbosity=0)
+    Item.objects.create(sku="A", name="x")
+    assert [entry[0] for entry in told()] == ["created"]
+
+
+def test_the_commands_are_found():
+    assert djangos.Command.autodetector is not TriggerAutodetector
+    from django.core.management import load_command_class
+
+    for name in ("makemigrations", "migrate"):
+        command = load_command_class("eventbus.capture", name)
+        assert command.autodetector is TriggerAutodetector
