@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connections
 
@@ -22,8 +22,7 @@ from eventbus.events import Contract
 from eventbus.outbox.publishing import NoTransaction, WrongDatabase
 
 
-@dataclass(frozen=True)
-class RowChange:
+class RowChange(NamedTuple):
     """One row, before and after a write; None where there is no such row."""
 
     before: Stored | None
@@ -92,7 +91,7 @@ def publish_changes(
     if not changes:
         return
     refuse_apart(using)
-    rows = [row for change in changes for row in (change.before, change.after) if row is not None]
+    rows = (row for change in changes for row in change if row is not None)
     beyond = publication.beyond(rows, using) if known is None else known
     events = [_event(publication, change, beyond) for change in changes]
     outbox.publish_all(events, using=using, sequences=_sequences(publication, changes))
