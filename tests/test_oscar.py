@@ -12,8 +12,9 @@ from tests.installing import assert_admin_pages_open, environment_with, rows
 from tests.stack import ROOT, eventually
 
 OSCAR = ("django-oscar[sorl-thumbnail]==4.2", "Django==5.2.*")
-WAITING = "SELECT count(*) FROM eventbus_outbox_outboxevent WHERE published_at IS NULL"
-RELAYED = "SELECT aggregateid FROM eventbus_outbox_outboxevent WHERE published_at IS NOT NULL"
+PLACED = "FROM eventbus_outbox_outboxevent WHERE type = 'order.placed' AND published_at"
+WAITING = f"SELECT count(*) {PLACED} IS NULL"
+RELAYED = f"SELECT aggregateid {PLACED} IS NOT NULL"
 PARCELS = "SELECT order_number, value FROM warehouse_parcel"
 
 
@@ -25,6 +26,7 @@ def oscar(wheel: Path, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> 
     project = shutil.copytree(ROOT / "tests" / "monoliths" / "oscar_shop", directory / "shop")
     reader = Reader(project, {**environment, "KAFKA_BOOTSTRAP_SERVERS": kafka}, str)
     try:
+        reader.run("python manage.py write_contracts", "Review and commit it")
         reader.run("python manage.py check", "System check identified no issues (0 silenced).")
         reader.run("python manage.py migrate", "Applying eventbus_inbox.0001_initial... OK")
         reader.run("python manage.py create_topics", "orders.placed")

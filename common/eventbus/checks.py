@@ -103,7 +103,7 @@ def routers_let_the_tables_be_created(**_: Any) -> list[CheckMessage]:
     ]
 
 
-APP_LABELS = ("eventbus_outbox", "eventbus_inbox")
+APP_LABELS = ("eventbus_outbox", "eventbus_capture", "eventbus_inbox")
 UNTESTED = "it is tested on PostgreSQL and SQLite only"
 UNFIT = {
     "mysql": "MySQL and MariaDB lack partial unique indexes, which keep the events of a key in "

@@ -11,13 +11,16 @@ class CaptureConfig(AppConfig):
     def ready(self) -> None:
         # They need the models.
         from eventbus.capture import checks  # noqa: F401
+        from eventbus.capture.backfill import Backfill
         from eventbus.capture.orm import checks as orm_checks  # noqa: F401
         from eventbus.capture.orm.attaching import attach_all
         from eventbus.capture.trigger import checks as trigger_checks  # noqa: F401
         from eventbus.capture.trigger.origin import watch_connections
         from eventbus.capture.trigger.restoring import restore_after_migrate
+        from eventbus.outbox.relaying.chores import add_chore
 
         autodiscover_modules("events")
         attach_all()
         watch_connections()
         restore_after_migrate()
+        add_chore(Backfill(), self.label)

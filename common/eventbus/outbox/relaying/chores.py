@@ -15,13 +15,20 @@ AGAIN_SECONDS = 60.0
 Chore = Callable[[], bool]
 """Does one piece, in a transaction of its own; answers whether there is more."""
 
-_chores: list[Chore] = []
+_chores: dict[Chore, str] = {}
 
 
-def add_chore(chore: Chore) -> None:
-    """Have the relay do a chore. Call it when Django starts."""
-    if chore not in _chores:
-        _chores.append(chore)
+def add_chore(chore: Chore, app_label: str) -> None:
+    """Have the relay do a chore. Call it when Django starts.
+
+    :param app_label: the app whose tables it needs.
+    """
+    _chores[chore] = app_label
+
+
+def apps_of_chores() -> list[str]:
+    """The labels of the apps whose tables the relay needs for its chores."""
+    return sorted(set(_chores.values()))
 
 
 class Chores:

@@ -6,6 +6,7 @@ from eventbus.kafka.clients import producer
 from eventbus.kafka.connecting import KafkaRefused
 from eventbus.kafka.topics import missing_topics
 from eventbus.outbox.published import published_topics
+from eventbus.outbox.relaying.chores import apps_of_chores
 from eventbus.outbox.relaying.relay import Relay
 from eventbus.running.lifecycle import (
     REFUSED,
@@ -16,8 +17,9 @@ from eventbus.running.lifecycle import (
 
 
 def what_is_missing() -> str:
-    """What the relay still lacks: its table, a broker, or the topics it publishes to."""
-    return missing_migrations(["eventbus_outbox"]) or missing_topics(published_topics())
+    """What the relay still lacks: its tables, a broker, or the topics it publishes to."""
+    tables = ["eventbus_outbox", *apps_of_chores()]
+    return missing_migrations(tables) or missing_topics(published_topics())
 
 
 class Command(BaseCommand):
