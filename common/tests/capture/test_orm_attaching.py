@@ -1,5 +1,7 @@
 """Attaching from outside: every manager is found, migrations see none of it, nothing is silent."""
 
+import copy
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,7 +19,7 @@ from eventbus.capture.orm import publish_deleted, publish_saved
 from eventbus.capture.orm.attaching import attach_all
 from eventbus.capture.orm.checks import published_models_are_captured
 from eventbus.capture.orm.querysets import PublishingQuerySet
-from eventbus.capture.orm.saving import NotPublishedYet
+from eventbus.capture.orm.rows.waiting import NotPublishedYet
 from eventbus.outbox.models import OutboxEvent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("saved_contracts")]
@@ -148,3 +150,11 @@ def test_what_waits_for_its_receiver_is_published_before_the_next_write(unconnec
     for receiver in (again, saved):
         post_save.disconnect(receiver, sender=Ware)
     assert published() == ["ware.created", "ware.updated"]
+
+
+def test_querysets_can_be_pickled_and_copied():
+    Ware.objects.create(sku="S1", name="N")
+    for queryset in (Ware.objects.all(), Ware.own.filter(sku="S1")):
+        for copied in (pickle.loads(pickle.dumps(queryset)), copy.copy(queryset)):
+            assert type(copied) is type(queryset)
+            assert [ware.sku for ware in copied] == ["S1"]

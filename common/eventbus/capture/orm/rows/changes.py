@@ -8,13 +8,13 @@ that no change is published twice.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.db import connections
 
 from eventbus import outbox
-from eventbus.capture.orm.rows import Rows
+from eventbus.capture.orm.rows.reading import Rows
 from eventbus.capture.publication import Beyond, Publication, Stored
 from eventbus.capture.sequences import grow
 from eventbus.database.alias import bus_alias
@@ -40,6 +40,8 @@ class Watch:
 
     publication: Publication
     rows: Rows
+    created: set[Any] = field(default_factory=set)
+    """The keys of rows that were published as new meanwhile."""
 
 
 _watches: ContextVar[tuple[Watch, ...]] = ContextVar("watches", default=())
@@ -116,14 +118,16 @@ def _sequences(publication: Publication, changes: Iterable[RowChange]) -> list[i
 
 def _note(publication: Publication, changes: Iterable[RowChange]) -> None:
     pk = publication.model._meta.pk.attname
-    watched = [watch.rows for watch in _watches.get() if watch.publication is publication]
+    watched = [watch for watch in _watches.get() if watch.publication is publication]
     for change in changes if watched else ():
-        for rows in watched:
-            _replace(rows, change.row[pk], change.after)
+        for watch in watched:
+            _note_in(watch, change.row[pk], change)
 
 
-def _replace(rows: Rows, key: Any, row: Stored | None) -> None:
-    if row is None:
-        rows.pop(key, None)
-    elif key in rows:
-        rows[key] = row
+def _note_in(watch: Watch, key: Any, change: RowChange) -> None:
+    if change.before is None:
+        watch.created.add(key)
+    if change.after is None:
+        watch.rows.pop(key, None)
+    elif key in watch.rows:
+        watch.rows[key] = change.after
