@@ -26,15 +26,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("saved_contracts")]
 
 
 @pytest.fixture
-def unconnected(monkeypatch) -> Publication:
+def unconnected(monkeypatch: pytest.MonkeyPatch) -> Publication:
     """Wares, as if they were declared with ``connect=False``."""
     publication = replace(events.Wares, connects=False)
-    monkeypatch.setitem(registry._publications, Ware, publication)
+    publications: dict[Any, Publication] = registry._publications
+    monkeypatch.setitem(publications, Ware, publication)
     return publication
 
 
 @pytest.fixture
-def connected(unconnected) -> Iterator[Publication]:
+def connected(unconnected: Publication) -> Iterator[Publication]:
     """The same, with receivers of the project's own."""
 
     def saved(instance: Ware, **_: Any) -> None:
@@ -54,7 +55,7 @@ def published() -> list[str]:
     return list(OutboxEvent.objects.order_by("position").values_list("type", flat=True))
 
 
-def test_whatever_makes_a_queryset_makes_one_that_publishes():
+def test_whatever_makes_a_queryset_makes_one_that_publishes() -> None:
     ware, label = Ware(pk=1), Label(pk=1)
     querysets = [
         *(manager.get_queryset() for manager in Ware._meta.managers),
@@ -69,13 +70,13 @@ def test_whatever_makes_a_queryset_makes_one_that_publishes():
     assert not isinstance(ware.labels.all(), PublishingQuerySet)  # labels are not published
 
 
-def test_the_managers_are_what_they_were():
+def test_the_managers_are_what_they_were() -> None:
     assert isinstance(Ware.cheap, CheapManager)
     assert [manager.name for manager in Ware._meta.managers] == ["objects", "own", "cheap"]
     assert Ware._default_manager.name == "objects"
 
 
-def test_it_lasts_and_is_attached_once():
+def test_it_lasts_and_is_attached_once() -> None:
     apps.clear_cache()
     attach_all()
     assert isinstance(Ware.objects.all(), PublishingQuerySet)
@@ -84,16 +85,16 @@ def test_it_lasts_and_is_attached_once():
 
 
 @pytest.mark.django_db(databases=["default", "bus"])
-def test_migrations_see_none_of_it():
+def test_migrations_see_none_of_it() -> None:
     call_command("makemigrations", "saved", check=True, dry_run=True, verbosity=0)
     assert Country.objects.deconstruct()[1] == f"{Country.__module__}.CountryManager"
 
 
-def test_a_project_in_order_passes_the_checks():
+def test_a_project_in_order_passes_the_checks() -> None:
     assert published_models_are_captured() == []
 
 
-def test_a_manager_that_cannot_be_captured_is_an_error(monkeypatch):
+def test_a_manager_that_cannot_be_captured_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def rows(self: Any) -> Any:
         return []
 
@@ -103,7 +104,9 @@ def test_a_manager_that_cannot_be_captured_is_an_error(monkeypatch):
     assert "saved.Ware.cheap" in found[0].msg
 
 
-def test_a_related_manager_that_was_made_before_is_an_error(monkeypatch):
+def test_a_related_manager_that_was_made_before_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     descriptor = vars(Aisle)["ware_set"]
     monkeypatch.setitem(vars(descriptor), "related_manager_cls", models.Manager)
     assert [message.id for message in published_models_are_captured()] == ["eventbus_capture.E012"]
@@ -111,24 +114,24 @@ def test_a_related_manager_that_was_made_before_is_an_error(monkeypatch):
     assert published_models_are_captured() == []
 
 
-def test_receivers_that_were_forgotten_are_an_error(unconnected):
+def test_receivers_that_were_forgotten_are_an_error(unconnected: Publication) -> None:
     found = published_models_are_captured()
     assert {message.id for message in found} == {"eventbus_capture.E013"}
     assert len(found) == 4  # two signals, of the model and of its proxy
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_written_that_no_receiver_published(unconnected):
+def test_nothing_is_written_that_no_receiver_published(unconnected: Publication) -> None:
     with pytest.raises(NotPublishedYet, match="publish_saved"):
         Ware.objects.create(sku="S1", name="N")
     Ware.objects.bulk_create([Ware(sku="S2", name="N"), Ware(sku="S3", name="N")])
     with pytest.raises(NotPublishedYet, match="publish_deleted"):
-        Ware.objects.filter(sku="S2").first().delete()
+        Ware.objects.get(sku="S2").delete()
     assert published() == ["ware.created"] * 2
     assert Ware.objects.count() == 2
 
 
-def test_receivers_publish_once(connected):
+def test_receivers_publish_once(connected: Publication) -> None:
     ware = Ware.objects.create(sku="S1", name="N")
     post_save.send(sender=Ware, instance=ware, created=True, raw=False, using="default")
     ware.save()
@@ -137,7 +140,9 @@ def test_receivers_publish_once(connected):
     assert published() == ["ware.created", "ware.deleted"]
 
 
-def test_what_waits_for_its_receiver_is_published_before_the_next_write(unconnected):
+def test_what_waits_for_its_receiver_is_published_before_the_next_write(
+    unconnected: Publication,
+) -> None:
     def again(instance: Ware, **_: Any) -> None:
         Ware.objects.filter(pk=instance.pk, amount=0).update(amount=1)
 
@@ -152,7 +157,7 @@ def test_what_waits_for_its_receiver_is_published_before_the_next_write(unconnec
     assert published() == ["ware.created", "ware.updated"]
 
 
-def test_querysets_can_be_pickled_and_copied():
+def test_querysets_can_be_pickled_and_copied() -> None:
     Ware.objects.create(sku="S1", name="N")
     for queryset in (Ware.objects.all(), Ware.own.filter(sku="S1")):
         for copied in (pickle.loads(pickle.dumps(queryset)), copy.copy(queryset)):
