@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from common.tests.capture.histories import OPERATIONS, RAW_OPERATIONS, History, check, histories
 from common.tests.capture.saved import events
 from common.tests.capture.saved.models import Counted, Ware
-from eventbus.capture import Publication
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("saved_contracts")]
 
@@ -40,7 +39,7 @@ def play_one(history: History, operation: Any) -> None:
         raise
 
 
-def write_for_a_while(model: Any, publication: Publication, seed: int) -> None:
+def write_for_a_while(model: Any, seed: int) -> None:
     """In a thread and a session of its own, each operation in its own transaction."""
     chance = Random(seed)
     names = sorted(OPERATIONS.keys() - RAW_OPERATIONS.keys() - {"delete a shelf"})
@@ -62,7 +61,7 @@ def test_writers_at_the_same_time_leave_no_gap(captured: Any) -> None:
     model, publication = captured
     History(model)
     with ThreadPoolExecutor(4) as pool:
-        writing = [pool.submit(write_for_a_while, *captured, seed) for seed in range(4)]
+        writing = [pool.submit(write_for_a_while, model, seed) for seed in range(4)]
         for one in writing:
             one.result()
     check(publication)
