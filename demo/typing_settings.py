@@ -1,4 +1,4 @@
-"""The apps of all three services and of the library's tests, for mypy only; never served."""
+"""A project with the apps of the services and of the library's tests, for mypy alone."""
 
 from audit_service import settings as audit
 from audit_service.settings import *  # noqa: F403
@@ -14,6 +14,8 @@ INSTALLED_APPS = list(
             *notification.INSTALLED_APPS,
             *audit.INSTALLED_APPS,
             "common.tests.app",
+            "common.tests.capture.saved",
+            "common.tests.capture.triggered",
         ]
     )
 )

@@ -2,12 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 
-from eventbus.capture.kinds import CONTENT_TYPE, PYTHON_TYPES, Kind, UnknownKind, kind_of
+from eventbus.capture.kinds import (
+    AS_THEY_ARE,
+    CONTENT_TYPE,
+    PYTHON_TYPES,
+    Kind,
+    UnknownKind,
+    is_converted_by_django,
+    kind_of,
+)
 
 if TYPE_CHECKING:
     Column: TypeAlias = models.Field[Any, Any]
@@ -78,6 +87,14 @@ class PublishedField:
         """Its type in the contract."""
         return self.kind.type | None if self.nullable else self.kind.type
 
+    @cached_property
+    def unconverted(self) -> Callable[..., Any] | None:
+        """The type of the stored values that events hold as they are, if there is one."""
+        column = self.beyond or self.column
+        if self.write is not None or not is_converted_by_django(column):
+            return None
+        return AS_THEY_ARE.get(self.kind)
+
     def written(self, value: Any) -> Any:
         """The value in the event.
 
@@ -85,6 +102,8 @@ class PublishedField:
         """
         if value is None:
             return None
+        if type(value) is self.unconverted:
+            return value
         if self.write is not None:
             return self.write(value)
         if self.kind is CONTENT_TYPE:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -73,6 +74,19 @@ PYTHON_TYPES: Mapping[type, Kind] = {
 }
 """For ``field(..., write=..., type=...)``."""
 
+AS_THEY_ARE: Mapping[Kind, type] = {
+    INTEGER: int,
+    NATURAL: int,
+    TEXT: str,
+    BOOLEAN: bool,
+    DECIMAL: Decimal,
+    FLOAT: float,
+    DATE: date,
+    MOMENT: datetime,
+    IDENTIFIER: UUID,
+}
+"""The values in Python, of Django's own fields, that events hold without a conversion."""
+
 KINDS: Mapping[type["models.Field[Any, Any]"], Kind] = {
     models.PositiveBigIntegerField: NATURAL,
     models.PositiveIntegerField: NATURAL,
@@ -98,6 +112,21 @@ KINDS: Mapping[type["models.Field[Any, Any]"], Kind] = {
 
 CONTENT_TYPE = Kind("content type", "str", str)
 """``app_label.model``: the number of a content type differs from database to database."""
+
+
+CONVERSIONS = ("get_prep_value", "get_db_prep_value", "get_db_prep_save", "pre_save")
+
+
+@cache
+def is_converted_by_django(column: "models.Field[Any, Any]") -> bool:
+    """Whether no class of a project's own has a say in what the database is given for a value."""
+    if isinstance(column, models.ForeignKey):
+        return is_converted_by_django(column.target_field)
+    kind = type(column)
+    modules = [getattr(kind, name).__module__ for name in CONVERSIONS]
+    return not hasattr(kind, "from_db_value") and all(
+        module.startswith("django.db.models.") for module in modules
+    )
 
 
 class UnknownKind(TypeError):

@@ -16,7 +16,7 @@ def insert(
     *,
     using: str | None = None,
 ) -> None:
-    """Insert rows in bulk: COPY on PostgreSQL, ``bulk_create`` elsewhere.
+    """Insert rows in bulk: COPY on PostgreSQL, ``bulk_create`` elsewhere; one by an INSERT.
 
     As with ``bulk_create``, no ``save()`` is called and no signal is sent.
 
@@ -29,7 +29,10 @@ def insert(
     :raises django.db.Error: as for any insert; none of the rows is written then.
     """
     connection = connections[using or router.db_for_write(model)]
-    if connection.vendor == "postgresql":
+    rows = rows if isinstance(rows, Sequence) else list(rows)
+    if len(rows) == 1:  # COPY takes a round trip more
+        _insert_one(connection, model, fields, rows[0])
+    elif connection.vendor == "postgresql":
         _copy(connection, model, fields, rows)
     else:
         instances = [model(**dict(zip(fields, row, strict=True))) for row in rows]
@@ -49,13 +52,36 @@ def among(values: Sequence[int] | Sequence[str], connection: Any) -> RawSQL:
     return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
 
 
-def _copy(
-    connection: Any, model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]
+def _insert_one(
+    connection: Any, model: type[models.Model], fields: Sequence[str], row: Sequence[Any]
 ) -> None:
+    named, filled, defaults = _columns(connection, model, fields)
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in [*named, *filled])
+    places = ", ".join(["%s"] * (len(named) + len(filled)))
+    statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"  # noqa: S608
+    values = [
+        field.get_db_prep_save(value, connection) for field, value in zip(named, row, strict=True)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*values, *defaults])
+
+
+def _columns(
+    connection: Any, model: type[models.Model], fields: Sequence[str]
+) -> tuple[list[Any], list[Any], tuple[Any, ...]]:
+    """The fields that are named, those that are filled with defaults, and these defaults."""
     named: list[Any] = [model._meta.get_field(name) for name in fields]
     filled = [f for f in model._meta.concrete_fields if f not in named and not _is_generated(f)]
     blank = model()
     defaults = tuple(f.get_db_prep_save(f.pre_save(blank, add=True), connection) for f in filled)
+    return named, filled, defaults
+
+
+def _copy(
+    connection: Any, model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    named, filled, defaults = _columns(connection, model, fields)
     converted = [(place, f) for place, f in enumerate(named) if not isinstance(f, PLAIN)]
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in [*named, *filled])

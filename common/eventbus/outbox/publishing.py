@@ -77,10 +77,7 @@ def publish_all(
     rows = [_row(event, place, source) for event, place in zip(events, places, strict=True)]
     if not rows:
         return []
-    if len(rows) == 1:  # COPY takes one more round trip than an INSERT
-        OutboxEvent.objects.bulk_create([OutboxEvent(**dict(zip(COLUMNS, rows[0], strict=True)))])
-    else:
-        insert(OutboxEvent, COLUMNS, rows, using=connection.alias)
+    insert(OutboxEvent, COLUMNS, rows, using=connection.alias)
     if sequences is None:
         remember(event for event in events if event.is_last)
     wake_after_commit(connection, CHANNEL)

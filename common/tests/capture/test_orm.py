@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -64,30 +65,30 @@ def aisle() -> Aisle:
 
 
 MANAGERS = {
-    "default": lambda: Ware.objects.all(),
-    "with a queryset of its own": lambda: Ware.own.all(),
-    "that filters": lambda: Ware.cheap.all(),
-    "base": lambda: Ware._base_manager.all(),
-    "of the proxy": lambda: ProxyOfWare.own.all(),
+    "default": Ware.objects.all,
+    "with a queryset of its own": Ware.own.all,
+    "that filters": Ware.cheap.all,
+    "base": Ware._base_manager.all,
+    "of the proxy": ProxyOfWare.own.all,
     "a chain": lambda: Ware.own.cheap().order_by("pk"),
 }
 
 
 @pytest.mark.parametrize("manager", MANAGERS.values(), ids=MANAGERS)
-def test_each_manager_publishes(wares, manager):
+def test_each_manager_publishes(wares: list[Ware], manager: Any) -> None:
     assert manager().filter(sku="S1").update(name="Other") == 1
     assert manager().filter(sku="S1").delete()[0] == 1
     check_all()
     assert [event[0] for event in in_short()][4:] == ["ware.updated", "ware.deleted"]
 
 
-def test_a_queryset_of_the_projects_own_keeps_its_ways(wares):
+def test_a_queryset_of_the_projects_own_keeps_its_ways(wares: list[Ware]) -> None:
     Ware.own.filter(sku="S1").update(amount=7)
     check_all()
     assert Ware.objects.get(sku="S1").secret == "updated"
 
 
-def test_a_proxy_is_published_as_its_model():
+def test_a_proxy_is_published_as_its_model() -> None:
     ProxyOfWare(sku="S1", name="N").save()
     ProxyOfWare.objects.create(sku="S2", name="N")
     ProxyOfWare.objects.bulk_create([ProxyOfWare(sku="S3", name="N")])
@@ -96,7 +97,7 @@ def test_a_proxy_is_published_as_its_model():
     assert [event[0] for event in in_short()] == ["ware.deleted"]
 
 
-def test_a_child_writes_the_table_of_its_parent():
+def test_a_child_writes_the_table_of_its_parent() -> None:
     restaurant = Restaurant.objects.create(name="R", city="Delft", stars=1)
     key = str(restaurant.pk)
     assert in_short() == [("place.created", key, 1, {}), ("restaurant.created", key, 1, {})]
@@ -118,7 +119,7 @@ def test_a_child_writes_the_table_of_its_parent():
     ]
 
 
-def test_deleting_children_deletes_their_parents():
+def test_deleting_children_deletes_their_parents() -> None:
     Restaurant.objects.create(name="R")
     Restaurant.objects.create(name="S")
     Restaurant.objects.all().delete()
@@ -126,16 +127,16 @@ def test_deleting_children_deletes_their_parents():
     assert Place.objects.count() == 0
 
 
-def test_a_child_that_is_added_to_its_parent():
+def test_a_child_that_is_added_to_its_parent() -> None:
     place = Place.objects.create(name="P", city="Delft")
     Restaurant(place_ptr=place, name="P", city="Delft", stars=3).save()
     assert [event[0] for event in in_short()] == ["place.created", "restaurant.created"]
 
 
-def test_keys_of_other_types():
+def test_keys_of_other_types() -> None:
     land = Country.objects.create(code="NL", name="Netherlands")
     member = Member.objects.create(name="M", country=land)
-    remark = Remark.objects.create(target=land if land.pk == 1 else member, text="T")
+    remark = Remark.objects.create(target=member, text="T")
     assert [event[:3] for event in in_short()] == [
         ("country.created", "NL", 1),
         ("member.created", str(member.number), 1),
@@ -152,7 +153,7 @@ def test_keys_of_other_types():
     assert len(in_short()) == 7
 
 
-def test_the_key_of_the_events_never_changes():
+def test_the_key_of_the_events_never_changes() -> None:
     Country.objects.create(code="NL", name="Netherlands")
     member = Member.objects.create(name="M")
     member.number = "0" * 32
@@ -162,21 +163,21 @@ def test_the_key_of_the_events_never_changes():
         Member.objects.update(number="0" * 32)
 
 
-def test_set_default_and_set_null_are_published(wares, aisle):
+def test_set_default_and_set_null_are_published(wares: list[Ware], aisle: Aisle) -> None:
     Country.objects.create(code="NL", name="Netherlands")
     other = Country.objects.create(code="BE", name="Belgium")
     Member.objects.create(name="M", country=other)
     Ware.objects.update(shelf=aisle)
+    shelf = aisle.pk
     in_short()
     other.delete()
     aisle.delete()
     changed = [event[3] for event in in_short() if event[0].endswith("updated")]
-    assert changed == [{"country": "BE"}, *[{"shelf": aisle.pk or 1}] * 4][: len(changed)]
-    assert len(changed) == 5
+    assert changed == [{"country": "BE"}, *[{"shelf": shelf}] * 4]
     assert set(Ware.objects.values_list("shelf", flat=True)) == {None}
 
 
-def test_many_to_many(wares):
+def test_many_to_many(wares: list[Ware]) -> None:
     ware, label, other = wares[0], *Label.objects.bulk_create([Label(name="a"), Label(name="b")])
     in_short()
     ware.labels.add(label)
@@ -192,7 +193,7 @@ def test_many_to_many(wares):
         "deleted",
     ]
     label.ware_set.add(*wares)
-    Ware.labels.through.objects.first().delete()
+    Ware.labels.through.objects.all()[0].delete()
     ware.labels.through(ware=ware, label=other).save()
     in_short()
     label.delete()
@@ -201,7 +202,7 @@ def test_many_to_many(wares):
     assert sorted(event[0] for event in in_short()) == ["ware.deleted", "ware_label.deleted"]
 
 
-def test_rows_between_go_although_somebody_listens_to_all_deletions(wares):
+def test_rows_between_go_although_somebody_listens_to_all_deletions(wares: list[Ware]) -> None:
     """Then Django deletes them one by one, and sends no signals for them."""
     label = Label.objects.create(name="a")
     label.ware_set.add(*wares)
@@ -217,16 +218,16 @@ def test_rows_between_go_although_somebody_listens_to_all_deletions(wares):
     assert [event[0] for event in in_short()] == ["ware_label.deleted"] * 4
 
 
-def test_generic_relations_go_with_what_they_are_about(wares):
+def test_generic_relations_go_with_what_they_are_about(wares: list[Ware]) -> None:
     Remark.objects.bulk_create(Remark(target=ware, text="T") for ware in wares for _ in "ab")
     in_short()
     Ware.objects.all().delete()
+    gone = OutboxEvent.objects.filter(type="remark.deleted")
+    assert {_data(row)["about"] for row in gone} == {"saved.ware"}
     assert sorted(event[0] for event in in_short()) == ["remark.deleted"] * 8 + ["ware.deleted"] * 4
-    [data] = {_data(row)["about"] for row in OutboxEvent.objects.all()} or {"saved.ware"}
-    assert data == "saved.ware"
 
 
-def test_a_cascade_takes_a_bounded_number_of_queries(aisle):
+def test_a_cascade_takes_a_bounded_number_of_queries(aisle: Aisle) -> None:
     def queries(number: int) -> int:
         shelf = Aisle.objects.create(slug=f"s{number}")
         Counted.objects.bulk_create(
@@ -240,13 +241,13 @@ def test_a_cascade_takes_a_bounded_number_of_queries(aisle):
     check_all()
 
 
-def test_raw_deletes_are_published(wares):
+def test_raw_deletes_are_published(wares: list[Ware]) -> None:
     Ware.objects.filter(sku__in=["S0", "S1"])._raw_delete("default")
     check_all()
     assert Ware.objects.count() == 2
 
 
-def test_ignored_conflicts(wares):
+def test_ignored_conflicts(wares: list[Ware]) -> None:
     in_short()
     new = [Ware(sku=sku, name="New") for sku in ("S3", "S4", "S5")]
     Ware.objects.bulk_create(new, ignore_conflicts=True)
@@ -259,7 +260,7 @@ def test_ignored_conflicts(wares):
 
 
 @pytest.mark.parametrize("model", [Ware, Counted])
-def test_updated_conflicts(model):
+def test_updated_conflicts(model: Any) -> None:
     model.objects.bulk_create([model(sku=f"S{n}", name="Old", amount=n) for n in range(3)])
     new = [model(sku=f"S{n}", name="New", amount=9) for n in range(1, 5)]
     written = model.objects.bulk_create(
@@ -278,7 +279,7 @@ def test_updated_conflicts(model):
     ]
 
 
-def test_what_conflicts_otherwise_is_refused_as_without_events():
+def test_what_conflicts_otherwise_is_refused_as_without_events() -> None:
     Counted.objects.create(pk=7, sku="S1", name="N")
     with pytest.raises(IntegrityError), transaction.atomic():
         Counted.objects.bulk_create(
@@ -290,7 +291,7 @@ def test_what_conflicts_otherwise_is_refused_as_without_events():
     check_all()
 
 
-def test_what_counts_cannot_be_set_by_conflicts():
+def test_what_counts_cannot_be_set_by_conflicts() -> None:
     Counted.objects.create(sku="S1", name="N")
     with pytest.raises(ValueError, match="cannot set version"):
         Counted.objects.bulk_create(
@@ -301,7 +302,7 @@ def test_what_counts_cannot_be_set_by_conflicts():
         )
 
 
-def test_signals_that_are_sent_by_hand_publish_nothing_more(wares):
+def test_signals_that_are_sent_by_hand_publish_nothing_more(wares: list[Ware]) -> None:
     """As in ``StockRecord.allocate()`` of django-oscar."""
     ware = wares[0]
     in_short()
@@ -315,7 +316,7 @@ def test_signals_that_are_sent_by_hand_publish_nothing_more(wares):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_receiver_that_fails_takes_the_row_back():
+def test_a_receiver_that_fails_takes_the_row_back() -> None:
     def fail(**_: Any) -> None:
         raise RuntimeError("no")
 
@@ -329,7 +330,7 @@ def test_a_receiver_that_fails_takes_the_row_back():
     assert not OutboxEvent.objects.exists()
 
 
-def test_a_receiver_that_saves_again(wares):
+def test_a_receiver_that_saves_again(wares: list[Ware]) -> None:
     def again(instance: Ware, **_: Any) -> None:
         if not instance.secret:
             instance.secret, instance.amount = "set", 5
@@ -346,7 +347,7 @@ def test_a_receiver_that_saves_again(wares):
     assert [event[2:] for event in in_short()] == [(2, {"name": "N0"}), (3, {"amount": 0})]
 
 
-def test_loaddata(wares):
+def test_loaddata(wares: list[Ware]) -> None:
     dumped = serializers.serialize("json", Ware.objects.all())
     Ware.objects.filter(sku="S0").delete()
     Ware.objects.filter(sku="S1").update(name="Other")
@@ -357,7 +358,7 @@ def test_loaddata(wares):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_async_methods():
+def test_the_async_methods() -> None:
     async def work() -> None:
         ware = await Ware.objects.acreate(sku="S1", name="N")
         ware.name = "Other"
@@ -377,7 +378,7 @@ def test_the_async_methods():
     assert [row.sku for row in Ware.objects.all()] == ["S3"]
 
 
-def test_expressions_and_values_of_other_forms(wares):
+def test_expressions_and_values_of_other_forms(wares: list[Ware]) -> None:
     ware = wares[0]
     ware.amount = F("amount") + 2
     ware.price = "2.345"
@@ -390,7 +391,7 @@ def test_expressions_and_values_of_other_forms(wares):
     check_all()
 
 
-def test_select_for_update_and_values_before_update(wares):
+def test_select_for_update_and_values_before_update(wares: list[Ware]) -> None:
     Ware.objects.select_for_update().filter(sku="S1").update(amount=3)
     Ware.objects.values("sku").filter(sku="S2").update(amount=3)
     Ware.objects.select_related("shelf").filter(sku="S3").update(amount=3)
@@ -398,14 +399,15 @@ def test_select_for_update_and_values_before_update(wares):
     check_all()
 
 
-def test_what_never_changes_is_guarded(aisle):
+def test_what_never_changes_is_guarded(aisle: Aisle) -> None:
     aisle.slug = "b"
     with pytest.raises(ValidationError, match="cannot be changed"):
         aisle.save()
-    for refused in (
+    refusals: list[Callable[[], object]] = [
         lambda: Aisle.objects.update(slug="b"),
         lambda: Aisle.objects.bulk_update([aisle], ["slug"]),
-    ):
+    ]
+    for refused in refusals:
         with pytest.raises(ValidationError, match="cannot be changed"), transaction.atomic():
             refused()
     aisle.refresh_from_db()
@@ -415,7 +417,7 @@ def test_what_never_changes_is_guarded(aisle):
     assert Aisle.objects.get().slug == "a"
 
 
-def test_what_is_suppressed_is_counted(wares):
+def test_what_is_suppressed_is_counted(wares: list[Ware]) -> None:
     in_short()
     with suppressed(reason="a migration"):
         Ware.objects.update(amount=1)
@@ -426,7 +428,7 @@ def test_what_is_suppressed_is_counted(wares):
     assert Suppression.objects.get(event="ware").changes == 7
 
 
-def test_another_database_is_refused(wares, settings):
+def test_another_database_is_refused(wares: list[Ware], settings: Any) -> None:
     settings.EVENTBUS = {**settings.EVENTBUS, "DATABASE_ALIAS": "bus"}
     with pytest.raises(WrongDatabase):
         wares[0].save()
@@ -434,7 +436,7 @@ def test_another_database_is_refused(wares, settings):
         Ware.objects.update(amount=1)
 
 
-def test_an_unpublished_column_can_be_set_beside(wares):
+def test_an_unpublished_column_can_be_set_beside(wares: list[Ware]) -> None:
     in_short()
     assert Ware.objects.update(secret="s") == 4
     assert in_short() == []
@@ -444,7 +446,7 @@ def test_an_unpublished_column_can_be_set_beside(wares):
     assert set(Ware.objects.values_list("secret", flat=True)) == {"t"}
 
 
-def test_django_refuses_what_it_refuses_without_events(wares):
+def test_django_refuses_what_it_refuses_without_events(wares: list[Ware]) -> None:
     for values in ({"nothing": 1}, {"labels": 1}):
-        with pytest.raises((FieldDoesNotExist, FieldError), match="nothing|labels"):
+        with pytest.raises((FieldDoesNotExist, FieldError), match=r"nothing|labels"):
             Ware.objects.update(**values)

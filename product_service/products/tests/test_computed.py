@@ -6,7 +6,7 @@ from django.db.models.expressions import DatabaseDefault
 from django.db.models.fields import CharField
 from django.db.models.functions import Cast, Concat, Floor, Random
 
-from eventbus.capture.orm.values import UNKNOWN, stored_form
+from eventbus.capture.orm.rows.values import UNKNOWN, stored_form
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_many import check, new
 

@@ -5,7 +5,7 @@ from django.db import models
 
 from eventbus.capture import registry
 from eventbus.capture.orm.deleting import capture_deletions
-from eventbus.capture.orm.guarding import guard, guarded_models
+from eventbus.capture.orm.guarding import guard, guarded, guarded_models
 from eventbus.capture.orm.managers import attach_managers, forget_related_managers
 from eventbus.capture.orm.saving import capture_saves
 from eventbus.capture.publication import Publication
@@ -15,6 +15,7 @@ _attached: set[type[models.Model]] = set()
 
 def attach_all() -> None:
     """Attach the capture to what is published with ``capture="orm"``; what has it is left alone."""
+    guarded.cache_clear()
     for publication in published_by_orm():
         capture_saves(publication.model)
         for model in family(publication.model):

@@ -8,19 +8,20 @@ what exists is locked, read, updated and read again after that.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from django.db import NotSupportedError, connections, models, transaction
+from django.db import NotSupportedError, connections, models
 from django.db.models import Q, sql
 from django.utils import timezone
 
 from eventbus.capture.fields import Column
-from eventbus.capture.orm import guarding, rows
-from eventbus.capture.orm.changes import RowChange, publish_changes, refuse_apart
-from eventbus.capture.orm.counting import continue_sequences, count_changes
+from eventbus.capture.orm import guarding
 from eventbus.capture.orm.creating import bulk_create as create
 from eventbus.capture.orm.creating import prepare
-from eventbus.capture.orm.saving import publish_waiting
+from eventbus.capture.orm.rows import reading
+from eventbus.capture.orm.rows.changes import RowChange, publish_changes
+from eventbus.capture.orm.rows.counting import continue_sequences, count_changes
+from eventbus.capture.orm.rows.values import UNKNOWN, stored_form
+from eventbus.capture.orm.rows.waiting import one_write
 from eventbus.capture.orm.updating import refuse_what_nobody_sets
-from eventbus.capture.orm.values import UNKNOWN, stored_form
 from eventbus.capture.publication import Publication
 
 MANY = 500
@@ -41,9 +42,7 @@ def bulk_create(
 
     :param ways: the options of ``bulk_create()`` that say what to do with rows that exist.
     """
-    with transaction.atomic(using=queryset.db):
-        refuse_apart(queryset.db)
-        publish_waiting()
+    with one_write(queryset.db):
         if ways["update_conflicts"]:
             Upsert(publication, queryset, insert, ways).run(instances)
         else:
@@ -89,7 +88,7 @@ class Upsert:
         self._insert([one for one in rest if self._values(one) in existing], **self._ways)
         changes = [
             RowChange(before[key], row)
-            for key, row in rows.read(self.publication, before, self.using).items()
+            for key, row in reading.read(self.publication, before, self.using).items()
             if self.publication.is_changed(before[key], row)
         ]
         changes = count_changes(self.publication, changes, self.using, timezone.now())
@@ -108,20 +107,20 @@ class Upsert:
 
     def _find(self, keys: Iterable[Any]) -> dict[UniqueValues, Any]:
         """The primary keys of rows by their unique values."""
-        chosen = rows.of_keys(self.publication.model, keys, self.using)
+        chosen = reading.of_keys(self.publication.model, keys, self.using)
         names = [column.attname for column in self._unique]
         return {tuple(values): key for key, *values in chosen.values_list("pk", *names)}
 
-    def _lock(self, instances: Sequence[Any]) -> rows.Rows:
+    def _lock(self, instances: Sequence[Any]) -> reading.Rows:
         """The rows that instances conflict with."""
-        found: rows.Rows = {}
+        found: reading.Rows = {}
         names = [column.attname for column in self._unique]
         for start in range(0, len(instances), MANY):
             condition = Q()
             for instance in instances[start : start + MANY]:
                 condition |= Q(**dict(zip(names, self._values(instance), strict=True)))
-            chosen = rows.plain(self.publication.model, self.using).filter(condition)
-            found.update(rows.lock(self.publication, chosen, self.using))
+            chosen = reading.plain(self.publication.model, self.using).filter(condition)
+            found.update(reading.lock(self.publication, chosen, self.using))
         return found
 
 
@@ -142,7 +141,7 @@ def _insert_new(
         insert(instances, ignore_conflicts=True)
     finally:
         del queryset._inserted_keys  # type: ignore[attr-defined]
-    created = list(rows.read(publication, noted, queryset.db).values()) if noted else []
+    created = list(reading.read(publication, noted, queryset.db).values()) if noted else []
     if given:
         continue_sequences(publication, created, queryset.db)
     changes = [RowChange(None, row) for row in created]

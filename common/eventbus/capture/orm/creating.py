@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 
 from eventbus.capture.fields import Column
-from eventbus.capture.orm import rows
-from eventbus.capture.orm.changes import RowChange, publish_changes, refuse_apart
-from eventbus.capture.orm.counting import continue_sequences, counted
-from eventbus.capture.orm.saving import publish_waiting
-from eventbus.capture.orm.values import UNKNOWN, stored_form
+from eventbus.capture.orm.rows import reading
+from eventbus.capture.orm.rows.changes import RowChange, Watch, publish_changes, watching
+from eventbus.capture.orm.rows.counting import continue_sequences, counted
+from eventbus.capture.orm.rows.values import UNKNOWN, stored_form
+from eventbus.capture.orm.rows.waiting import one_write
 from eventbus.capture.publication import Publication, Stored
 
 Insert: TypeAlias = Callable[[list[Any]], list[Any]]
@@ -22,24 +22,24 @@ def bulk_create(
     publication: Publication, instances: list[Any], using: str, insert: Insert
 ) -> list[Any]:
     """Insert instances whose rows are new, and publish them."""
-    with transaction.atomic(using=using):
-        refuse_apart(using)
-        publish_waiting()
+    watch = Watch(publication, {})
+    with one_write(using), watching(watch):
         given = prepare(publication, instances)
         created = insert(instances)
-        stored = _stored(publication, instances, using)
-        continue_sequences(publication, [stored[number] for number in given], using)
-        for instance, row in zip(instances, stored, strict=True):
+        new = [instance for instance in created if instance.pk not in watch.created]
+        stored = _stored(publication, new, using)
+        pairs = list(zip(new, stored, strict=True))
+        continue_sequences(publication, [row for one, row in pairs if id(one) in given], using)
+        for instance, row in pairs:
             take(publication, instance, row)
-        changes = [RowChange(None, row) for row in stored]
-        publish_changes(publication, changes, using)
+        publish_changes(publication, [RowChange(None, row) for row in stored], using)
     return created
 
 
-def prepare(publication: Publication, instances: Sequence[Any]) -> list[int]:
+def prepare(publication: Publication, instances: Sequence[Any]) -> set[int]:
     """Give new instances the values that the database will hold, and count them.
 
-    :returns: the places of those whose keys the database does not generate.
+    :returns: the ``id()`` of those whose keys the database does not generate.
     """
     first = counted(publication, None, timezone.now())
     columns = _columns(publication)
@@ -51,9 +51,7 @@ def prepare(publication: Publication, instances: Sequence[Any]) -> list[int]:
         for name, value in first.items():
             setattr(instance, name, value)
     key = publication.key.column.attname
-    return [
-        number for number, instance in enumerate(instances) if getattr(instance, key) is not None
-    ]
+    return {id(instance) for instance in instances if getattr(instance, key) is not None}
 
 
 def take(publication: Publication, instance: Any, row: Stored) -> None:
@@ -81,5 +79,5 @@ def _stored(publication: Publication, instances: Sequence[Any], using: str) -> l
     ]
     pk = publication.model._meta.pk.attname
     unknown = [row[pk] for row in stored if UNKNOWN in row.values()]
-    found = rows.read(publication, unknown, using) if unknown else {}
+    found = reading.read(publication, unknown, using) if unknown else {}
     return [found.get(row[pk], row) for row in stored]

@@ -8,20 +8,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models.deletion import Collector
 
 from eventbus.capture import registry
-from eventbus.capture.orm import rows
-from eventbus.capture.orm.changes import (
+from eventbus.capture.orm.rows import reading
+from eventbus.capture.orm.rows.changes import (
     RowChange,
     Watch,
     publish_changes,
-    refuse_apart,
     watches,
     watching,
 )
-from eventbus.capture.orm.saving import NotPublishedYet, publish_waiting
+from eventbus.capture.orm.rows.waiting import NotPublishedYet, one_write
 from eventbus.capture.publication import Beyond, Publication
 from eventbus.capture.suppressing import record, suppression
 
@@ -31,7 +30,7 @@ Deleted = tuple[int, dict[str, int]]
 class Deletion(Watch):
     """Rows that are about to be deleted."""
 
-    def __init__(self, publication: Publication, found: rows.Rows, using: str) -> None:
+    def __init__(self, publication: Publication, found: reading.Rows, using: str) -> None:
         super().__init__(publication, found)
         self.using = using
         # The other side of a foreign key may be deleted as well.
@@ -81,11 +80,9 @@ def _publishing(delete: Callable[[Collector], Deleted]) -> Callable[[Collector],
                 record(publication.event, len(keys))
             return delete(self)
         using: Any = self.using
-        with transaction.atomic(using=using):
-            refuse_apart(using)
-            publish_waiting()
+        with one_write(using):
             deletions = [
-                Deletion(publication, rows.lock_keys(publication, keys, using), using)
+                Deletion(publication, reading.lock_keys(publication, keys, using), using)
                 for publication, keys in going.items()
             ]
             with watching(*deletions):
@@ -145,12 +142,10 @@ def delete_rows(
 
     :param delete: deletes the rows of the queryset that it gets.
     """
-    with transaction.atomic(using=using):
-        refuse_apart(using)
-        publish_waiting()
-        deletion = Deletion(publication, rows.lock(publication, chosen, using), using)
+    with one_write(using):
+        deletion = Deletion(publication, reading.lock(publication, chosen, using), using)
         if not deletion.rows:
             return 0
-        deleted = delete(rows.of_keys(publication.model, deletion.rows, using))
+        deleted = delete(reading.of_keys(publication.model, deletion.rows, using))
         deletion.publish()
     return deleted

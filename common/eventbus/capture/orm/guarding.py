@@ -1,6 +1,7 @@
 """Columns behind a foreign key that were declared never to change: changes of them are refused."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -9,9 +10,10 @@ from django.db.models.signals import pre_save
 
 from eventbus.capture import registry
 from eventbus.capture.fields import Column
-from eventbus.capture.orm.rows import plain
+from eventbus.capture.orm.rows.reading import plain
 
 
+@cache
 def guarded() -> dict[Column, str]:
     """The columns, with the names of the events that rely on them."""
     return {

@@ -14,6 +14,11 @@ from eventbus.capture.suppressing import record, suppression
 class PublishingQuerySet(models.QuerySet[Any]):
     """What is above the class of each queryset that the managers of a published model make."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the name of the class below: this one is made when Django starts."""
+        below = type(self).__mro__[2]
+        return _unpickled, (below,), self.__getstate__()
+
     def update(self, **values: Any) -> int:
         """As in Django. Each row that really changes is published."""
 
@@ -91,3 +96,8 @@ def publishing_class(kind: type["models.QuerySet[Any]"]) -> type["models.QuerySe
     if issubclass(kind, PublishingQuerySet):
         return kind
     return type(f"Publishing{kind.__name__}", (PublishingQuerySet, kind), {"__module__": __name__})
+
+
+def _unpickled(kind: type["models.QuerySet[Any]"]) -> "models.QuerySet[Any]":
+    made = publishing_class(kind)
+    return made.__new__(made)

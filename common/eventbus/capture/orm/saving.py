@@ -5,9 +5,7 @@ of a model, proxies, ``loaddata``, ``create()`` and its like, and the async meth
 that a project sends by hand does not.
 """
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any
 
@@ -17,16 +15,18 @@ from django.utils import timezone
 
 from eventbus.capture import registry
 from eventbus.capture.fields import Column
-from eventbus.capture.orm import rows
-from eventbus.capture.orm.changes import RowChange, publish_changes, refuse_apart
-from eventbus.capture.orm.counting import continue_sequences, counted
-from eventbus.capture.orm.values import UNKNOWN, stored_form
+from eventbus.capture.orm.rows import reading
+from eventbus.capture.orm.rows.changes import RowChange, refuse_apart
+from eventbus.capture.orm.rows.counting import continue_sequences, counted
+from eventbus.capture.orm.rows.values import UNKNOWN, stored_form
+from eventbus.capture.orm.rows.waiting import (
+    SavedChange,
+    one_save,
+    publish_waiting,
+    wait_for_receiver,
+)
 from eventbus.capture.publication import Publication, Stored
 from eventbus.capture.suppressing import record, suppression
-
-
-class NotPublishedYet(RuntimeError):
-    """A model that is published with ``connect=False`` was saved, and no receiver published it."""
 
 
 class Saving:
@@ -52,7 +52,6 @@ class Saving:
         self.now = timezone.now()
         self.is_key_given = before is None and self._value(publication.key.column) is not None
         self.is_counted = False
-        self._published = False
 
     def prepare(self) -> None:
         """Give the instance the values that the database will hold, and count the change."""
@@ -68,7 +67,7 @@ class Saving:
         else:
             self._count(any(known[name] != self.before[name] for name in watched))
 
-    def finish(self) -> None:
+    def finish(self) -> RowChange:
         """Find out what the database holds now, after the write."""
         after = self._stored()
         if self.before is None:
@@ -80,18 +79,7 @@ class Saving:
                 self._rows().update(**setting)
             after.update(setting)
         self._take(after)
-        self.change = RowChange(self.before, after)
-
-    def publish(self) -> None:
-        """Publish the change, unless that has happened already, or there is none."""
-        before, after = self.change.before, self.change.row
-        if not self._published and (before is None or self.publication.is_changed(before, after)):
-            publish_changes(self.publication, [self.change], self.using)
-        self._published = True
-
-    @property
-    def is_published(self) -> bool:
-        return self._published
+        return RowChange(self.before, after)
 
     def _saved(self) -> list[Column]:
         """The columns of events that this save writes, without those that count."""
@@ -170,45 +158,7 @@ class Saving:
 
     def _rows(self) -> "models.QuerySet[Any]":
         key = self._value(self.publication.model._meta.pk)
-        return rows.plain(self.publication.model, self.using).filter(pk=key)
-
-
-_saves: ContextVar[tuple[list[Saving], ...]] = ContextVar("saves", default=())
-
-
-@contextmanager
-def _save() -> Iterator[None]:
-    """One ``save()``, at the end of which everything has to be published."""
-    waiting: list[Saving] = []
-    token = _saves.set((*_saves.get(), waiting))
-    try:
-        yield
-        for saving in waiting:
-            if not saving.is_published:
-                raise NotPublishedYet(
-                    f"{saving.publication} is declared with connect=False, and no receiver of "
-                    "post_save called publish_saved()"
-                )
-    finally:
-        _saves.reset(token)
-
-
-def publish_saved(publication: Publication, instance: models.Model) -> None:
-    """Publish that an instance was saved: for receivers of ``post_save`` of the project's own.
-
-    It publishes nothing for a signal that was sent by hand, without a ``save()``.
-    """
-    for waiting in _saves.get():
-        for saving in waiting:
-            if saving.publication is publication and saving.instance is instance:
-                saving.publish()
-
-
-def publish_waiting() -> None:
-    """Publish what was saved and waits for its receiver, before something else is written."""
-    for waiting in _saves.get():
-        for saving in waiting:
-            saving.publish()
+        return reading.plain(self.publication.model, self.using).filter(pk=key)
 
 
 def capture_saves(model: type[models.Model]) -> None:
@@ -230,7 +180,7 @@ def _in_one_transaction(save_base: Callable[..., None]) -> Callable[..., None]:
         update_fields: Collection[str] | None = None,
     ) -> None:
         using = using or router.db_for_write(type(self), instance=self)
-        with transaction.atomic(using=using), _save():
+        with transaction.atomic(using=using), one_save():
             save_base(self, raw, force_insert, force_update, using, update_fields)
 
     return wrapped
@@ -256,7 +206,7 @@ def _publishing(save_table: Callable[..., bool]) -> Callable[..., bool]:
         publish_waiting()
         before = None
         if not _is_new(self, publication.model, raw, force_insert, force_update):
-            before = rows.lock_one(publication, self._get_pk_val(publication.model._meta), using)
+            before = reading.lock_one(publication, self._get_pk_val(publication.model._meta), using)
             if before is None and not force_update and not update_fields:
                 force_insert = True  # an update could meet a row that was not locked
         saving = Saving(publication, self, before, using, update_fields)
@@ -264,19 +214,21 @@ def _publishing(save_table: Callable[..., bool]) -> Callable[..., bool]:
         updated = save_table(
             self, raw, cls, force_insert, force_update, using, saving.update_fields
         )
-        saving.finish()
-        _publish_or_wait(saving, raw)
+        _publish_or_wait(SavedChange(publication, self, saving.finish(), using), raw)
         return updated
 
     wrapped.publishes = True  # type: ignore[attr-defined]
     return wrapped
 
 
-def _publish_or_wait(saving: Saving, raw: bool) -> None:
-    if saving.publication.connects or raw or not _saves.get():
-        saving.publish()
+def _publish_or_wait(saved: SavedChange, raw: bool) -> None:
+    publication, before, after = saved.publication, *saved.change
+    if before is not None and after is not None and not publication.is_changed(before, after):
+        return
+    if publication.connects or raw or publication.model._meta.auto_created:  # no signal is sent
+        saved.publish()
     else:
-        _saves.get()[-1].append(saving)
+        wait_for_receiver(saved)
 
 
 def _is_new(

@@ -4,22 +4,22 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from django.core.exceptions import FieldDoesNotExist
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 
 from eventbus.capture import registry
 from eventbus.capture.fields import Column
-from eventbus.capture.orm import guarding, rows
-from eventbus.capture.orm.changes import (
+from eventbus.capture.orm import guarding
+from eventbus.capture.orm.rows import reading
+from eventbus.capture.orm.rows.changes import (
     RowChange,
     Watch,
     publish_changes,
-    refuse_apart,
     watching,
 )
-from eventbus.capture.orm.counting import count_changes, counted, counting
-from eventbus.capture.orm.saving import publish_waiting
-from eventbus.capture.orm.values import UNKNOWN, is_expression, stored_form
+from eventbus.capture.orm.rows.counting import count_changes, counted, counting
+from eventbus.capture.orm.rows.values import UNKNOWN, is_expression, stored_form
+from eventbus.capture.orm.rows.waiting import one_write
 from eventbus.capture.publication import Publication
 from eventbus.capture.suppressing import record, suppression
 
@@ -49,9 +49,7 @@ def update(
     if chosen.query.is_sliced or chosen.query.combinator:
         raise TypeError("update() needs a queryset without limit, offset or union")
     chosen._for_write = True  # type: ignore[attr-defined]
-    with transaction.atomic(using=chosen.db):
-        refuse_apart(chosen.db)
-        publish_waiting()
+    with one_write(chosen.db):
         updates = [Update(publication, chosen, values, columns) for publication in publications]
         if is_djangos and len(updates) == 1 and updates[0].is_known:
             return updates[0].write_known(write)
@@ -83,7 +81,8 @@ class Update(Watch):
         self._settled = {**values, **forms}
         self._forms = {own[name].attname: form for name, form in forms.items()}
         super().__init__(
-            publication, rows.lock(publication, self._own_rows(publication), self.using)
+            publication,
+            reading.lock(publication, self._own_rows(publication), self.using, _read(publication)),
         )
 
     @property
@@ -111,7 +110,7 @@ class Update(Watch):
 
     def publish_written(self) -> None:
         """Find out what the database has made of the values, and publish that."""
-        after = rows.read(self.publication, self.rows, self.using)
+        after = reading.read(self.publication, self.rows, self.using)
         changes = count_changes(self.publication, self._changes(after), self.using, self.now)
         publish_changes(self.publication, changes, self.using)
 
@@ -128,7 +127,7 @@ class Update(Watch):
         return fresh.filter(**{f"{self._link}__in": self._among(keys)})
 
     def _among(self, keys: Iterable[Any]) -> Any:
-        return rows.among_keys(self.publication.model, keys, self.using)
+        return reading.among_keys(self.publication.model, keys, self.using)
 
     @property
     def _pk(self) -> str:
@@ -138,9 +137,9 @@ class Update(Watch):
         if self._link == "pk":
             return self.chosen
         keys = self.chosen.order_by().values(self._link)
-        return rows.plain(publication.model, self.using).filter(pk__in=keys)
+        return reading.plain(publication.model, self.using).filter(pk__in=keys)
 
-    def _changes(self, after: rows.Rows) -> list[RowChange]:
+    def _changes(self, after: reading.Rows) -> list[RowChange]:
         return [
             RowChange(before, after[key])
             for key, before in self.rows.items()
@@ -161,6 +160,12 @@ def _write_unknown(updates: list[Update], write: Write) -> int:
         for one in updates:
             one.publish_written()
     return written
+
+
+def _read(publication: Publication) -> list[str]:
+    """The columns that an update has to read; a time that it sets costs more than the others."""
+    touched = publication.touched.attname if publication.touched else None
+    return [name for name in publication.columns if name != touched]
 
 
 def _columns(model: type[models.Model], values: Values) -> dict[str, Column]:

@@ -6,9 +6,9 @@ from typing import Any
 from django.db import models, transaction
 
 from eventbus import outbox
-from eventbus.capture.orm import rows
-from eventbus.capture.orm.changes import refuse_apart
-from eventbus.capture.orm.counting import write_counters
+from eventbus.capture.orm.rows import reading
+from eventbus.capture.orm.rows.changes import refuse_apart
+from eventbus.capture.orm.rows.counting import write_counters
 from eventbus.capture.publication import Publication, Stored
 from eventbus.capture.sequences import grow
 from eventbus.capture.trigger.origin import settling
@@ -66,7 +66,7 @@ def publish_batch(
 
 
 def _publish(publication: Publication, keys: list[Any], using: str, group: str | None) -> None:
-    batch = list(rows.lock_keys(publication, keys, using).values()) if keys else []
+    batch = list(reading.lock_keys(publication, keys, using).values()) if keys else []
     if not batch:
         return
     subjects = [publication.subject(row) for row in batch]

@@ -7,8 +7,8 @@ from typing import Any
 from django.db import models
 from django.db.models import Case, F, Value, When
 
-from eventbus.capture.orm.changes import RowChange
-from eventbus.capture.orm.rows import of_keys
+from eventbus.capture.orm.rows.changes import RowChange
+from eventbus.capture.orm.rows.reading import of_keys
 from eventbus.capture.publication import Publication, Stored
 from eventbus.outbox.sequences import last_sequences
 

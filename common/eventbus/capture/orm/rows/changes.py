@@ -8,13 +8,13 @@ that no change is published twice.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from django.db import connections
 
 from eventbus import outbox
-from eventbus.capture.orm.rows import Rows
+from eventbus.capture.orm.rows.reading import Rows
 from eventbus.capture.publication import Beyond, Publication, Stored
 from eventbus.capture.sequences import grow
 from eventbus.database.alias import bus_alias
@@ -22,8 +22,7 @@ from eventbus.events import Contract
 from eventbus.outbox.publishing import NoTransaction, WrongDatabase
 
 
-@dataclass(frozen=True)
-class RowChange:
+class RowChange(NamedTuple):
     """One row, before and after a write; None where there is no such row."""
 
     before: Stored | None
@@ -41,6 +40,8 @@ class Watch:
 
     publication: Publication
     rows: Rows
+    created: set[Any] = field(default_factory=set)
+    """The keys of rows that were published as new meanwhile."""
 
 
 _watches: ContextVar[tuple[Watch, ...]] = ContextVar("watches", default=())
@@ -92,7 +93,7 @@ def publish_changes(
     if not changes:
         return
     refuse_apart(using)
-    rows = [row for change in changes for row in (change.before, change.after) if row is not None]
+    rows = (row for change in changes for row in change if row is not None)
     beyond = publication.beyond(rows, using) if known is None else known
     events = [_event(publication, change, beyond) for change in changes]
     outbox.publish_all(events, using=using, sequences=_sequences(publication, changes))
@@ -117,14 +118,16 @@ def _sequences(publication: Publication, changes: Iterable[RowChange]) -> list[i
 
 def _note(publication: Publication, changes: Iterable[RowChange]) -> None:
     pk = publication.model._meta.pk.attname
-    watched = [watch.rows for watch in _watches.get() if watch.publication is publication]
+    watched = [watch for watch in _watches.get() if watch.publication is publication]
     for change in changes if watched else ():
-        for rows in watched:
-            _replace(rows, change.row[pk], change.after)
+        for watch in watched:
+            _note_in(watch, change.row[pk], change)
 
 
-def _replace(rows: Rows, key: Any, row: Stored | None) -> None:
-    if row is None:
-        rows.pop(key, None)
-    elif key in rows:
-        rows[key] = row
+def _note_in(watch: Watch, key: Any, change: RowChange) -> None:
+    if change.before is None:
+        watch.created.add(key)
+    if change.after is None:
+        watch.rows.pop(key, None)
+    elif key in watch.rows:
+        watch.rows[key] = change.after

@@ -1,7 +1,7 @@
 """The rows of published models: locked, read, and found by their keys."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connections, models
@@ -18,13 +18,19 @@ def plain(model: type[models.Model], using: str) -> "models.QuerySet[Any]":
     return models.QuerySet(model, using=using)
 
 
-def lock(publication: Publication, chosen: "models.QuerySet[Any]", using: str) -> Rows:
+def lock(
+    publication: Publication,
+    chosen: "models.QuerySet[Any]",
+    using: str,
+    columns: Sequence[str] = (),
+) -> Rows:
     """The rows that a queryset chooses, locked until the transaction ends.
 
     They are locked in the order of their keys, so that two transactions that each change many do
     not wait for each other.
 
     :param chosen: rows of the published model; it is not evaluated.
+    :param columns: which are read; left out, all that events need.
     """
     if _is_simple(chosen):
         locking = chosen
@@ -32,7 +38,7 @@ def lock(publication: Publication, chosen: "models.QuerySet[Any]", using: str) -
         keys = chosen.order_by().values("pk")
         keys.query.select_for_update = False
         locking = plain(publication.model, using).filter(pk__in=keys)
-    rows = locking.order_by("pk").select_for_update().values(*publication.columns)
+    rows = locking.order_by("pk").select_for_update().values(*(columns or publication.columns))
     return by_key(publication, rows)
 
 
@@ -44,7 +50,7 @@ def lock_keys(publication: Publication, keys: Iterable[Any], using: str) -> Rows
 def lock_one(publication: Publication, key: Any, using: str) -> Stored | None:
     """The row of a primary key, locked until the transaction ends; None where there is none."""
     chosen = plain(publication.model, using).filter(pk=key)
-    return chosen.select_for_update().values(*publication.columns).first()
+    return next(iter(chosen.select_for_update().values(*publication.columns)), None)
 
 
 def read(publication: Publication, keys: Iterable[Any], using: str) -> Rows:

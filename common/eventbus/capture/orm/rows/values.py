@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
-from functools import cache
 from typing import Any, Final
 
 from django.db import models
 
 from eventbus.capture.fields import Column
+from eventbus.capture.kinds import is_converted_by_django
 from eventbus.database.alias import bus_connection
 
 KNOWN = (
@@ -21,8 +21,6 @@ KNOWN = (
     models.DateField,
 )
 """Fields whose stored values Python can tell, where no subclass converts them otherwise."""
-
-CONVERSIONS = ("get_prep_value", "get_db_prep_value", "get_db_prep_save", "pre_save")
 
 
 class _Unknown:
@@ -49,7 +47,7 @@ def stored_form(column: Column, value: Any) -> Any:
         target = column.target_field
         held = getattr(value, target.attname) if isinstance(value, models.Model) else value
         return stored_form(target, held)
-    if not _is_known(column):
+    if not isinstance(column, KNOWN) or not is_converted_by_django(column):
         return UNKNOWN
     return _settled(column, column.to_python(column.get_prep_value(value)))
 
@@ -70,14 +68,3 @@ def _rounded(amount: Decimal, places: int) -> Any:
     except InvalidOperation:
         return UNKNOWN
     return rounded + 0  # databases do not tell -0.00 from 0.00
-
-
-@cache
-def _is_known(column: Column) -> bool:
-    kind = type(column)
-    converts = [getattr(kind, name).__module__ for name in CONVERSIONS]
-    return (
-        isinstance(column, KNOWN)
-        and not hasattr(kind, "from_db_value")
-        and all(module.startswith("django.db.models.") for module in converts)
-    )
