@@ -15,9 +15,9 @@ class CaptureConfig(AppConfig):
         from eventbus.capture.orm.attaching import attach_all
         from eventbus.capture.trigger import checks as trigger_checks  # noqa: F401
         from eventbus.capture.trigger.origin import watch_connections
-        from eventbus.capture.trigger.restoring import restore_after_migrate
+        from eventbus.capture.trigger.restoring import watch_migrations
 
         autodiscover_modules("events")
         attach_all()
         watch_connections()
-        restore_after_migrate()
+        watch_migrations()

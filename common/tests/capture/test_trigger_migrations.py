@@ -8,7 +8,7 @@ from django.apps import apps
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.commands import makemigrations as djangos
-from django.db import connection, migrations
+from django.db import DatabaseError, connection, migrations
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.questioner import NonInteractiveMigrationQuestioner
 from django.db.migrations.state import ProjectState
@@ -16,12 +16,14 @@ from django.db.migrations.writer import MigrationWriter
 
 from common.tests.capture.conftest import told
 from common.tests.capture.triggered import events
-from common.tests.capture.triggered.models import Item, Line
+from common.tests.capture.triggered.models import Item, Line, Shelf
 from eventbus.capture import registry
 from eventbus.capture.trigger import restoring
 from eventbus.capture.trigger.definition import definition_of
 from eventbus.capture.trigger.detecting import TriggerAutodetector
 from eventbus.capture.trigger.operations import PublishByTrigger, StopPublishingByTrigger
+from eventbus.capture.trigger.verifying import installed
+from eventbus.outbox.models import OutboxEvent
 
 postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'")
 sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")
@@ -82,7 +84,7 @@ def test_nothing_to_do():
     output = StringIO()
     call_command("verify_publishing", stdout=output)
     assert "each as it is declared" in output.getvalue()
-    assert not [m for m in run_checks(databases=["default"]) if "eventbus_capture" in m.id]
+    assert not [m for m in run_checks(databases=["default"]) if "eventbus_capture.W" in m.id]
 
 
 def test_a_declaration_that_changed(declared):
@@ -148,7 +150,7 @@ def test_what_is_wrong_is_found_and_healed(harm, found):
     text = verified()
     assert found in text
     assert "item" in text
-    [warning] = [m for m in run_checks(databases=["default"]) if "eventbus_capture" in m.id]
+    [warning] = [m for m in run_checks(databases=["default"]) if "eventbus_capture.W" in m.id]
     assert warning.id == "eventbus_capture.W021"
     assert found in warning.msg
     call_command("migrate", verbosity=0)
@@ -179,13 +181,33 @@ def test_a_declaration_without_a_migration_is_found(declared):
 
 @pytest.mark.django_db(transaction=True)
 @sqlite
-def test_a_table_that_django_makes_anew_keeps_its_triggers():
+@pytest.mark.parametrize("model", [Item, Shelf, OutboxEvent])
+def test_tables_that_django_makes_anew_keep_the_triggers(model):
+    """Its own, and those that its triggers read and write."""
+    migration = migrations.Migration("0003_anew", "triggered")
+    restoring._remove_before_migrate(using="default", plan=[(migration, False)])
     with connection.schema_editor() as editor:
-        editor._remake_table(Item)
-    assert "missing" in verified()
-    call_command("migrate", verbosity=0)
+        editor._remake_table(model)
+    restoring._restore(using="default")
+    call_command("verify_publishing", stdout=StringIO())
     Item.objects.create(sku="A", name="x")
     assert [entry[0] for entry in told()] == ["created"]
+
+
+@pytest.mark.django_db(transaction=True)
+@sqlite
+def test_a_migration_that_fails_leaves_the_triggers(monkeypatch):
+    def fail(*arguments, **options):
+        assert installed(connection) == {}
+        raise DatabaseError("no space left")
+
+    call_command("migrate", "triggered", "0001", verbosity=0)
+    call_command("migrate", "triggered", verbosity=0)
+    monkeypatch.setattr(StopPublishingByTrigger, "database_forwards", fail)
+    monkeypatch.setattr(PublishByTrigger, "database_backwards", fail)
+    with pytest.raises(DatabaseError, match="no space"):
+        call_command("migrate", "triggered", "0001", verbosity=0)
+    call_command("verify_publishing", stdout=StringIO())
 
 
 def test_the_commands_are_found():

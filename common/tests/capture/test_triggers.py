@@ -204,7 +204,7 @@ def test_what_goes_with_another_row():
     Line.objects.create(item=kettle)
     kettle.tags.add(Tag.objects.create(name="a"), Tag.objects.create(name="b"))
     clear()
-    kettle.delete()
+    Shelf.objects.get().delete()  # before the item
     kinds = [envelope.type for envelope in envelopes()]
     assert sorted(kinds) == [
         "item.deleted",
@@ -214,6 +214,14 @@ def test_what_goes_with_another_row():
     ]
     assert data(envelopes("item")[0])["shelf"] == "kitchen"
     assert not Item.objects.exists()
+
+
+def test_a_value_over_a_foreign_key_does_not_change():
+    item(shelf=Shelf.objects.create(slug="kitchen"))
+    with pytest.raises(ContractViolation, match="slug is declared never to change"):
+        with transaction.atomic():
+            run("UPDATE triggered_shelf SET slug = 'bath'")
+    assert [entry[0] for entry in told()] == ["created"]
 
 
 def test_relations_and_deletions_that_skip_signals():

@@ -125,6 +125,18 @@ class Definition(_Frozen):
         """The values whose change is an event."""
         return [value for value in self.values if value.watched]
 
+    @property
+    def others(self) -> list[tuple[str, Value, Beyond]]:
+        """The values that are in other tables, each with the role of the trigger there."""
+        found: dict[Beyond, Value] = {}
+        for value in self.values:
+            if value.beyond is not None and value.beyond.column:
+                found.setdefault(value.beyond, value)
+        return [
+            (f"beyond_{number}", value, beyond)
+            for number, (beyond, value) in enumerate(found.items(), start=1)
+        ]
+
     def event_type(self, verb: Verb) -> str:
         """Such as ``stock.created``."""
         return f"{self.event}.{verb}"
@@ -140,13 +152,13 @@ class Compiled(NamedTuple):
     :param name: of the trigger, and on PostgreSQL of its function.
     :param text: as the catalogue of the database has it.
     :param statements: create it.
-    :param fires: whether it is a trigger, and not a function that triggers call.
+    :param table: that fires it; empty for a function that triggers call.
     """
 
     name: str
     text: str
     statements: tuple[str, ...]
-    fires: bool = True
+    table: str
 
 
 def definition_of(publication: Publication) -> Definition:

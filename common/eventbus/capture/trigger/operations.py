@@ -75,7 +75,7 @@ class _OfTrigger(Operation):
 
     def _remove(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
         if self._is_meant(schema_editor):
-            removal = installing.removal(self.definition.event, schema_editor.connection)
+            removal = installing.removal(self.definition, schema_editor.connection)
             self._run(schema_editor, removal)
 
     def _run(self, schema_editor: BaseDatabaseSchemaEditor, statements: Sequence[str]) -> None:
@@ -83,12 +83,15 @@ class _OfTrigger(Operation):
             schema_editor.execute(statement, params=None)
 
     def _is_meant(self, schema_editor: BaseDatabaseSchemaEditor) -> bool:
-        """Whether this database has the outbox and the table."""
-        alias = schema_editor.connection.alias
+        """Whether this database has the outbox and the table, and triggers that stay.
+
+        On SQLite all of them are created after the last migration (restoring.py).
+        """
+        connection = schema_editor.connection
+        if connection.vendor == "sqlite" or connection.alias != bus_alias():
+            return False
         app_label, _, model = self.definition.model.partition(".")
-        return alias == bus_alias() and router.allow_migrate(
-            alias, app_label, model_name=model.lower()
-        )
+        return router.allow_migrate(connection.alias, app_label, model_name=model.lower())
 
 
 class PublishByTrigger(_OfTrigger):

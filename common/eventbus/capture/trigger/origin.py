@@ -18,7 +18,7 @@ from django.db.backends.signals import connection_created
 
 from eventbus.capture import registry
 from eventbus.capture.suppressing import suppression
-from eventbus.capture.trigger.postgres.bodies import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
+from eventbus.capture.trigger.postgres.values import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
 from eventbus.capture.trigger.sqlite.functions import TriggerSession
 from eventbus.database.alias import bus_alias
 from eventbus.database.waking import wake_after_commit
@@ -176,6 +176,8 @@ def _tables(publications: tuple[Any, ...]) -> "re.Pattern[str] | None":
         if publication.capture == "trigger":
             found.add(publication.model._meta.db_table)
             found.update(_cascading(publication.model))
+            over = [field.beyond for field in publication.fields if field.beyond is not None]
+            found.update(column.model._meta.db_table for column in over)
     if not found:
         return None
     names = "|".join(re.escape(name.replace('"', '""')) for name in sorted(found))
