@@ -64,6 +64,22 @@ class Migration(migrations.Migration):
             ],
         ),
         eventbus.capture.trigger.operations.PublishByTrigger(
+            event='piece',
+            model='triggered.Piece',
+            table='triggered_piece',
+            identity='id',
+            topic='triggered.events',
+            key='id',
+            values=[
+                eventbus.capture.trigger.definition.Value(column='id', kind='integer', name='id', watched=False),
+                eventbus.capture.trigger.definition.Value(column='sku', kind='text', name='sku'),
+                eventbus.capture.trigger.definition.Value(column='name', kind='text', name='name'),
+                eventbus.capture.trigger.definition.Value(column='price', kind='decimal', name='price', places=2),
+                eventbus.capture.trigger.definition.Value(column='amount', kind='integer', name='amount'),
+                eventbus.capture.trigger.definition.Value(beyond=eventbus.capture.trigger.definition.Beyond(column='slug', key='id', table='triggered_shelf'), column='shelf_id', kind='text', name='shelf', nullable=True),
+            ],
+        ),
+        eventbus.capture.trigger.operations.PublishByTrigger(
             event='thing',
             model='triggered.Thing',
             table='triggered_thing',
