@@ -4,17 +4,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCK   := requirements/dev.txt
 PYTEST := SECRET_KEY=for-tests-only PYTEST_DEBUG_TEMPROOT=var $(BIN)/python -m pytest
-# What these tools keep is in the checkout, not in the home directory.
+# Keep the caches of these tools in the checkout, not in the home directory.
 export UV_CACHE_DIR := $(CURDIR)/var/cache/uv
 export npm_config_cache := $(CURDIR)/var/cache/npm
 export MAVEN_OPTS := -Dmaven.repo.local=$(CURDIR)/var/cache/maven -XX:-UsePerfData $(MAVEN_OPTS)
 export MPLCONFIGDIR := $(CURDIR)/var/cache/matplotlib
-# Tests with processes of their own mostly wait for them.
+# Tests with processes mostly wait for them.
 ACROSS := $(PYTEST) tests -p no:django -n 2 --dist loadfile
 KAFKA  := var/kafka
-# tox is no locked requirement: it installs what is newest, for that is what it is to test.
-TOX    := $(BIN)/uv tool run --quiet --python $(BIN)/python --with tox-uv tox run-parallel --parallel 2 \
-	--parallel-no-spinner -c common/pyproject.toml
+TOX    := $(BIN)/tox run-parallel --parallel 2 --parallel-no-spinner -c common/pyproject.toml
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 NODE   := tests/rig/node/node_modules
 
 .DEFAULT_GOAL := help
@@ -59,13 +58,13 @@ test-real: setup kafka $(NODE)/.installed ## Test on Apache Kafka and PostgreSQL
 test-versions: setup ## Test the library on the oldest and newest versions it supports (needs Python 3.13, PostgreSQL)
 	$(TOX)
 	$(BIN)/python -m tests.rig.on_postgres $(TOX) -e lowest,newest
-faults: setup kafka ## Run the faults alone, and write their table into docs/reliability.md
+faults: setup kafka ## Run only the fault tests, and write their table into docs/reliability.md
 	$(PYTEST) tests/faults -p no:django --real --fault-table docs/reliability.md
 
-screenshots: setup ## Take the documentation's screenshots, by the test of the explorer
+screenshots: setup ## Take the documentation's screenshots with the explorer's tests
 	$(PYTEST) tests/test_explorer.py -p no:django --screenshots docs/images
 
-kafka: $(KAFKA)/.installed ## Bring the jars of Apache Kafka
+kafka: $(KAFKA)/.installed ## Download the jars of Apache Kafka
 
 $(KAFKA)/.installed: docker/kafka/pom.xml
 	@command -v java >/dev/null && command -v mvn >/dev/null || \
@@ -79,10 +78,10 @@ $(NODE)/.installed: tests/rig/node/package-lock.json
 	@npm ci --silent --prefix tests/rig/node
 	@touch $@
 
-docs: setup ## Build the documentation into var/docs; a broken link is an error
+docs: setup ## Build the documentation into var/docs; broken links are errors
 	$(BIN)/python -m sphinx -q -E -W --keep-going -b html docs var/docs
 
-bench: setup kafka ## Measure everything, some 25 minutes; writes docs/performance.md (needs PostgreSQL, too)
+bench: setup kafka ## Run all benchmarks (25 minutes), and write docs/performance.md (needs PostgreSQL)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
 	$(BIN)/python -m benchmarks --keep
 
@@ -97,12 +96,13 @@ format: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: setup ## Compile requirements/*.in to *.txt (UPGRADE=1 takes newer versions)
+lock: setup ## Compile requirements/*.in to *.txt (UPGRADE=1 for newer versions)
 	@for name in build base prod docs dev bench; do \
-		$(BIN)/uv pip compile requirements/$$name.in --output-file requirements/$$name.txt --quiet \
-			--universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
-			$(if $(UPGRADE),--upgrade); \
+		$(COMPILE) --universal --python-version 3.11 requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
+	@$(COMPILE) --universal --python-version 3.11 --group common/pyproject.toml:tools --output-file requirements/tools.txt
+	@$(COMPILE) --python-version 3.11 --resolution lowest-direct common/pyproject.toml --extra postgres --extra testing \
+		--group common/pyproject.toml:tests --output-file requirements/lowest.txt
 
 translations: setup ## Compile the translations (*.po to *.mo)
 	$(BIN)/pybabel compile --domain=django --directory=notification_service/notifications/locale

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The one entry to all three projects: python manage.py <service> <command>."""
+"""The entry point of all three projects: python manage.py <service> <command>."""
 
 import os
 import sys
@@ -12,15 +12,15 @@ SETTINGS = {
 
 
 def main(argv: list[str]) -> None:
-    """Run a Django command in the service that the first word names.
+    """Run a Django command in the service given by the first argument.
 
-    With ``DJANGO_SETTINGS_MODULE`` set the word may be left out.
+    If ``DJANGO_SETTINGS_MODULE`` is set, the service may be omitted.
     """
     words = argv[1:]
     if words and words[0] in SETTINGS:
         service, *words = words
         os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS[service]
-        # The autoreloader starts again from sys.argv, with the environment as it is now.
+        # The autoreloader restarts from sys.argv, with the current environment.
         sys.argv[1:] = words
     elif "DJANGO_SETTINGS_MODULE" not in os.environ:
         named = f"{words[0]!r} is not a service" if words else "Name a service"

@@ -1,1 +1,1 @@
-"""What is claimed about speed, for anybody to run again: ``python -m benchmarks``."""
+"""Reproducible benchmarks of the performance claims: ``python -m benchmarks``."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks consume --quick``; without a name all of them, one after another."""
+"""``python -m benchmarks consume --quick``; without a name, all of them in turn."""
 
 import argparse
 import importlib
@@ -32,7 +32,7 @@ def main() -> None:
     for name in NAMES:
         sys.stdout.write(f"\n{name}\n")
         sys.stdout.flush()
-        # Each is a process of another service, and Django is set up once in a process.
+        # Each runs another service, and Django can be set up only once per process.
         command = [sys.executable, "-m", "benchmarks", name, *further]
         if lifeline.run(command, cwd=ROOT, check=False).returncode:
             failed.append(name)
@@ -43,8 +43,12 @@ def main() -> None:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     made.add_argument("name", nargs="?", choices=NAMES)
-    made.add_argument("--quick", action="store_true", help="small and short: does it work?")
-    made.add_argument("--embedded", action="store_true", help="the demo's broker, no Apache Kafka")
+    made.add_argument(
+        "--quick", action="store_true", help="a small, short run, to see whether it works"
+    )
+    made.add_argument(
+        "--embedded", action="store_true", help="use the demo's broker, not Apache Kafka"
+    )
     made.add_argument(
         "--keep",
         action="store_true",

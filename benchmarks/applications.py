@@ -1,4 +1,4 @@
-"""WSGI applications for the benchmark ``request``: the product service in other ways of telling."""
+"""WSGI applications for the benchmark ``request``: alternatives to publishing by the outbox."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ def silent() -> Application:
 
 
 def synchronous() -> Application:
-    """The product service calling each subscriber over HTTP while the request waits."""
+    """The product service that calls each subscriber over HTTP during the request."""
     urls = os.environ["SUBSCRIBERS"].split(",")
     local = threading.local()
 
@@ -33,13 +33,13 @@ def synchronous() -> Application:
 
 
 def subscriber() -> Application:
-    """Keeps what it is told in a table, and answers when that is committed."""
+    """Stores what it receives in a table, and responds after the commit."""
     connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
-    connection.execute("CREATE TABLE IF NOT EXISTS told (id bigserial PRIMARY KEY, body text)")
+    connection.execute("CREATE TABLE IF NOT EXISTS received (id bigserial PRIMARY KEY, body text)")
 
     def application(environ: dict[str, Any], answer: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        connection.execute("INSERT INTO told (body) VALUES (%s)", [body.decode()])
+        connection.execute("INSERT INTO received (body) VALUES (%s)", [body.decode()])
         answer("204 No Content", [])
         return []
 
@@ -48,7 +48,7 @@ def subscriber() -> Application:
 
 def _product_service(publish: Callable[..., None]) -> Application:
     from eventbus import outbox
-    from product_service.wsgi import application  # sets Django up, so no earlier
+    from product_service.wsgi import application  # sets up Django, so not at the top
 
-    outbox.publish = publish  # type: ignore[assignment]  # nobody asks for the id here
+    outbox.publish = publish  # type: ignore[assignment]  # the id is not used here
     return application

@@ -1,7 +1,7 @@
-"""Ways to take the events of a topic into PostgreSQL: an audit row and an inbox row each.
+"""Ways to store the events of a topic in PostgreSQL, with an audit row and an inbox row each.
 
-Run by the benchmark ``consume``, each in a process of its own that prints its events a second.
-The clock runs from the first message to the last commit; joining the group does not count.
+Run by the benchmark ``consume``, each in a separate process that prints its events per second. The
+clock runs from the first message to the last commit, without joining the group.
 """
 
 import asyncio
@@ -36,18 +36,18 @@ SERVERS = ",".join(bus_settings().kafka["bootstrap_servers"])
 
 @dataclass
 class Clock:
-    """Counts committed events, from the first message on."""
+    """Counts committed events, starting with the first message."""
 
     wanted: int
     counted: int = 0
     started: float = field(default=0.0, init=False)
 
     def start(self) -> None:
-        """The first message is here; later calls do nothing."""
+        """Start the clock at the first message; later calls do nothing."""
         self.started = self.started or time.perf_counter()
 
     def committed(self, events: int) -> bool:
-        """So many more are committed.
+        """Count newly committed events.
 
         :returns: whether these were the last.
         """
@@ -59,7 +59,7 @@ class Clock:
 
 
 def entry(event: dict[str, Any], record: Any) -> AuditEntry:
-    """The audit row, as one writes it with Django and json."""
+    """The audit row, in plain Django and json."""
     return AuditEntry(
         event_id=event["id"],
         source=event["source"],
@@ -78,7 +78,7 @@ def entry(event: dict[str, Any], record: Any) -> AuditEntry:
 
 
 def unproven() -> dict[str, Any]:
-    """What only this project's handler does: the others keep no chain."""
+    """The fields of the chain, which only this project's handler fills."""
     return {"recorded_at": datetime.now().astimezone(), "position": 0, "link": b""}
 
 
@@ -87,7 +87,7 @@ def inbox_row(event: dict[str, Any]) -> InboxMessage:
 
 
 def store_batch(records: Sequence[Any]) -> int:
-    """Two bulk_creates in one transaction, after a look at what the inbox knows."""
+    """Two bulk_creates in one transaction, after a query of the inbox."""
     events = [json.loads(record.value) for record in records]
     with transaction.atomic():
         ids = [event["id"] for event in events]
@@ -121,7 +121,7 @@ def worker(wanted: int) -> float:
     stop = threading.Event()
 
     class Timed:
-        """The consumer, telling the clock."""
+        """The consumer, which also drives the clock."""
 
         def __init__(self) -> None:
             self._consumer = consumer(GROUP)
@@ -176,7 +176,7 @@ def worker_with_one_event_handler(wanted: int) -> float:
 
 
 def plain_loop(wanted: int) -> float:
-    """One event, one transaction, one commit: what one writes first."""
+    """One event, one transaction, one commit: the obvious first version."""
     from kafka import KafkaConsumer
 
     consumer = KafkaConsumer(
@@ -241,7 +241,7 @@ def django_kafka_each(wanted: int) -> float:
 
 
 class _Record:
-    """A message of confluent-kafka, with the names of kafka-python's."""
+    """A message of confluent-kafka, with kafka-python's attribute names."""
 
     def __init__(self, message: Any) -> None:
         self.topic = message.topic()

@@ -1,6 +1,6 @@
-"""Fill the topic with events of about 420 bytes, as the product service writes them.
+"""Fill the topic with events of about 420 bytes, as written by the product service.
 
-So many, from that number on.
+Arguments: the number of events, and the number of the first one.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What a benchmark found: for the terminal, for ``results.json``, and for the documentation."""
+"""Results of a benchmark: for the terminal, ``results.json``, and the documentation."""
 
 import json
 import os
@@ -21,9 +21,9 @@ BAR = "#2e90fa"
 
 @dataclass(frozen=True)
 class Goal:
-    """A ratio within one run, and what it should be.
+    """A ratio within one run, and its target.
 
-    :param at_most: whether it should not exceed ``wanted``, instead of reaching it.
+    :param at_most: whether ``wanted`` is an upper instead of a lower limit.
     """
 
     what: str
@@ -43,14 +43,14 @@ class Goal:
 
 @dataclass
 class Report:
-    """What one benchmark found.
+    """The results of one benchmark.
 
     :param name: the command.
-    :param unit: of the rows' values.
-    :param rows: by the name of each contender, what it reached in each round.
-    :param lines: series to plot instead of the rows: points by the name of each.
-    :param axes: what the two axes of the plot are.
-    :param notes: sentences that hold for this run.
+    :param unit: the unit of the rows' values.
+    :param rows: the results of each contender in each round, by its name.
+    :param lines: series to plot instead of the rows: points by name.
+    :param axes: the labels of the plot's axes.
+    :param notes: sentences about this run.
     """
 
     name: str
@@ -82,7 +82,7 @@ GOAL_HEADINGS = ["ratio", "is", "goal", ""]
 
 
 def number(value: float) -> str:
-    """A figure with three digits that count, or all before the point."""
+    """A number with three significant digits, or all digits before the decimal point."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -104,7 +104,7 @@ def show(report: Report) -> None:
 
 
 def keep(report: Report) -> None:
-    """Write it into results.json and docs/performance.md, and draw its plot."""
+    """Write it to results.json and docs/performance.md, and draw its plot."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     kept[report.name] = {**asdict(report), "machine": machine()}
     RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
@@ -120,7 +120,7 @@ def keep(report: Report) -> None:
 
 
 def machine() -> str:
-    """When and where this runs."""
+    """Date and machine of this run."""
     cores = len(os.sched_getaffinity(0))
     return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores, Python {platform.python_version()}"
 
@@ -131,8 +131,8 @@ def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str
 
 
 def draw(report: Report, image: str) -> None:
-    """A bar for each row, with its spread; or the lines, where there are any."""
-    # Only whoever keeps results needs it.
+    """Draw a bar with its range for each row, or the lines, if there are any."""
+    # Only needed to keep results.
     import matplotlib as mpl
     from matplotlib import pyplot as plt
 
@@ -163,7 +163,7 @@ def draw(report: Report, image: str) -> None:
 
 
 def _put(name: str, lines: Sequence[str]) -> None:
-    """Put the lines between the two marks of this name in the document."""
+    """Write the lines between the two markers of this name in the document."""
     begin, end = (f"<!-- {name}: {word} -->" for word in ("begin", "end"))
     before, mark, rest = DOCUMENT.read_text().partition(begin)
     _, closed, after = rest.partition(end)

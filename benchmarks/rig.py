@@ -1,4 +1,4 @@
-"""What the benchmarks run on: a PostgreSQL and a Kafka of their own, gone afterwards."""
+"""The servers for the benchmarks: temporary PostgreSQL and Kafka."""
 
 import os
 import sys
@@ -20,10 +20,10 @@ COMMIT_TIMES = ("-c", "track_commit_timestamp=on", "-c", "max_wal_size=8GB")
 
 @dataclass
 class Rig:
-    """Servers that run, and how to run code of a service against them.
+    """Running servers, and ways to run code of a service against them.
 
-    :param home: a directory to put things in.
-    :param quick: whether a smaller run is enough, to see that it works.
+    :param home: a working directory.
+    :param quick: whether a smaller run is enough, to see whether it works.
     """
 
     home: Path
@@ -39,7 +39,7 @@ class Rig:
         return self.postgres.url(service, role=service)
 
     def environment(self, service: str, **variables: str) -> dict[str, str]:
-        """What a process of a service starts with."""
+        """The environment variables of a service's process."""
         return {
             **os.environ,
             "DATABASE_URL": self.url(service),
@@ -51,9 +51,9 @@ class Rig:
         }
 
     def python(self, module: str, words: list[str], environment: dict[str, str]) -> str:
-        """Run a module to its end.
+        """Run a module to completion.
 
-        :returns: what it printed.
+        :returns: its output.
         """
         command = [sys.executable, "-m", module, *words]
         done = lifeline.run(
@@ -64,24 +64,24 @@ class Rig:
         return str(done.stdout)
 
     def start(self, words: list[str], environment: dict[str, str]) -> lifeline.Started:
-        """Start a management command that goes on."""
+        """Start a management command in the background."""
         command = [sys.executable, "manage.py", *words]
         log = (self.home / "processes.log").open("ab")
         return lifeline.start(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def fill(self, events: int, first: int = 0) -> None:
-        """Put so many events into the topic, from that number on."""
+        """Publish events to the topic, numbered from ``first``."""
         self.python("benchmarks.fill", [str(events), str(first)], self.environment("audit"))
 
     def set_up_django(self, service: str, **variables: str) -> None:
-        """Become a process of this service."""
+        """Set up Django in this process for a service."""
         import django
 
         os.environ |= self.environment(service, **variables)
         django.setup()
 
     def stack(self) -> Stack:
-        """All services, on the databases of this rig."""
+        """All services, with the databases of this rig."""
         return Stack(self.home, self, self.kafka)
 
     def copy(self, service: str, directory: Path) -> str:
@@ -92,12 +92,12 @@ class Rig:
 
 @contextmanager
 def rig(*, quick: bool, embedded: bool) -> Iterator[Rig]:
-    """Start the servers; PostgreSQL waits for the disk at each commit, as it does by default.
+    """Start the servers; PostgreSQL waits for the disk at each commit, which is its default.
 
-    :param embedded: take the broker of the demo instead of Apache Kafka.
+    :param embedded: use the demo's broker instead of Apache Kafka.
     """
     if not embedded and not JARS.is_dir():
-        sys.exit("Apache Kafka is missing: make kafka brings it, --embedded does without.")
+        sys.exit("Apache Kafka is missing: run make kafka, or use --embedded.")
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         home = Path(directory)
         home.chmod(0o755)

@@ -1,4 +1,4 @@
-"""make demo: three services, Kafka, the relay and both workers, on one command."""
+"""make demo: run three services, Kafka, the relay and both workers with one command."""
 
 import json
 import os
@@ -28,7 +28,7 @@ HEALTHY_SECONDS = 90
 STOPPED_BY_SIGNAL = {128 + signal.SIGINT, 128 + signal.SIGTERM}
 
 TRY = """
-Everything is up. Log in as admin / admin, or as viewer / viewer, who changes no products.
+Everything is up. Log in as admin / admin, or as viewer / viewer, who cannot change products.
 
   Products        {product}/admin/products/product/
                   {product}/api/products/
@@ -48,9 +48,8 @@ Ctrl-C stops everything.
 def main() -> int:
     """Run the demo until it is stopped.
 
-    :returns: the exit code: 0 when stopped by Ctrl-C, SIGTERM or a terminal that closes, 130 when
-        that came while it was still preparing or nobody reads what it prints, 1 when something
-        went wrong.
+    :returns: the exit code: 0 if stopped by Ctrl-C, SIGTERM or the closing of the terminal, 130 if
+        that happened during the preparation or if the output was closed, 1 on errors.
     """
     stop = stop_on_signals()
     os.environ[leftovers.MARK] = str(os.getpid())
@@ -68,9 +67,9 @@ def main() -> int:
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that is set by what asks the demo to stop: a signal, a closed terminal, no make."""
+    """An event that is set to stop the demo: by a signal, a closed terminal, or the end of make."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):  # honcho takes over both later
+    for number in (signal.SIGINT, signal.SIGTERM):  # honcho replaces both handlers later
         signal.signal(number, lambda *_: stop.set())
     terminal.when_it_closes(lambda: signal.raise_signal(signal.SIGTERM))
     if "MAKELEVEL" in os.environ:
@@ -83,7 +82,7 @@ def serve(
 ) -> int:
     """Run every process until one ends or all are stopped.
 
-    :raises Stopped: when nobody reads what it prints.
+    :raises Stopped: if the output is closed.
     """
     failures: list[str] = []
 
@@ -109,14 +108,14 @@ def serve(
         return fail(failures[0])
     if processes.returncode in STOPPED_BY_SIGNAL:
         return 0
-    return fail(f"{processes.first_to_end}, so all were stopped; its output is above.")
+    return fail(f"{processes.first_to_end}, so all were stopped; see its output above.")
 
 
 def wait_until_healthy(ports: dict[str, int], env: dict[str, str], stop: threading.Event) -> None:
-    """Create the topics, and wait until all pages answer and all workers have partitions.
+    """Create the topics, and wait until all services respond and all workers have partitions.
 
-    :raises StartError: when that takes too long, naming what is missing.
-    :raises Stopped: when told to stop before that.
+    :raises StartError: if that takes too long; names what is missing.
+    :raises Stopped: if stopped before that.
     """
     deadline = time.monotonic() + HEALTHY_SECONDS
     while not OWN_KAFKA and not broker.answers(ports["kafka"]):
@@ -137,7 +136,7 @@ def pause(seconds: float, deadline: float, stop: threading.Event, what: str) -> 
 def healthy(service: str, port: int, token: str) -> bool:
     """Whether the service can serve and, where it consumes, its worker has partitions.
 
-    :param token: of a user who may see the workers.
+    :param token: the token of a user who may see the workers.
     """
     login = {"Authorization": f"Token {token}"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/readyz", headers=login)

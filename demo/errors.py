@@ -1,9 +1,9 @@
-"""What keeps the demo from starting or going on."""
+"""Why the demo cannot start or continue."""
 
 
 class StartError(Exception):
-    """The demo cannot start; the text says what to do."""
+    """The demo cannot start; the message says what to do."""
 
 
 class Stopped(Exception):
-    """Somebody asked the demo to stop."""
+    """The demo was asked to stop."""

@@ -1,4 +1,4 @@
-"""Who holds a port, and what an earlier demo has left behind, from /proc, where there is one."""
+"""Which process uses a port, and what an earlier demo left behind, according to /proc."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 MARK = "DEMO_SUPERVISOR"
-"""The variable by which every process of a demo knows the process id of ``python -m demo``."""
+"""The variable with the process id of ``python -m demo``, set for every process of a demo."""
 LISTENING = "0A"
 """The state in /proc/net/tcp, see proc_pid_net(5)."""
 SHOWN_CHARACTERS = 100
@@ -17,7 +17,7 @@ SHOWN_CHARACTERS = 100
 class Holder:
     """A process that listens on a port.
 
-    :param supervisor: the process id of the demo that started it; none if no demo did.
+    :param supervisor: the process id of the demo that started it; None if no demo did.
     """
 
     pid: int
@@ -28,7 +28,7 @@ class Holder:
 def holder(port: int) -> Holder | None:
     """The process that listens on a TCP port of this machine.
 
-    :returns: none where that cannot be known: there is no /proc, or the process is another user's.
+    :returns: None if unknown: there is no /proc, or the process belongs to another user.
     """
     sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
     pids = [pid for pid in _pids() if sockets and not sockets.isdisjoint(_open_files(pid))]
@@ -39,12 +39,12 @@ def holder(port: int) -> Holder | None:
 
 
 def is_running(supervisor: int) -> bool:
-    """Whether the demo with this process id has not ended."""
+    """Whether the demo with this process id is still running."""
     return "-m demo" in _command(supervisor)
 
 
 def left_by(supervisor: int) -> list[int]:
-    """The processes of a demo; those that they have started themselves end with them."""
+    """The processes of a demo; processes started by these end with them."""
     return sorted(
         pid for pid in _pids() if _leads_a_session(pid) and _supervisor(pid) == supervisor
     )

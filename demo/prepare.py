@@ -1,4 +1,4 @@
-"""What a service of the demo starts with: its tables, two logins, and something to look at."""
+"""Prepare a service of the demo: tables, two users, and sample data."""
 
 import os
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def watch_health(permissions: "QuerySet[Permission]") -> None:
-    """A user who logs in by token alone, and may see the details of /readyz."""
+    """A user with only a token, who may see the details of /readyz."""
     from django.contrib.auth.models import User
     from rest_framework.authtoken.models import Token
 
@@ -85,7 +85,7 @@ def seed_products() -> None:
 
 
 def follow_products() -> None:
-    """Both logins of people follow everything; admin gets mails and webhooks besides."""
+    """Subscribe both users to everything; admin also gets mails and webhooks."""
     from django.contrib.auth.models import User
 
     from notification_service.notifications.models import Endpoint, Subscription

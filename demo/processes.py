@@ -25,10 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 def run_all(
     words: Sequence[str], environments: Sequence[dict[str, str]], stop: threading.Event
 ) -> None:
-    """Run one Python command in several environments, side by side; none outlives the call.
+    """Run one Python command in several environments in parallel; none outlives the call.
 
-    :raises StartError: with the last line that the first failing one printed.
-    :raises Stopped: when told to stop before all have ended.
+    :raises StartError: with the last line printed by the first one that fails.
+    :raises Stopped: if stopped before all have ended.
     """
     with ExitStack() as ending:
         started = []
@@ -44,7 +44,7 @@ def run_all(
             while process.poll() is None:
                 if stop.is_set():
                     raise Stopped
-                time.sleep(0.05)  # not stop.wait(): a signal handler that sets it would hang
+                time.sleep(0.05)  # not stop.wait(): a signal handler that sets it would deadlock
             if process.returncode:
                 output.seek(0)
                 last = output.read().decode(errors="replace").strip().splitlines()[-1:]
@@ -52,27 +52,27 @@ def run_all(
 
 
 class Screen(Printer):  # type: ignore[misc]
-    """Honcho's printer, which ends the demo when nobody reads on, as with ``make demo | head``.
+    """Honcho's printer, which ends the demo when its output is closed, as by ``make demo | head``.
 
-    Raises :class:`Stopped` then; the processes end with this one.
+    It raises :class:`Stopped` then; the processes end with this one.
     """
 
     def write(self, message: Message) -> None:
         try:
             super().write(message)
         except OSError as error:
-            # What was not written would be tried again, and told of, when the interpreter ends.
+            # The interpreter would try to flush the unwritten rest at exit, and report the error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.output.fileno())
             raise Stopped from error
 
 
 class Processes(Manager):  # type: ignore[misc]
-    """Honcho's manager, which can be stopped before every process has told its pid.
+    """Honcho's manager, which can be stopped before every process has reported its pid.
 
-    It keeps honcho's own lines to itself, but for the first process that ended. Where honcho forks
-    for each process, to read what this prints, here a thread does. No fork can outlive the manager.
+    It suppresses honcho's own messages, except for the first process that ended. Honcho forks for
+    each process to read its output; this uses threads, since a fork could outlive the manager.
 
-    :param when_started: runs in a thread of its own once every process has been started.
+    :param when_started: runs in a separate thread once every process has been started.
     """
 
     stop_wanted = False
@@ -91,7 +91,7 @@ class Processes(Manager):  # type: ignore[misc]
         )
 
     def join_watcher(self) -> None:
-        """Wait for the thread, if it was started."""
+        """Wait for the ``when_started`` thread, if it was started."""
         if self._watcher.ident is not None:
             self._watcher.join()
 
@@ -108,9 +108,9 @@ class Processes(Manager):  # type: ignore[misc]
             reading.start()
 
     def _system_print(self, data: str) -> None:
-        name, _, told = data.strip().partition(" ")
-        if told.startswith("stopped") and not self.first_to_end:
-            self.first_to_end = f"{name} {told}"
+        name, _, message = data.strip().partition(" ")
+        if message.startswith("stopped") and not self.first_to_end:
+            self.first_to_end = f"{name} {message}"
         if not self._all_started():
             return
         if self.stop_wanted:

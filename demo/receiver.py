@@ -1,4 +1,4 @@
-"""Another application: it takes the webhooks, and shows them beside the mails, on one page."""
+"""Another application, which receives webhooks and shows them next to the mails on one page."""
 
 import email
 import email.policy
@@ -26,20 +26,20 @@ pre {{ white-space: pre-wrap; margin: .25rem 0; font-size: .875rem; }}
 </style>
 <h1>Another application</h1>
 <h2>Webhooks</h2>
-<p>Signed and new: {count}. Repeats, dropped by their webhook-id: {repeats}.
+<p>Signed and new: {count}. Duplicates, discarded by their webhook-id: {repeats}.
 Not signed: {forged}.</p>
 <ul>{webhooks}</ul>
 <h2>Mails</h2>
-<p>They are files in {directory}.</p>
+<p>Mails are files in {directory}.</p>
 <ul>{mails}</ul>
 </html>"""
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what was sent to it, each message once.
+    """Stores received messages, each one once.
 
-    :param secret: the endpoint's.
-    :param mails: the directory in which the demo writes mails.
+    :param secret: the endpoint's secret.
+    :param mails: the directory to which the demo writes mails.
     """
 
     daemon_threads = True
@@ -53,7 +53,7 @@ class Receiver(ThreadingHTTPServer):
         self.repeats = self.forged = 0
 
     def take(self, headers: dict[str, str], body: bytes) -> HTTPStatus:
-        """Check who sent it, and keep it if it is new."""
+        """Verify the signature, and store the message if it is new."""
         try:
             self.webhook.verify(body, headers, json_parse=False)
         except (WebhookVerificationError, ValueError):
@@ -111,7 +111,7 @@ class ReceiverHandler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *words: object) -> None:
-        """The page shows what came."""
+        """Log nothing: the page shows the requests."""
 
 
 def main() -> None:

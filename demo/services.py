@@ -27,9 +27,9 @@ OWN_KAFKA = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 
 
 def free_ports() -> dict[str, int]:
-    """The port of each service, of the receiver, and of Kafka where it is ours.
+    """The port of each service, of the receiver, and of Kafka if the demo runs it.
 
-    :raises StartError: when one is no port, given twice, or in use.
+    :raises StartError: if one is invalid, used twice, or in use.
     """
     ports = {
         name: _port(f"{name.upper()}_PORT", default)
@@ -37,7 +37,7 @@ def free_ports() -> dict[str, int]:
         if name != "kafka" or not OWN_KAFKA
     }
     if len(set(ports.values())) < len(ports):
-        raise StartError("two of the ports are the same")
+        raise StartError("the same port is set twice")
     for name, port in ports.items():
         if _is_in_use(port):
             raise StartError(_in_use(port, f"{name.upper()}_PORT"))
@@ -67,7 +67,7 @@ def environment(service: str, ports: dict[str, int]) -> dict[str, str]:
 
 
 def commands(ports: dict[str, int]) -> dict[str, tuple[list[str], str | None]]:
-    """By the name of each process: its command line, and the service it belongs to."""
+    """The command line and the service of each process, by the name of the process."""
     manage = [sys.executable, "manage.py"]
     lines: dict[str, tuple[list[str], str | None]] = {}
     if not OWN_KAFKA:
@@ -76,7 +76,7 @@ def commands(ports: dict[str, int]) -> dict[str, tuple[list[str], str | None]]:
         gunicorn = [sys.executable, "-m", "gunicorn", f"{service}_service.wsgi"]
         bind = f"--bind=127.0.0.1:{ports[service]}"
         options = ["--threads=4", "--graceful-timeout=3", "--log-level=warning"]
-        options.append("--no-control-socket")  # it would be in the home directory, one for all
+        options.append("--no-control-socket")  # it is shared, in the home directory
         lines[f"{service}-web"] = ([*gunicorn, bind, *options], service)
     lines["relay"] = ([*manage, "product", "relay_events"], "product")
     for service in CONSUMERS:
@@ -104,7 +104,7 @@ def _is_in_use(port: int) -> bool:
 
 
 def _in_use(port: int, variable: str) -> str:
-    """What to do about it."""
+    """Why a port is unavailable, and what to do about it."""
     fact, remedy = f"port {port} is in use", f"set {variable} to a free one"
     holder = leftovers.holder(port)
     if holder is None:
@@ -120,7 +120,7 @@ def _in_use(port: int, variable: str) -> str:
 
 
 def _secret(name: str, make: Callable[[], str]) -> str:
-    """One for all runs of this demo, so that a login outlives a restart."""
+    """A secret that is kept between runs, so that logins survive a restart."""
     path = DIRECTORY / name
     if not path.exists():
         path.touch(mode=0o600)

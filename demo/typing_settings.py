@@ -1,4 +1,4 @@
-"""A project with the apps of all three services, for mypy alone: no process ever serves it."""
+"""A project with the apps of all three services and of the library's tests, only for mypy: it is never served."""
 
 from audit_service import settings as audit
 from audit_service.settings import *  # noqa: F403
@@ -8,7 +8,14 @@ from product_service import settings as product
 from product_service.settings import *  # noqa: F403
 
 INSTALLED_APPS = list(
-    dict.fromkeys([*product.INSTALLED_APPS, *notification.INSTALLED_APPS, *audit.INSTALLED_APPS])
+    dict.fromkeys(
+        [
+            *product.INSTALLED_APPS,
+            *notification.INSTALLED_APPS,
+            *audit.INSTALLED_APPS,
+            "common.tests.app",
+        ]
+    )
 )
 INSTALLED_APPS.remove("eventbus.capture")  # mypy looks for Django's own managers
 ROOT_URLCONF = "common.servicekit.tests.urls"

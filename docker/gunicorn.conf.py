@@ -1,4 +1,4 @@
-"""gunicorn for the pages of every service; it reads the environment like the services do."""
+"""gunicorn configuration of every service, from environment variables."""
 
 import sys
 
@@ -13,9 +13,9 @@ try:
     threads = env.positive("WEB_THREADS", default=4)
 except ImproperlyConfigured as error:
     sys.exit(f"{error}. docs/reference/environment.md describes the settings.")
-# A container's /tmp may be a disk; a heartbeat that waits for one gets its worker killed.
-worker_tmp_dir = "/dev/shm"  # noqa: S108  files without a name, seen by nobody else
-# Nobody uses it, and the user of the image has no home to put it in.
+# A container's /tmp may be on disk; a worker whose heartbeat waits for it would be killed.
+worker_tmp_dir = "/dev/shm"  # noqa: S108  unlinked files, invisible to others
+# Unused, and the image's user has no home directory for it.
 control_socket_disable = True
 graceful_timeout = 20
 accesslog = "-"

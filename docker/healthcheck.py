@@ -1,4 +1,4 @@
-"""Exits with 0 while the service of this container can serve: its pages and its database answer."""
+"""Exit with 0 if the service of this container can serve: web server and database respond."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from http.client import HTTPConnection
 
 TIMEOUT_SECONDS = 4
 port = int(os.environ.get("WEB_PORT", "8000"))
-# Django answers hosts that it knows, and 127.0.0.1 need not be among them.
+# Django only serves ALLOWED_HOSTS, which need not include 127.0.0.1.
 host = os.environ.get("ALLOWED_HOSTS", "").split(",")[0].lstrip("*.") or "localhost"
 connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
 try:

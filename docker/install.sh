@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a virtual environment with what production needs: the locked requirements, each file checked
-# against its hash, and the library as a wheel.
+ # Creates a virtual environment for production: the locked requirements, with verified hashes, and
+# the library as a wheel.
 # Usage: docker/install.sh DIRECTORY
 set -eu
 root="$(dirname "$0")/.."
@@ -19,6 +19,6 @@ pip_of "$build/venv" wheel --no-deps --no-build-isolation --wheel-dir "$build" "
 python3 -m venv "$1"
 pip_of "$1" install --require-hashes -r "$root/requirements/prod.txt"
 pip_of "$1" install --no-deps "$build"/*.whl
-# Compiled here: the image's user may not write.
+# Compiled now because the image's user cannot write.
 "$1/bin/python" -m compileall -q "$1/lib"
 "$1/bin/python" -m pip uninstall --quiet --yes pip setuptools

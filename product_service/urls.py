@@ -8,7 +8,7 @@ from rest_framework.routers import DefaultRouter
 
 from common.servicekit.health import healthz, readyz
 from eventbus.outbox.relaying.health import waiting
-from eventbus.outbox.views import event_schema, events_page
+from eventbus.outbox.views import events_page
 from product_service.products.api.views import ApiRoot, CategoryViewSet, ProductViewSet
 
 router = DefaultRouter()
@@ -25,9 +25,8 @@ urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/api/products/"))),
     path("admin/", admin.site.urls),
     path("api/", include(router.urls)),
-    path("api/events/schema/<str:event_type>/", event_schema),
-    path("api/events/schema/<str:event_type>/v<int:version>/", event_schema, name="event-schema"),
-    path("events/", events_page, name="events"),
+    path("api/events/", include("eventbus.outbox.urls")),
+    path("events/", events_page),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", require_safe(SpectacularSwaggerView.as_view()), name="docs"),
     path("api-auth/", include("rest_framework.urls")),

@@ -1,4 +1,4 @@
-"""A real browser for the tests that look at pages."""
+"""A real browser for tests of pages."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from tests.stack import PASSWORD, USER
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE: ViewportSize = {"width": 390, "height": 844}
-# Chromium's sandbox does not run as root, as CI does, and its own traffic has no place in a test.
+# Chromium's sandbox does not work as root, as in CI, and tests need no background traffic.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
@@ -21,7 +21,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if CHROMIUM is None:
         end = pytest.fail if "CI" in os.environ else pytest.skip
         end("no Chromium here; on Debian: apt-get install chromium")
-    # Its crash reports and settings are none of the home directory's business.
+    # Keeps crash reports and settings out of the home directory.
     environment: dict[str, str | float | bool] = {
         name: value for name, value in os.environ.items() if name[:4] != "XDG_"
     }
@@ -48,7 +48,7 @@ def log_in(page: Page, url: str) -> None:
 
 
 def shows(page: Page, url: str, text: str) -> None:
-    """Load the page again until it shows a text, as a person would."""
+    """Reload the page until it shows a text, as a person would."""
     page.goto(url)
     for _ in range(20):
         found = page.get_by_text(text).first

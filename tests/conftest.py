@@ -11,7 +11,6 @@ from tests.receivers import Mailboxes
 from tests.rig.kafka import KafkaCluster
 from tests.rig.postgres import Postgres, PostgresDatabases
 from tests.stack import (
-    SERVICES,
     Broker,
     Databases,
     SqliteDatabases,
@@ -27,7 +26,7 @@ __all__ = ["browser", "page", "wheel"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--real", action="store_true", help="run on Apache Kafka and PostgreSQL")
     parser.addoption("--screenshots", help="directory for the screenshots of the documentation")
-    parser.addoption("--fault-table", help="Markdown file whose table of faults is written anew")
+    parser.addoption("--fault-table", help="Markdown file whose table of faults to rewrite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without ``--real`` all but the ``real`` ones; with it, those that have either mark."""
+    """Without ``--real``, all tests but the ``real`` ones; with it, those with either mark."""
 
     def is_wanted(item: pytest.Item) -> bool:
         real = item.get_closest_marker("real") is not None
@@ -57,7 +56,7 @@ def real(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def kafka(real: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """``host:port`` of a broker that runs as long as the tests do."""
+    """``host:port`` of a broker that runs for the whole session."""
     directory = tmp_path_factory.mktemp("kafka")
     broker: Broker = KafkaCluster(directory) if real else EmbeddedBroker(free_port())
     with running(broker):
@@ -77,7 +76,7 @@ def consumer_postgres() -> Iterator[Postgres]:
 
 
 def postgres_server() -> Iterator[Postgres]:
-    """A server in a directory that its own user can enter, as he cannot enter pytest's."""
+    """A server in a directory that its user can enter, unlike pytest's own."""
     with TemporaryDirectory(prefix="postgres-") as home, running(Postgres(Path(home))) as server:
         yield server
 
@@ -107,23 +106,17 @@ def stack(
     mailboxes: Mailboxes,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """Everything runs: three services, the relay, both workers, and what delivers."""
+    """Everything running: three services, the relay, both workers, and the deliverer."""
     mail = {"EMAIL_URL": mailboxes.url, "WEBHOOK_ALLOW_PRIVATE": "on"}
     stack = Stack(tmp_path_factory.mktemp("stack"), databases, kafka, **mail)
     for started in stopping(stack):
-        started.manage("product", "create_topics")
-        for service in SERVICES:
-            started.serve(service)
-        started.start("product", "relay_events")
-        for service in ("notification", "audit"):
-            started.consume(service)
-        started.start("notification", "deliver")
+        started.start_everything()
         yield started
 
 
 @pytest.fixture
 def own_kafka(real: bool, tmp_path: Path) -> Iterator[Broker]:
-    """A broker of the test's own, not started yet."""
+    """A separate broker for the test, not started yet."""
     broker: Broker = KafkaCluster(tmp_path / "kafka") if real else EmbeddedBroker(free_port())
     try:
         yield broker
@@ -133,13 +126,13 @@ def own_kafka(real: bool, tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def bare_stack(own_kafka: Broker, databases: Databases, tmp_path: Path) -> Iterator[Stack]:
-    """A stack of the test's own, of which nothing runs yet."""
+    """A separate stack for the test, with nothing running yet."""
     yield from stopping(Stack(tmp_path, databases, own_kafka.server))
 
 
 @pytest.fixture
 def small_stack(bare_stack: Stack, own_kafka: Broker) -> Stack:
-    """A stack of the test's own: Kafka with its topic, and the pages of product and audit."""
+    """A separate stack for the test: Kafka with its topic, and the pages of product and audit."""
     own_kafka.start()
     bare_stack.manage("product", "create_topics")
     for service in ("product", "audit"):

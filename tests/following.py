@@ -1,4 +1,4 @@
-"""Following a document: its files are written and its commands are run, in their order."""
+"""Follow a document: write its files and run its commands, in order."""
 
 import re
 import shlex
@@ -7,16 +7,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from markdown_it import MarkdownIt
+
 from eventbus.running import lifeline
 
 COMMAND_SECONDS = 120
-BLOCK = re.compile(
-    r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$', re.M | re.S
-)
+INFO = re.compile(r'(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?')
+DIRECTIVE = re.compile(r"\{\w+\}")
 
 
 class Block(NamedTuple):
-    """A fenced block: a file to write (``title`` is its path), or commands to run."""
+    """A fenced block.
+
+    :param kind: its language. Commands to run are ``console``.
+    :param title: the path of a file that the text is added to, or nothing.
+    """
 
     kind: str
     title: str
@@ -24,57 +29,83 @@ class Block(NamedTuple):
 
 
 def blocks(document: Path) -> list[Block]:
-    """The blocks of a document that a reader is meant to follow."""
-    found = BLOCK.finditer(document.read_text())
-    return [Block(match["kind"], match["title"] or "", match["text"]) for match in found]
+    """The code blocks of a document, without Sphinx's directives.
+
+    :raises ValueError: for a block that does not say what it is.
+    """
+    tokens = MarkdownIt().parse(document.read_text())
+    code = [token for token in tokens if token.type in {"fence", "code_block"}]
+    found = []
+    for token in code:
+        if DIRECTIVE.match(token.info):
+            continue
+        info = INFO.fullmatch(token.info)
+        if info is None:
+            raise ValueError(f"{document.name}: a block has no language:\n{token.content}")
+        found.append(Block(info["kind"], info["title"] or "", token.content))
+    return found
 
 
 class Reader:
-    """Somebody who types what a document says.
+    """A reader who types what a document says.
 
-    :param directory: where to begin.
-    :param environment: of the commands.
-    :param edit: what the reader changes in files and commands, such as the address of the broker.
+    :param directory: where to start.
+    :param environment: environment variables of the commands.
+    :param edit: what the reader changes in every block, such as the address of the broker.
+    :param others: what to do with the text of a block that is neither a file nor commands, by its
+        language.
     """
 
     def __init__(
-        self, directory: Path, environment: Mapping[str, str], edit: Callable[[str], str]
+        self,
+        directory: Path,
+        environment: Mapping[str, str],
+        edit: Callable[[str], str],
+        others: Mapping[str, Callable[[str], object]] | None = None,
     ) -> None:
         self.directory = directory
+        self._others = others or {}
         self._environment = dict(environment)
         self._edit = edit
         self._background: list[lifeline.Started] = []
 
     def follow(self, document: Path) -> None:
-        """Write each file and run each command, and hold what is printed against the document."""
-        for block in blocks(document):
-            if block.title:
-                self._write(block)
-            elif block.kind == "console":
-                self._run_all(block.text)
+        """Do what each block says, and compare its output with the document.
+
+        :raises KeyError: for a block that nobody can follow.
+        """
+        for kind, title, text in blocks(document):
+            if title:
+                self._add(title, self._edit(text))
+            elif kind == "console":
+                self._run_all(self._edit(text))
+            else:
+                self._others[kind](self._edit(text))
 
     def stop(self) -> None:
-        """End what was left running in the background."""
+        """End the commands still running in the background."""
         for process in self._background:
             process.terminate()
         for process in self._background:
             process.wait(timeout=20)
 
-    def _write(self, block: Block) -> None:
-        path = self.directory / block.title
-        begun = path.read_text() + "\n" if path.name == "settings.py" else ""
-        path.write_text(begun + self._edit(block.text))
+    def _add(self, title: str, text: str) -> None:
+        path = self.directory / title
+        begun = path.read_text() + "\n" if path.exists() else ""
+        path.write_text(begun + text)
 
     def _run_all(self, text: str) -> None:
-        for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
+        for part in re.split(r"^\$ ", text.replace("\\\n", ""), flags=re.M)[1:]:
             line, _, printed = part.partition("\n")
-            self.run(self._edit(line), printed)
+            self.run(line, printed)
 
     def run(self, line: str, printed: str) -> None:
-        """Run one line of a shell, and find in its output what is said to be printed."""
+        """Run one line in a shell, and assert that its output contains the printed text."""
         words = shlex.split(line)
         if words[0] == "cd":
             self.directory /= words[1]
+        elif words[0] == "export":
+            self._environment |= dict(word.split("=", 1) for word in words[1:])
         elif words[-1] == "&":
             self._start_in_background(words[:-1])
         else:
@@ -82,7 +113,7 @@ class Reader:
             assert printed in output, f"$ {line}\n{output}"
 
     def output(self, *words: str, code: int = 0) -> str:
-        """What a command prints; it must end with this exit code."""
+        """The output of a command, which must end with this exit code."""
         done = lifeline.run(
             words,
             cwd=self.directory,

@@ -1,4 +1,4 @@
-"""Installing the library where nothing else of this repository is, as its users do."""
+"""Install the library without the rest of this repository, as its users do."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from tests.stack import ROOT
 
 UV = Path(sys.executable).with_name("uv")
 KEPT = ("HOME", "LANG", "TMPDIR")
-"""What a new environment takes from ours."""
+"""The variables that a new environment inherits."""
 ADMIN_PAGES = """
 from django.contrib.auth.models import User
 from django.test import Client
@@ -30,26 +30,28 @@ for model in ("outbox_outboxevent", "inbox_parkedkey", "inbox_parkedevent", "inb
 
 
 def run(*words: object) -> None:
-    """Run a command, and show what it printed if it fails."""
+    """Run a command, and show its output if it fails."""
     done = lifeline.run([str(w) for w in words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library as it is distributed."""
+    """The library's wheel."""
     directory = tmp_path_factory.mktemp("wheel")
-    run(UV, "build", "--quiet", "--wheel", "--out-dir", directory, ROOT / "common")
+    builder = ROOT / "requirements" / "build.txt"
+    options = ["--quiet", "--wheel", "--build-constraints", builder, "--out-dir", directory]
+    run(UV, "build", *options, ROOT / "common")
     [built] = directory.glob("*.whl")
     return built
 
 
 def environment_with(directory: Path, *requirements: object) -> dict[str, str]:
-    """Make a virtual environment.
+    """Create a virtual environment.
 
-    :param directory: an existing one.
-    :param requirements: what to install, as pip understands it.
-    :returns: environment variables of a process that uses it, and knows nothing of ours.
+    :param directory: an existing directory.
+    :param requirements: what to install, as arguments of pip.
+    :returns: environment variables for processes that use it and nothing of this one.
     """
     venv = directory / "venv"
     run(sys.executable, "-m", "venv", venv)
@@ -60,7 +62,7 @@ def environment_with(directory: Path, *requirements: object) -> dict[str, str]:
 
 
 def rows(database: Path, query: str) -> list[tuple[object, ...]]:
-    """What a SQLite database answers."""
+    """The result of a query to a SQLite database."""
     with closing(sqlite3.connect(database)) as connection:
         return connection.execute(query).fetchall()
 
@@ -68,7 +70,7 @@ def rows(database: Path, query: str) -> list[tuple[object, ...]]:
 def assert_admin_pages_open(reader: Reader, *options: str) -> None:
     """The bus's pages open in the admin of the reader's project.
 
-    :param options: further ones of ``manage.py``.
+    :param options: further options of ``manage.py``.
     """
     pages = reader.output("python", "manage.py", "shell", "-c", ADMIN_PAGES, *options)
     assert len(re.findall(r"^/admin/eventbus_\w+/\w+/ 200$", pages, re.M)) == 4, pages

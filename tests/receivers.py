@@ -1,4 +1,4 @@
-"""The world outside the notification service: a mail server, and an application with webhooks."""
+"""What the notification service talks to: a mail server, and an application with webhooks."""
 
 import email
 import email.policy
@@ -14,7 +14,7 @@ from demo.receiver import Receiver
 
 
 class Mailboxes:
-    """A mail server that keeps what it gets."""
+    """A mail server that stores received mails."""
 
     def __init__(self, port: int) -> None:
         self.url = f"smtp://127.0.0.1:{port}"
@@ -27,7 +27,7 @@ class Mailboxes:
         return "250 Message accepted"
 
     def about(self, text: str) -> list[EmailMessage]:
-        """The mails with a text in the subject."""
+        """The mails whose subject contains a text."""
         return [mail for mail in self.mails if text in mail["Subject"]]
 
     def start(self) -> None:
@@ -38,10 +38,10 @@ class Mailboxes:
 
 
 class Application(Receiver):
-    """The demo's receiver, which fails when it is told to.
+    """The demo's receiver, which can be made to fail.
 
     :param fails: how many of the next requests it answers with 503.
-    :param waits: set it, and requests that wait for it are answered.
+    :param waits: once set, requests that wait for it are answered.
     """
 
     def __init__(self, port: int, secret: str, fails: int = 0) -> None:

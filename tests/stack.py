@@ -171,9 +171,9 @@ def prepare(service: str, url: str) -> None:
 
 
 def run(service: str, words: list[str], environment: dict[str, str]) -> str:
-    """Run a management command to its end.
+    """Run a management command to completion.
 
-    :returns: what it printed.
+    :returns: its output.
     """
     done = lifeline.run(
         [sys.executable, "manage.py", service, *words],
@@ -188,12 +188,12 @@ def run(service: str, words: list[str], environment: dict[str, str]) -> str:
 
 
 class Stack:
-    """Services on databases of their own and one Kafka; a test starts the parts that it needs.
+    """Services with their own databases and one Kafka; a test starts the parts that it needs.
 
     :param directory: an empty directory, for databases and logs.
-    :param databases: where fresh databases come from.
-    :param kafka: ``host:port`` of a broker, which need not run yet.
-    :param variables: further environment variables of all processes.
+    :param databases: the source of fresh databases.
+    :param kafka: ``host:port`` of a broker, which need not be running yet.
+    :param variables: additional environment variables of all processes.
     """
 
     def __init__(self, directory: Path, databases: Databases, kafka: str, **variables: str) -> None:
@@ -216,27 +216,41 @@ class Stack:
         }
 
     def manage(self, service: str, *words: str) -> str:
-        """Run a command to its end."""
+        """Run a command to completion."""
         return run(service, list(words), self._environments[service])
 
+    def environment(self, service: str) -> dict[str, str]:
+        """The environment variables of a service's processes."""
+        return dict(self._environments[service])
+
     def start(self, service: str, *words: str, **variables: str) -> Process:
-        """Start a command that goes on, with further environment variables."""
+        """Start a command in the background, with additional environment variables."""
         command = [sys.executable, "manage.py", service, *words]
         if "DJANGO_SETTINGS_MODULE" in variables:
             command.remove(service)
         return self._start(f"{service}-{words[0]}", command, service, variables)
 
+    def start_everything(self) -> None:
+        """Create the topic, and start the web servers, the relay, both workers and deliveries."""
+        self.manage("product", "create_topics")
+        for service in SERVICES:
+            self.serve(service)
+        self.start("product", "relay_events")
+        for service in ("notification", "audit"):
+            self.consume(service)
+        self.start("notification", "deliver")
+
     def start_module(self, service: str, module: str) -> Process:
-        """Start a Python module that goes on, in the environment and settings of a service."""
+        """Start a Python module in the background, with the environment of a service."""
         settings = {"DJANGO_SETTINGS_MODULE": f"{service}_service.settings"}
         return self._start(module, [sys.executable, "-m", module], service, settings)
 
     def serve(self, service: str, *further: str) -> None:
-        """Start the service under gunicorn, with further options, and wait until it answers."""
+        """Start the service under gunicorn, with additional options, and wait until it answers."""
         port = free_port()
         gunicorn = [sys.executable, "-m", "gunicorn", f"{service}_service.wsgi", "--threads=4"]
         options = [f"--bind=127.0.0.1:{port}", "--log-level=error", "--graceful-timeout=3"]
-        options.append("--no-control-socket")  # one for all, in the home directory
+        options.append("--no-control-socket")  # it is shared, in the home directory
         self._start(f"{service}-web", [*gunicorn, *options, *further], service, {})
         self.urls[service] = f"http://127.0.0.1:{port}"
         eventually(lambda: self._answers(service))
@@ -252,14 +266,14 @@ class Stack:
         return any(worker["partitions"] for worker in self.ready(service)["workers"])
 
     def ready(self, service: str) -> dict[str, Any]:
-        """What ``/readyz`` tells those who may see details."""
-        told: dict[str, Any] = self.client(service).get("/readyz").raise_for_status().json()
-        return told
+        """The response of ``/readyz`` with details."""
+        details: dict[str, Any] = self.client(service).get("/readyz").raise_for_status().json()
+        return details
 
     def client(self, service: str) -> httpx.Client:
-        """A client that is logged in as the superuser."""
+        """A client logged in as the superuser."""
         if service not in self._clients:
-            # gunicorn closes a connection that was idle for 2 s, perhaps just as it is used again.
+            # gunicorn closes connections that were idle for 2 s, possibly just as one is reused.
             limits = httpx.Limits(keepalive_expiry=1)
             client = httpx.Client(
                 base_url=self.urls[service], follow_redirects=True, timeout=30, limits=limits
@@ -276,7 +290,7 @@ class Stack:
     def create_product(self, sku: str, **fields: Any) -> dict[str, Any]:
         """Create a product through the API.
 
-        :returns: the API's answer.
+        :returns: the API's response.
         """
         body = {"sku": sku, "name": f"Kettle {sku}", "price": "19.90", "stock": 3, **fields}
         answer = self.client("product").post("/api/products/", json=body)
@@ -301,7 +315,7 @@ class Stack:
         return rows[::-1]
 
     def recorded(self, product: dict[str, Any]) -> list[int]:
-        """The sequence numbers that the audit service has of a product, in its order."""
+        """The sequence numbers of a product in the audit record, in order."""
         entries = self.rows("audit", "/api/events/", subject=product["id"])
         return [entry["sequence"] for entry in entries]
 
@@ -312,7 +326,7 @@ class Stack:
 
     @contextmanager
     def visit(self) -> Iterator["Stack"]:
-        """The stack for one test of several: what is started meanwhile ends with it."""
+        """The stack for one of several tests; processes started in the block end with it."""
         before = len(self._processes)
         try:
             yield self
@@ -343,19 +357,19 @@ def _stop(processes: Iterable[Process]) -> None:
 
 
 def trouble(**files: Path) -> dict[str, str]:
-    """Variables that give the audit service the handlers of ``tests/trouble``."""
+    """Variables that add the handlers of ``tests/trouble`` to the audit service."""
     named = {variable: str(path) for variable, path in files.items()}
     return {"DJANGO_SETTINGS_MODULE": "tests.trouble.settings", **named}
 
 
 def lines_with(text: str, output: str) -> list[str]:
-    """The lines of an output that hold a text, without colours."""
+    """The lines of an output that contain a text, without colours."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
     return [line for line in plain.splitlines() if text in line]
 
 
 def stopping(stack: Stack) -> Iterator[Stack]:
-    """The stack for the length of a fixture."""
+    """The stack for the duration of a fixture."""
     try:
         yield stack
     finally:

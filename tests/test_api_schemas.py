@@ -1,4 +1,4 @@
-"""Each API does what its OpenAPI schema says, whatever it is sent."""
+"""Each API behaves as its OpenAPI schema says, for any input."""
 
 import sys
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def test_the_schema_is_made_without_a_warning(stack: Stack, service: str) -> Non
 @pytest.mark.real_too
 @pytest.mark.parametrize("service", SERVICES)
 def test_answers_are_as_the_schema_says(stack: Stack, service: str) -> None:
-    stack.serve(service, "--limit-request-line=0")  # gunicorn refuses long lines in its own form
+    stack.serve(service, "--limit-request-line=0")  # gunicorn rejects long lines in its own format
     token = stack.manage(service, "drf_create_token", USER).split()[2]
     words = ["run", f"{stack.urls[service]}/api/schema/", f"--header=Authorization: Token {token}"]
     options = [f"--checks={','.join(CHECKS)}", "--max-examples=25", f"--seed={SEED}"]

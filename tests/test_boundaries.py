@@ -1,4 +1,4 @@
-"""What keeps the services apart, and the documents true."""
+"""The boundaries between the services, and the accuracy of the documentation."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a person sees: the admin, the notifications page and the audit record, in a real browser."""
+"""The pages in a real browser: admin, notifications and audit record."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.stack import Stack, eventually
 pytestmark = pytest.mark.real_too
 
 
-def test_a_price_changed_in_the_admin_is_told_and_recorded(
+def test_a_price_changed_in_the_admin_is_notified_and_recorded(
     stack: Stack, page: Page, tmp_path: Path
 ) -> None:
     product = stack.create_product("WEB-1", name="Copper kettle <b>")
@@ -43,7 +43,7 @@ def test_a_price_changed_in_the_admin_is_told_and_recorded(
     expect(page.get_by_role("button", name="Save")).to_have_count(0)
     page.screenshot(path=tmp_path / "audit.png")
 
-    page.goto(f"{products}/admin/")  # logging in next door ended no login here
+    page.goto(f"{products}/admin/")  # the login to the other service did not end this one
     expect(page.get_by_role("link", name="Products", exact=True).first).to_be_visible()
 
 
@@ -66,7 +66,7 @@ WEB-4,Pot,{price}
 
 
 def choose(page: Page, url: str, path: Path) -> None:
-    """Give the admin a file to import, and look at the preview."""
+    """Upload a file to import in the admin, and look at the preview."""
     page.goto(f"{url}/admin/products/product/")
     page.get_by_role("link", name="Import").click()
     page.get_by_label("File to import").set_input_files(path)
@@ -74,7 +74,7 @@ def choose(page: Page, url: str, path: Path) -> None:
     page.get_by_role("button", name="Submit").click()
 
 
-def test_a_file_is_looked_at_corrected_and_imported(
+def test_a_file_is_previewed_corrected_and_imported(
     stack: Stack, page: Page, tmp_path: Path
 ) -> None:
     path = tmp_path / "products.csv"

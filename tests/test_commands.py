@@ -1,4 +1,4 @@
-"""The commands as people type them: what they print, and how they end."""
+"""The commands as typed in a shell: their output and exit codes."""
 
 import json
 import os
@@ -85,7 +85,7 @@ def test_topics_are_created_once(bare_stack: Stack, own_kafka: Broker) -> None:
     assert "product.events: exists, 6 partitions" in bare_stack.manage("product", "create_topics")
 
 
-@pytest.mark.real  # the embedded broker does not tell a topic's settings
+@pytest.mark.real  # the embedded broker does not report a topic's settings
 def test_a_topic_keeps_events_for_its_retention_and_a_day_at_the_most(
     bare_stack: Stack, own_kafka: Broker
 ) -> None:
@@ -103,20 +103,20 @@ def test_a_topic_keeps_events_for_its_retention_and_a_day_at_the_most(
 @pytest.mark.parametrize(
     ("service", "command"), [("product", "relay_events"), ("audit", "consume_events")]
 )
-def test_what_is_missing_is_said_once_and_waited_for(
+def test_missing_dependencies_are_logged_once_and_waited_for(
     bare_stack: Stack, own_kafka: Broker, service: str, command: str
 ) -> None:
     process = bare_stack.start(
         service, command, DATABASE_URL=f"sqlite:///{bare_stack.directory / 'empty.sqlite3'}"
     )
     eventually(lambda: lines_with("waiting", process.output))
-    assert lines_with("the command migrate applies them", process.output)
+    assert lines_with("apply them with migrate", process.output)
     assert process.stop() == 0
 
     process = bare_stack.start(service, command)
     eventually(lambda: lines_with(f"Kafka at {own_kafka.server}", process.output))
     own_kafka.start()
-    eventually(lambda: lines_with("the command create_topics makes it", process.output))
+    eventually(lambda: lines_with("create it with create_topics", process.output))
     bare_stack.manage("product", "create_topics")
     assert process.running
     assert len(lines_with("waiting", process.output)) == 2
@@ -150,7 +150,7 @@ def test_drain_leaves_when_caught_up(small_stack: Stack) -> None:
 
 
 @pytest.mark.real_too
-def test_lag_tells_how_far_a_group_is_behind(small_stack: Stack) -> None:
+def test_lag_shows_how_far_a_group_is_behind(small_stack: Stack) -> None:
     stack = small_stack
     lag = json.loads(stack.manage("audit", "lag", "--json"))
     assert [(p["partition"], p["committed"], p["lag"]) for p in lag] == [
@@ -184,11 +184,11 @@ def test_without_kafka_lag_says_so_and_fails() -> None:
 
 
 @pytest.mark.real_too
-def test_workers_shows_who_works_and_fails_when_nobody_does(small_stack: Stack) -> None:
+def test_workers_lists_workers_and_fails_if_there_are_none(small_stack: Stack) -> None:
     stack = small_stack
     nobody = stack.start("audit", "workers")
     assert nobody.wait() == 1
-    assert lines_with("No worker was seen in the last 20 seconds.", nobody.output)
+    assert lines_with("No worker seen in the last 20 seconds.", nobody.output)
     worker = stack.consume("audit")
     for words in (["workers"], ["workers", "--here"]):
         output = stack.manage("audit", *words)

@@ -66,7 +66,7 @@ def image(tmp_path: Path) -> compose.Image:
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    """With the roles and databases that the containers' PostgreSQL makes at its first start."""
+    """A server with the roles and databases that the container creates at its first start."""
     with TemporaryDirectory(prefix="postgres-") as home, running(Postgres(Path(home))) as server:
         server.create_databases()
         yield server
@@ -86,10 +86,10 @@ def _is_healthy(image: compose.Image, environment: dict[str, str]) -> bool:
 def test_what_compose_runs_works(
     image: compose.Image, postgres: Postgres, kafka: KafkaCluster
 ) -> None:
-    """Each command of compose.yaml, from the image's files alone, in the order of the file.
+    """Run each command of compose.yaml with only the image's files, in the order of the file.
 
-    They write no file: in the image they run as a user who may not. Here they run as whoever runs
-    the tests, since an interpreter in somebody's home is closed to others.
+    They must not write files, since the image's user may not. Here they run as the user of the
+    tests, because other users may have no access to the interpreter.
     """
     files = image.files()
     services = {n: s for n, s in compose.services().items() if s["image"] == "django-events"}

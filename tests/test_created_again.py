@@ -1,4 +1,4 @@
-"""A product created again under its old key, and what raw SQL changed, reach both readers."""
+"""Products recreated under their old key and changes by raw SQL reach both consumers."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def told(stack: Stack, key: int) -> list[str]:
     return [row["text"] for row in sorted(rows, key=lambda row: row["id"])]
 
 
-def test_both_readers_see_it_again_and_as_it_is(stack: Stack) -> None:
+def test_both_consumers_see_the_recreated_and_the_current_product(stack: Stack) -> None:
     product = stack.create_product("AGAIN-1")
     key = product["id"]
     stack.client("product").delete(f"/api/products/{key}/").raise_for_status()

@@ -1,4 +1,4 @@
-"""Many at once: through gunicorn, into one product, or with one key."""
+"""Concurrent requests through gunicorn, for one product or with one key."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ ROUNDS = 10
 
 @pytest.fixture
 def client(stack: Stack) -> httpx.Client:
-    """One that threads may share."""
+    """A client that threads may share."""
     token = stack.manage("product", "drf_create_token", "admin").split()[2]
     headers = {"Authorization": f"Token {token}"}
     return httpx.Client(base_url=stack.urls["product"], headers=headers, timeout=60)

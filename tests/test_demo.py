@@ -1,4 +1,4 @@
-"""make demo, as a new user runs it: what it prints, and how it ends when something is wrong."""
+"""make demo, as run by a new user: its output, and how it ends when something is wrong."""
 
 import os
 import signal
@@ -21,16 +21,16 @@ STOPS_WITHIN_SECONDS = 10
 COMMAND = [sys.executable, "-m", "demo"]
 IS_UP = "Ctrl-C stops everything."
 TERMINAL = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])"]
-"""A terminal window, in which a command runs; killed, it is a window that was closed."""
+"""A terminal window with a command in it; killing it is like closing the window."""
 SHELL = """(trap : HUP; "$0" -m demo; echo $? > "$HOME/../code") & wait"""
-"""The shell of a terminal dies with it; what it runs gets SIGHUP then, and a part writes down how
-the demo ended."""
+"""The shell of a terminal dies with it, and its commands get SIGHUP; a subshell records how the
+demo ended."""
 
 
 class Demo:
-    """A demo on free ports, in a directory of its own, for a user whose home is empty.
+    """A demo on free ports, in its own directory, for a user with an empty home directory.
 
-    :param command: what starts it.
+    :param command: the command that starts it.
     """
 
     def __init__(self, directory: Path, command: Sequence[str] = COMMAND, **variables: str) -> None:
@@ -54,7 +54,7 @@ class Demo:
         return self._output.read_text()
 
     def until(self, text: str) -> None:
-        """Wait until it printed a text; fail at once when it ends without."""
+        """Wait until it prints a text; fail immediately if it ends without."""
         eventually(lambda: text in self.output or self.process.poll() is not None, seconds=90)
         assert text in self.output, self.output
 
@@ -62,7 +62,7 @@ class Demo:
         return f"http://127.0.0.1:{self.environment[f'{service.upper()}_PORT']}"
 
     def left_over(self) -> list[str]:
-        """The processes of this demo that still run, by their environment."""
+        """The processes of this demo that are still running, found by their environment."""
         mark = f"DEMO_DIR={self.environment['DEMO_DIR']}".encode()
         return [f"{path.parent.name}" for path in processes() if mark in environment_of(path)]
 
@@ -71,7 +71,7 @@ class Demo:
         return [pid for pid in map(int, self.left_over()) if words in command_of(pid)]
 
     def written_outside(self) -> list[Path]:
-        """What is in the home directory and in those for temporary files."""
+        """The files in the home directory and in the directories for temporary files."""
         return [found for path in self.outside.values() for found in path.rglob("*")]
 
     def is_gone(self) -> bool:
@@ -95,7 +95,7 @@ def environment_of(path: Path) -> list[bytes]:
 
 
 def command_of(pid: int) -> str:
-    """The command line, but of the watcher that every command has."""
+    """The command line; empty for the watcher that every command has."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     except OSError:
@@ -150,7 +150,7 @@ def lower_a_price(demo: Demo) -> None:
     answer.raise_for_status()
 
 
-def test_the_demo_comes_up_with_products_and_stops_without_a_trace(start: Start) -> None:
+def test_the_demo_starts_with_products_and_stops_without_a_trace(start: Start) -> None:
     demo = start()
     demo.until(IS_UP)
     assert number_of_products(demo) == 20
@@ -198,7 +198,7 @@ def test_a_busy_port_is_one_line(start: Start, name: str) -> None:
     assert demo.output.endswith(f"; set {name}_PORT to a free one\n")
 
 
-def test_a_port_that_is_none_is_one_line(start: Start) -> None:
+def test_an_invalid_port_is_one_line(start: Start) -> None:
     demo = start(AUDIT_PORT="eighty")
     assert demo.process.wait(timeout=10) == 1
     assert demo.output == "make demo: AUDIT_PORT must be a port number, not 'eighty'\n"
@@ -211,7 +211,7 @@ def test_a_dead_child_ends_the_demo_with_its_name(start: Start) -> None:
     os.kill(relay, signal.SIGKILL)
     assert demo.process.wait(timeout=STOPS_WITHIN_SECONDS) == 1
     assert last_line(demo) == (
-        "make demo: relay stopped (rc=-9), so all were stopped; its output is above."
+        "make demo: relay stopped (rc=-9), so all were stopped; see its output above."
     )
     assert demo.left_over() == []
 
@@ -282,7 +282,7 @@ def test_nothing_is_left_when_the_first_process_of_a_web_server_is_killed(start:
     eventually(demo.is_gone)
 
 
-def test_it_ends_when_nobody_reads_what_it_says(start: Start) -> None:
+def test_it_ends_when_its_output_is_closed(start: Start) -> None:
     demo = start(["sh", "-c", '"$0" -m demo | head -1', sys.executable])
     assert demo.process.wait() == 0
     eventually(demo.is_gone)
@@ -302,7 +302,7 @@ def test_a_port_that_another_demo_has_is_one_line(start: Start, tmp_path: Path) 
 
 
 def test_a_port_that_an_earlier_demo_has_left_busy_is_one_line(start: Start) -> None:
-    """As when the watchers of its processes were killed, too."""
+    """As when the watchers of its processes were killed too."""
     dead = lifeline.start(["true"])
     dead.wait()
     port = free_port()

@@ -1,4 +1,4 @@
-"""The explorer in a real browser: events appear, a click opens one, on any screen."""
+"""The explorer in a real browser: events appear and can be opened, on any screen size."""
 
 import base64
 import os
@@ -19,7 +19,7 @@ NO_KAFKA = "127.0.0.1:1"
 
 @pytest.fixture
 def shots(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Where screenshots go: the documentation's, if asked for."""
+    """The directory for screenshots: the documentation's if requested."""
     return Path(request.config.option.screenshots or tmp_path)
 
 
@@ -102,7 +102,7 @@ def quiet_stack(databases: Databases, tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_a_shell_verifies_signs_and_exports(quiet_stack: Stack, tmp_path: Path) -> None:
-    """The way of somebody who must prove something to somebody else."""
+    """The workflow for proving something to a third party."""
     stack = quiet_stack
     assert "all chains are intact" in stack.manage("audit", "verify")
     key = base64.b64encode(os.urandom(32)).decode()

@@ -1,4 +1,4 @@
-"""The in-memory Kafka does what a real broker does: the same tests run against both."""
+"""The in-memory Kafka behaves like a real broker: the same tests run against both."""
 
 import threading
 import uuid
@@ -31,7 +31,7 @@ POLL_MS = 200
 
 
 class Kafka(Protocol):
-    """What both offer: clients as ``eventbus.kafka.clients`` describes them, and new topics."""
+    """The common interface: clients as in ``eventbus.kafka.clients``, and new topics."""
 
     def producer(self) -> clients.Producer: ...
     def consumer(self, group: str) -> clients.Consumer: ...
@@ -79,7 +79,7 @@ def topic(any_kafka: Kafka) -> str:
 
 @pytest.fixture
 def join(any_kafka: Kafka, topic: str) -> Any:
-    """Make members of a group; they leave when the test ends."""
+    """Create members of a group, which leave when the test ends."""
     members: list[clients.Consumer] = []
 
     def join(group: str) -> clients.Consumer:
@@ -106,7 +106,7 @@ def send(kafka: Kafka, topic: str, *keys: str) -> None:
 
 
 def polled(member: clients.Consumer, max_records: int) -> dict[TopicPartition, list[Any]]:
-    """The next records, from the first on where nothing was committed."""
+    """The next records, starting with the first if nothing was committed."""
     try:
         return member.poll(timeout_ms=POLL_MS, max_records=max_records)
     except NoOffsetForPartitionError as error:
@@ -116,7 +116,7 @@ def polled(member: clients.Consumer, max_records: int) -> dict[TopicPartition, l
 
 
 def read(member: clients.Consumer, count: int) -> list[Any]:
-    """The next records, at least this many; more than the batch size never come at once."""
+    """At least this many of the next records; no poll may exceed the batch size."""
     records: list[Any] = []
 
     def poll() -> bool:
@@ -160,7 +160,7 @@ def test_both_choose_the_same_partition_for_a_key(topic: str, join: Join, any_ka
     assert places == {record.key: record.partition for record in memory.records(topic)}
 
 
-def test_a_group_goes_on_from_what_it_committed(any_kafka: Kafka, topic: str, join: Join) -> None:
+def test_a_group_resumes_from_committed_offsets(any_kafka: Kafka, topic: str, join: Join) -> None:
     send(any_kafka, topic, "a", "a", "a", "a")
     first = join("g")
     second_record = read(first, 4)[1]
@@ -187,7 +187,7 @@ def caught_up(member: clients.Consumer) -> bool:
     )
 
 
-def test_where_nothing_was_committed_somebody_has_to_say_where_to_begin(
+def test_without_a_committed_offset_the_caller_must_seek(
     any_kafka: Kafka, topic: str, join: Join
 ) -> None:
     send(any_kafka, topic, "a")
@@ -208,7 +208,7 @@ DELETING = ["memory", pytest.param("broker", marks=pytest.mark.real)]
 def test_an_offset_that_was_deleted_is_an_error_that_names_it(
     any_kafka: Kafka, topic: str, join: Join, committed: int | None
 ) -> None:
-    """Whether the member has just joined, or has read up to there itself."""
+    """Both for a member that has just joined and for one that has read up to there."""
     send(any_kafka, topic, *"aaaaaa")
     member = join("g")
     first, *_ = read(member, 2)
@@ -235,7 +235,7 @@ def test_an_offset_that_was_deleted_is_an_error_that_names_it(
 
 
 def polled_beside(member: clients.Consumer, place: TopicPartition) -> list[Any]:
-    """What comes from a partition, when the others begin at their beginning."""
+    """What comes from a partition while the others start at their beginning."""
     return polled(member, max_records=2).get(place, [])
 
 
@@ -273,7 +273,7 @@ def test_members_share_the_partitions_and_inherit_them(any_kafka: Kafka, topic: 
 
 
 @pytest.mark.parametrize("kind", ["memory", "broker"])
-def test_a_producer_lets_go_of_what_it_cannot_send(kind: str, own_kafka: EmbeddedBroker) -> None:
+def test_a_closed_producer_abandons_unsent_messages(kind: str, own_kafka: EmbeddedBroker) -> None:
     broker = InMemoryKafka() if kind == "memory" else own_kafka
     broker.start()
     kafka = broker if isinstance(broker, InMemoryKafka) else RealKafka(own_kafka.server)
@@ -291,7 +291,7 @@ def test_a_producer_lets_go_of_what_it_cannot_send(kind: str, own_kafka: Embedde
 
 
 def test_a_commit_after_a_rebalance_is_refused() -> None:
-    """In memory alone: a real broker waits five minutes for a member that does not poll."""
+    """Only in memory: a real broker waits five minutes for a member that does not poll."""
     kafka = InMemoryKafka(events=PARTITIONS)
     send(kafka, "events", "a")
     zombie = kafka.consumer("g")

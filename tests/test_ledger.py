@@ -1,4 +1,4 @@
-"""The oracle of the faults sees each flaw that there can be."""
+"""The oracle of the fault tests detects every kind of flaw."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""The library on its own: its wheel in an empty environment, and nothing else of ours."""
+"""The library on its own: its wheel in an otherwise empty environment."""
 
 import zipfile
 from collections.abc import Iterator
@@ -46,13 +46,13 @@ WAITING = "SELECT count(*) FROM eventbus_outbox_outboxevent WHERE published_at I
 SETTINGS_AT_FAULT = {
     'EVENTBUS.pop("SERVICE_NAME")': "EVENTBUS['SERVICE_NAME'] is missing",
     'EVENTBUS["TOPIC_PARTITION"] = 3': "Did you mean 'TOPIC_PARTITIONS'?",
-    'EVENTBUS["TOPIC_PARTITIONS"] = "six"': "EVENTBUS['TOPIC_PARTITIONS'] is wrong",
+    'EVENTBUS["TOPIC_PARTITIONS"] = "six"': "EVENTBUS['TOPIC_PARTITIONS'] is invalid",
 }
 
 
 @pytest.fixture(scope="module")
 def shop(wheel: Path, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """The project of somebody who followed the tutorial, with a broker at another address."""
+    """The project of a reader of the tutorial, with a broker at another address."""
     directory = tmp_path_factory.mktemp("reader")
     environment = environment_with(directory, wheel)
 
@@ -109,7 +109,7 @@ def test_outbox_and_inbox_live_in_a_second_database_alone(shop: Reader) -> None:
     assert "no issues" in manage("check", "--database=events", "--database=default")
     assert "Nothing is parked" in manage("parked", "list")
     assert "two_databases: 0 behind" in manage("lag")
-    assert "No worker was seen" in manage("workers", code=1)
+    assert "No worker seen" in manage("workers", code=1)
     assert "shipments: 2\n" in manage("shell", "-c", SHIPMENTS)
     assert_admin_pages_open(shop, "--settings=shop.two_databases")
 

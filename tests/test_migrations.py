@@ -1,4 +1,4 @@
-"""What was kept before the tables changed is still there, in its new form."""
+"""Existing data survives the migrations, in its new form."""
 
 import os
 from collections.abc import Callable
@@ -85,7 +85,7 @@ Manage = Callable[..., str]
 def empty(
     real: bool, databases: Databases, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Callable[[str], Manage]:
-    """Runs commands of a service on an empty database, on a server that has the roles."""
+    """Runs commands of a service on an empty database, on a server with the roles."""
 
     def make(service: str) -> Manage:
         url = f"sqlite:///{tmp_path}/{service}.sqlite3"

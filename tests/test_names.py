@@ -1,4 +1,4 @@
-"""One name means one thing: no two classes or types of the tree have the same name."""
+"""One name means one thing: no two classes or types in the tree share a name."""
 
 import ast
 from collections import defaultdict
@@ -10,21 +10,21 @@ PACKAGES = ("audit_service", "common", "demo", "notification_service", "product_
 NOT_SHIPPED = {"tests", "migrations"}
 SAME = {
     "Command": "Django finds management commands by this name",
-    "Product": "a product: as events tell it, as its owner stores it, and as a reader's replica",
+    "Product": "a product: in events, in its owner's database, and as a consumer's replica",
     "ProductAdmin": "the admin page of either product",
 }
-"""Names that are given more than once, each for one thing, and why."""
+"""Names that are used more than once for the same thing, and why."""
 
 
 def test_no_name_means_two_things() -> None:
-    """An alias may be given again where it stands for the same, such as ``View``."""
+    """An alias may be defined again if it stands for the same, such as ``View``."""
     meanings: dict[str, set[str]] = defaultdict(set)
     for path in modules():
         for name, meaning in definitions(ast.parse(path.read_text())):
             meanings[name].add(meaning or str(path))
     twice = {name: sorted(found) for name, found in meanings.items() if len(found) > 1}
     assert {name: found for name, found in twice.items() if name not in SAME} == {}
-    assert twice.keys() >= SAME.keys()  # no reason stays behind its name
+    assert twice.keys() >= SAME.keys()  # no obsolete exceptions
 
 
 def test_no_package_has_a_module_of_its_own_name() -> None:

@@ -1,4 +1,4 @@
-"""Messages leave the house: real processes, a real mail server, a real application."""
+"""Outgoing notifications: real processes, a real mail server, a real application."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def deliveries(stack: Stack, product: dict[str, Any], channel: str) -> list[dict
 
 @pytest.fixture
 def application(stack: Stack) -> Iterator[Application]:
-    """An application that gets a webhook for each product with “Hooked” in the name."""
+    """An application that gets a webhook for each product with “Hooked” in its name."""
     client = stack.client("notification")
     port = free_port()
     endpoint = {"name": f"on {port}", "url": f"http://127.0.0.1:{port}/"}
@@ -46,26 +46,26 @@ def application(stack: Stack) -> Iterator[Application]:
     client.delete(f"/api/endpoints/{made['id']}/").raise_for_status()
 
 
-def test_a_mail_and_a_webhook_leave_for_one_change(
+def test_one_change_sends_a_mail_and_a_webhook(
     stack: Stack, application: Application, mailboxes: Mailboxes
 ) -> None:
     product = stack.create_product("SENT-1", name="Hooked 1")
-    eventually(lambda: deliveries(stack, product, "in_app"))  # what is followed now, comes later
+    eventually(lambda: deliveries(stack, product, "in_app"))  # later changes match the new one
     follow(stack, channel="email", products="list", product_ids=[str(product["id"])])
     stack.change(product, price="9.90")
     [mail] = eventually(lambda: mailboxes.about("Hooked 1"))
     assert mail["Subject"].strip() == "The price of Hooked 1 fell from €19.90 to €9.90 (by 50%)."
     eventually(lambda: len(application.received) == 2)
-    told = [json.loads(text.split(" ", 1)[1]) for text in application.received.values()]
-    assert [one["data"]["product"]["version"] for one in told] == [1, 2]
+    payloads = [json.loads(text.split(" ", 1)[1]) for text in application.received.values()]
+    assert [one["data"]["product"]["version"] for one in payloads] == [1, 2]
     [sent] = eventually(lambda: deliveries(stack, product, "email"))
     assert eventually(lambda: deliveries(stack, product, "email")[0]["state"] == "sent"), sent
 
 
-def test_killed_in_the_middle_nothing_is_lost_and_a_repeat_can_be_told(
+def test_after_a_kill_nothing_is_lost_and_duplicates_can_be_detected(
     stack: Stack, application: Application
 ) -> None:
-    """Three processes deliver; one is killed while the application holds its request back."""
+    """Three processes deliver; one is killed while the application delays its request."""
     application.waits.clear()
     with stack.visit():
         others = [stack.start("notification", "deliver") for _ in range(2)]
@@ -98,7 +98,7 @@ def test_a_receiver_that_hangs_holds_up_nobody(stack: Stack, application: Applic
     assert not application.received
 
 
-def test_what_fails_is_sent_when_the_application_is_back(
+def test_failed_deliveries_are_sent_when_the_application_is_back(
     stack: Stack, application: Application
 ) -> None:
     application.fails = 2
@@ -155,7 +155,7 @@ def test_following_by_the_page_and_seeing_it_arrive(
         page.get_by_role("button", name="Mark all as read").click()
     expect(page.get_by_text("0 unread")).to_be_visible()
     product = stack.create_product("FOLLOW-1", name="Followed & loved")
-    stack.change(product, price="10.00")  # by two subscriptions, this is told twice
+    stack.change(product, price="10.00")  # matches two subscriptions, so notified twice
     expect(page.get_by_text("3 unread")).to_be_visible(timeout=15_000)
     expect(page).to_have_title("(3) Notifications")
     rows = page.locator(".notification.unread", has_text="Followed & loved fell from €19.90")

@@ -1,4 +1,4 @@
-"""The library in somebody else's project: a shop of django-oscar, of which no file is touched."""
+"""The library in a third-party project: an unmodified django-oscar shop."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""What is killed or away for a while: nothing is lost, doubled or out of order."""
+"""Killed processes and outages: nothing is lost, duplicated or reordered."""
 
 import time
 
@@ -9,10 +9,10 @@ from tests.stack import Broker, Stack, eventually, lines_with, trouble
 pytestmark = pytest.mark.real_too
 
 AT_ONCE_SECONDS = 1.5
-"""Below every time-out of a Kafka client: a request that waited for Kafka would take longer."""
+"""Below every timeout of a Kafka client: a request that waited for Kafka would take longer."""
 
 
-def test_saving_goes_on_without_kafka_and_all_arrives_later(
+def test_saving_continues_without_kafka_and_everything_arrives_later(
     bare_stack: Stack, own_kafka: Broker
 ) -> None:
     stack = bare_stack
@@ -68,7 +68,7 @@ def test_a_standby_relay_takes_over(small_stack: Stack) -> None:
     product = stack.create_product("OUT-3")
     eventually(lambda: stack.recorded(product) == [1])
     standby = stack.start("product", "relay_events")
-    eventually(lambda: lines_with("stands by", standby.output))
+    eventually(lambda: lines_with("on standby", standby.output))
 
     active.kill()
     stack.change(product, stock=7)
@@ -77,7 +77,7 @@ def test_a_standby_relay_takes_over(small_stack: Stack) -> None:
     assert standby.stop() == 0
 
 
-def test_relay_and_worker_stop_when_asked_while_kafka_is_away(
+def test_relay_and_worker_stop_when_asked_during_a_kafka_outage(
     small_stack: Stack, own_kafka: Broker
 ) -> None:
     stack = small_stack

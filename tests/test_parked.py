@@ -1,4 +1,4 @@
-"""Parked events, as a person meets them: in the admin of a service whose worker goes on."""
+"""Parked events in the admin, while the worker continues."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ Poisoned = tuple[Stack, Path, dict[str, Any]]
 
 @pytest.fixture
 def poisoned(small_stack: Stack) -> Poisoned:
-    """A stack whose audit worker chokes on one change of a product while a file is there."""
+    """A stack whose audit worker fails on one change of a product while a file exists."""
     stack = small_stack
     poison = stack.directory / "poison"
     poison.touch()
@@ -45,7 +45,7 @@ def test_a_person_sees_it_and_discards_it(poisoned: Poisoned, page: Page, tmp_pa
     audit = stack.urls["audit"]
     log_in(page, audit)
     page.goto(f"{audit}/admin/eventbus_inbox/parkedkey/")
-    expect(page.get_by_role("row", name="ValueError")).to_contain_text("will be tried again")
+    expect(page.get_by_role("row", name="ValueError")).to_contain_text("will be retried")
     page.screenshot(path=tmp_path / "keys.png", full_page=True)
     page.get_by_role("link", name="ValueError").click()
     expect(page.get_by_text("this change is poison").first).to_be_visible()
@@ -76,5 +76,5 @@ def test_a_person_sees_it_and_discards_it(poisoned: Poisoned, page: Page, tmp_pa
     page.goto(f"{audit}/admin/eventbus_inbox/parkedkey/")
     page.screenshot(path=tmp_path / "empty.png", full_page=True)
     page.goto(f"{audit}/admin/eventbus_inbox/workerstate/")
-    expect(page.get_by_text("at work", exact=True)).to_be_visible()
+    expect(page.get_by_text("running", exact=True)).to_be_visible()
     page.screenshot(path=tmp_path / "workers.png", full_page=True)

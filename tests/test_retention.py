@@ -1,4 +1,4 @@
-"""Retention overran a service that was away: what is lost is named, and everything else goes on."""
+"""Retention overtakes a stopped service: losses are reported, and everything else continues."""
 
 import json
 from typing import Any
@@ -14,14 +14,14 @@ pytestmark = pytest.mark.real
 
 
 def delete_records(stack: Stack, offsets: dict[TopicPartition, int]) -> None:
-    """What retention does, at once."""
+    """Delete messages as retention does, but immediately."""
     client = KafkaAdminClient(bootstrap_servers=stack.kafka)
     client.delete_records(offsets)
     client.close()
 
 
 def lag(stack: Stack, code: int) -> list[dict[str, Any]]:
-    """What the command says of the partitions, and that it ends with this code."""
+    """The output of the command, which must exit with this code."""
     process = stack.start("audit", "lag", "--json")
     assert process.wait() == code, process.output
     [line] = lines_with('"committed"', process.output)
@@ -32,7 +32,7 @@ def lag(stack: Stack, code: int) -> list[dict[str, Any]]:
     return partitions
 
 
-def test_what_retention_took_is_named_everywhere(small_stack: Stack) -> None:
+def test_losses_are_reported_everywhere(small_stack: Stack) -> None:
     stack = small_stack
     stack.start("product", "relay_events")
     worker = stack.consume("audit")
@@ -59,9 +59,9 @@ def test_what_retention_took_is_named_everywhere(small_stack: Stack) -> None:
     worker = stack.consume("audit")
     eventually(lambda: stack.recorded(product) == [1, 6, 7])
     assert stack.ready("audit")["lost"] == 4
-    told = lines_with("Kafka deleted messages before they were read", worker.output)
-    assert len(told) == 1
-    assert f"{TOPIC}/{place.partition}" in told[0]
+    reported = lines_with("Kafka deleted messages before they were read", worker.output)
+    assert len(reported) == 1
+    assert f"{TOPIC}/{place.partition}" in reported[0]
     timeline = stack.rows("audit", f"/api/subjects/product/{product['id']}/timeline/")
     [missing] = [row["missing"] for row in timeline if row["missing"]]
     assert missing == {"first": 2, "last": 5, "is_lost": True}
@@ -74,11 +74,11 @@ def test_what_retention_took_is_named_everywhere(small_stack: Stack) -> None:
     eventually(lambda: stack.recorded(product) == [1, 6, 7, 8])
     assert not lines_with("Kafka deleted messages before they were read", worker.output)
     output = stack.manage("audit", "replay_events", "--from-beginning", "--noinput", "--dry-run")
-    assert "3 messages are to be read" in output
+    assert "3 messages to read" in output
 
 
-def test_a_worker_that_is_overrun_while_it_waits_goes_on_behind(small_stack: Stack) -> None:
-    """It is frozen, as a machine that is paused; its partition goes on without it."""
+def test_a_worker_overtaken_while_it_is_frozen_resumes_behind_the_gap(small_stack: Stack) -> None:
+    """It is frozen like a paused machine, while messages keep arriving in its partition."""
     stack = small_stack
     stack.start("product", "relay_events")
     worker = stack.consume("audit")

@@ -1,4 +1,4 @@
-"""A run of the tests that is killed leaves nothing behind."""
+"""A killed test run leaves nothing behind."""
 
 import os
 import re
@@ -22,7 +22,7 @@ MARK = "KILLED_RUN_OF_TESTS"
 
 
 def start_everything(directory: str, kind: str) -> None:
-    """What the fixtures of a session start, and then no more."""
+    """Start everything that the fixtures of a session start, and wait."""
     home = Path(directory)
     if kind == "real":
         postgres = Postgres(home)

@@ -1,4 +1,4 @@
-"""TLS and SASL/SCRAM to a broker that asks for both, all by environment variables."""
+"""TLS and SASL/SCRAM with a broker that requires both, configured by environment variables."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ def guarded_kafka(
 def guarded_stack(
     guarded_kafka: KafkaCluster, authority: trustme.CA, databases: Databases, tmp_path: Path
 ) -> Iterator[Stack]:
-    """A stack whose processes have what the broker asks for."""
+    """A stack whose processes have the required credentials."""
     variables = {
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
         "KAFKA_SASL_MECHANISM": MECHANISM,
@@ -71,8 +71,8 @@ def test_a_wrong_password_ends_a_process(guarded_stack: Stack, service: str, com
     assert_the_password_is_named(refusal(process), process)
 
 
-def test_a_wrong_password_ends_a_command_that_tries_once(guarded_stack: Stack) -> None:
-    """It may have been hung up on before it read the answer, and then only suspects the reason."""
+def test_a_wrong_password_ends_a_one_off_command(guarded_stack: Stack) -> None:
+    """If the connection closed before it read the response, it can only suspect the reason."""
     process = guarded_stack.start("product", "create_topics", KAFKA_SASL_PASSWORD="wrong-horse")
     assert process.wait() in {1, 2}, process.output
     assert_the_password_is_named(lines_with("CommandError:", process.output), process)
@@ -97,6 +97,6 @@ def test_a_certificate_of_another_authority_is_refused(
 
 
 def refusal(process: Process) -> list[str]:
-    """What a command says when it ends because there is no way to Kafka."""
+    """The output of a command that ends because it cannot connect to Kafka."""
     assert process.wait() == 2, process.output
     return lines_with("CommandError:", process.output)

@@ -1,4 +1,4 @@
-"""The way of one event, from a request to the rows of two other services."""
+"""The path of one event, from a request to the rows of two other services."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.real_too
 WITHIN_SECONDS = 3
 
 
-def test_a_new_product_is_recorded_and_told_within_three_seconds(stack: Stack) -> None:
+def test_a_new_product_is_recorded_and_notified_within_three_seconds(stack: Stack) -> None:
     product = stack.create_product("WAY-1")
     [entry] = eventually(
         lambda: stack.rows("audit", "/api/events/", subject=product["id"]), WITHIN_SECONDS
@@ -73,7 +73,7 @@ def test_a_thousand_updates_from_four_threads_arrive_in_order(stack: Stack) -> N
 
 @pytest.fixture
 def other_producer(kafka: str) -> Iterator[KafkaProducer]:
-    """A producer that is not ours, and may send anything."""
+    """A foreign producer, which may send anything."""
     producer = KafkaProducer(
         bootstrap_servers=kafka, max_request_size=4_000_000, enable_idempotence=False
     )
@@ -86,10 +86,10 @@ def event(**attributes: object) -> dict[str, object]:
     return {**smallest, "subject": "other", **attributes}
 
 
-def test_what_others_send_is_read_or_parked_and_the_rest_goes_on(
+def test_foreign_messages_are_handled_or_parked_and_the_rest_continues(
     stack: Stack, other_producer: KafkaProducer
 ) -> None:
-    """Unknown types, further fields and binary mode are read; what is no event is parked."""
+    """Unknown types, additional fields and binary mode are accepted; invalid events are parked."""
     parked_before = stack.ready("audit")["parked"]
     stored = 0
     binary = to_binary(
@@ -113,7 +113,7 @@ def test_what_others_send_is_read_or_parked_and_the_rest_goes_on(
             future.get(timeout=10)
             stored += 1
         except MessageSizeTooLargeError:
-            assert len(value) > 1_000_000  # some brokers refuse what others store
+            assert len(value) > 1_000_000  # some brokers reject messages that others store
 
     entries = eventually(
         lambda: (rows := stack.rows("audit", "/api/events/", subject="other"))[3:] and rows

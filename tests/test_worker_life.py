@@ -1,4 +1,4 @@
-"""The worker as operators know workers: options, processes, signals, exit codes."""
+"""The worker from an operator's view: options, processes, signals, exit codes."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ from tests.stack import (
 )
 
 SUPERVISED = f"--max-memory-per-child={2**30}"
-"""A supervisor and one process, which SQLite can do with, too."""
+"""A supervisor and one process, which works on SQLite too."""
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,13 @@ def life(
 
 @pytest.fixture
 def stack(life: Stack) -> Iterator[Stack]:
-    """The same; the workers are the test's own, and end with it."""
+    """The same; the workers belong to the test, and end with it."""
     with life.visit():
         yield life
 
 
 def fill(stack: Stack, events: int) -> dict[str, Any]:
-    """A product with so many events, all of them on Kafka."""
+    """A product with this many events, all of them in Kafka."""
     product = stack.create_product(f"LIFE-{next(numbers)}")
     for stock in range(10, 9 + events):
         stack.change(product, stock=stock)
@@ -63,7 +63,7 @@ def fill(stack: Stack, events: int) -> dict[str, Any]:
 numbers = count()
 
 
-def test_it_leaves_after_so_many_events(stack: Stack) -> None:
+def test_it_leaves_after_max_events(stack: Stack) -> None:
     stack.manage("audit", "consume_events", "--drain")
     product = fill(stack, 10)
     output = stack.manage("audit", "consume_events", "--max-events=7")
@@ -87,7 +87,7 @@ def test_groups_and_topics_can_be_chosen(stack: Stack) -> None:
 
 
 @pytest.mark.real
-def test_it_says_as_much_as_it_is_asked_to(stack: Stack) -> None:
+def test_it_logs_at_the_chosen_level(stack: Stack) -> None:
     loud = stack.start("audit", "consume_events", "--drain", "--loglevel=info")
     assert loud.wait() == 0
     quiet = stack.start("audit", "consume_events", "--drain", "-l", "ERROR")
@@ -96,23 +96,23 @@ def test_it_says_as_much_as_it_is_asked_to(stack: Stack) -> None:
     assert not lines_with("partitions assigned", quiet.output)
 
 
-def test_the_second_signal_ends_it_at_once(stack: Stack) -> None:
+def test_the_second_signal_ends_it_immediately(stack: Stack) -> None:
     product = fill(stack, 3)
     held = stack.directory / "held"
     worker = stack.start("audit", "consume_events", **trouble(HOLD_INSIDE=held))
     eventually(held.exists)
     os.kill(worker.pid, signal.SIGTERM)
-    eventually(lambda: lines_with("stopping after what is under way", worker.output))
+    eventually(lambda: lines_with("finishing the work in progress", worker.output))
     assert worker.running
     os.kill(worker.pid, signal.SIGTERM)
     assert worker.wait(2) == 128 + signal.SIGTERM
-    assert lines_with("at the second signal", worker.output)
+    assert lines_with("stopped immediately", worker.output)
     assert stack.recorded(product) == []
 
 
 @pytest.mark.real
-def test_a_change_of_the_code_starts_it_anew(stack: Stack) -> None:
-    """Django's autoreloader, after the batch and with a proper leave, so no time-out is waited."""
+def test_a_change_of_the_code_restarts_it(stack: Stack) -> None:
+    """Django's autoreloader, after the batch and with a proper leave, so without a timeout."""
     module = stack.directory / "reloadable.py"
     module.write_text("")
     settings = stack.directory / "reloading.py"
@@ -144,7 +144,7 @@ def test_several_processes_share_the_partitions(stack: Stack) -> None:
 
 
 @pytest.mark.real
-def test_a_process_that_dies_is_replaced_and_said_so(stack: Stack) -> None:
+def test_a_process_that_dies_is_restarted_and_logged(stack: Stack) -> None:
     command = stack.start("audit", "consume_events", "--concurrency=2")
     eventually(lambda: shares(stack) == [3, 3])
     [victim, survivor] = workers(stack)
@@ -197,14 +197,14 @@ def test_a_terminal_that_closes_lets_it_finish(stack: Stack, words: list[str]) -
     if service == "audit":
         eventually(lambda: stack.recorded(product) == [1])
     eventually(lambda: catches_hang_ups(process.pid))
-    for _ in range(2):  # a shell passes SIGHUP on, and the kernel sends its own
+    for _ in range(2):  # a shell forwards SIGHUP, and the kernel sends its own
         os.kill(process.pid, signal.SIGHUP)
     assert process.wait() == 0
-    assert lines_with("stopping after what is under way", process.output)
+    assert lines_with("finishing the work in progress", process.output)
 
 
 @pytest.mark.real
-def test_what_the_reloader_runs_does_not_outlive_it(stack: Stack) -> None:
+def test_processes_of_the_reloader_do_not_outlive_it(stack: Stack) -> None:
     command = stack.start("audit", "consume_events", "--reload")
     eventually(lambda: shares(stack) == [6])
     [pid] = workers(stack)
@@ -215,14 +215,14 @@ def test_what_the_reloader_runs_does_not_outlive_it(stack: Stack) -> None:
 
 
 @pytest.mark.real
-def test_the_second_signal_ends_all_processes_at_once(stack: Stack) -> None:
+def test_the_second_signal_ends_all_processes_immediately(stack: Stack) -> None:
     fill(stack, 3)
     held = stack.directory / "held-by-several"
     command = stack.start("audit", "consume_events", "-c2", **trouble(HOLD_INSIDE=held))
     eventually(held.exists)
     pids = workers(stack).keys()
     os.kill(command.pid, signal.SIGINT)
-    eventually(lambda: lines_with("stopping after what is under way", command.output))
+    eventually(lambda: lines_with("finishing the work in progress", command.output))
     os.kill(command.pid, signal.SIGINT)
     assert command.wait(2) == 128 + signal.SIGINT
     eventually(lambda: not any(alive(pid) for pid in pids), seconds=2)
@@ -250,7 +250,7 @@ def test_sqlite_takes_one_process(stack: Stack) -> None:
         pytest.skip("this is about SQLite")
     refused = stack.start("audit", "consume_events", "--concurrency=2")
     assert refused.wait() == 2
-    assert lines_with("SQLite lets one process write", refused.output)
+    assert lines_with("SQLite allows only one writer", refused.output)
 
 
 def catches_hang_ups(pid: int) -> bool:
@@ -261,12 +261,12 @@ def catches_hang_ups(pid: int) -> bool:
 
 
 def shares(stack: Stack) -> list[int]:
-    """How many partitions each worker reads."""
+    """The number of partitions of each worker."""
     return sorted(workers(stack).values())
 
 
 def workers(stack: Stack) -> dict[int, int]:
-    """The workers that live, by process id, and how many partitions each reads."""
+    """The live workers by process id, with the number of partitions of each."""
     known = stack.ready("audit")["workers"]
     return {w["pid"]: len(w["partitions"]) for w in known if alive(w["pid"])}
 

@@ -1,7 +1,7 @@
-"""How fast events get from Kafka into PostgreSQL, beside other ways to do it.
+"""How fast events get from Kafka into PostgreSQL, compared with alternatives.
 
-A topic is filled, and each contender takes it in, one after another, in several rounds: an audit
-row and an inbox row for each event.
+A topic is filled, and each contender consumes it in turn, in several rounds: an audit row and an
+inbox row for each event.
 """
 
 import psycopg
@@ -39,7 +39,7 @@ def measure(rig: Rig) -> Report:
     environment = rig.environment("audit", DJANGO_SETTINGS_MODULE="benchmarks.peers.consumers")
     turns = [name for _ in range(rounds) for name in CONTENDERS]
     for name in track(turns, description="Measuring"):
-        # Those that take one event at a time reach the same rate with fewer.
+        # Those that take one event at a time need fewer to reach their rate.
         events = many if name in IN_BATCHES else few
         rig.postgres.execute(f"TRUNCATE {TABLES}", "audit")
         words = [CONTENDERS[name], str(events)]
@@ -58,7 +58,7 @@ def measure(rig: Rig) -> Report:
 
 
 def check(rig: Rig, name: str, events: int) -> None:
-    """Everybody must have stored what they say; ours each event once, and in order."""
+    """Assert that each contender stored its events, and ours each one once and in order."""
     with psycopg.connect(rig.postgres.url("audit")) as connection:
         for table in ("audit_auditentry", "eventbus_inbox_inboxmessage"):
             [stored] = connection.execute(f"SELECT count(*) FROM {table}").fetchone() or [0]

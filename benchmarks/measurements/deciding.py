@@ -1,8 +1,7 @@
-"""What subscriptions cost the worker of the notification service, where few of them match.
+"""The cost of subscriptions in the worker of the notification service when few of them match.
 
-The same topic is taken with none, ten, a thousand and ten thousand subscriptions of all kinds, one
-of which waits for what each hundredth event tells. Then 1,000 events that 1,000 subscriptions all
-match.
+The same topic is consumed with none, ten, a thousand and ten thousand subscriptions of all kinds,
+one of which matches every hundredth event; then 1,000 events that 1,000 subscriptions all match.
 """
 
 import json
@@ -58,7 +57,7 @@ def measure(rig: Rig) -> Report:
 
 
 def fill(events: int) -> None:
-    """Updates of 1,000 products, in the shape of the contract; each hundredth is out of stock."""
+    """Updates of 1,000 products, according to the contract; every hundredth is out of stock."""
     import msgspec
 
     from benchmarks.fill import event
@@ -71,9 +70,12 @@ def fill(events: int) -> None:
     sender = producer()
     for number in range(events):
         envelope = event(number)
-        told = json.loads(bytes(envelope.data)) | COMPLETE
-        told |= {"stock": 0 if number % 100 == 0 else 3, "previous": {"stock": 5, "price": "21.00"}}
-        whole = msgspec.structs.replace(envelope, data=msgspec.Raw(json.dumps(told).encode()))
+        changed = json.loads(bytes(envelope.data)) | COMPLETE
+        changed |= {
+            "stock": 0 if number % 100 == 0 else 3,
+            "previous": {"stock": 5, "price": "21.00"},
+        }
+        whole = msgspec.structs.replace(envelope, data=msgspec.Raw(json.dumps(changed).encode()))
         key = str(envelope.subject).encode()
         sender.send(TOPIC, value=encode(whole), key=key, headers=structured_headers())
     sender.flush()
@@ -90,7 +92,7 @@ COMPLETE: dict[str, Any] = {
 
 
 def subscribe(number: int, match_all: bool = False) -> None:
-    """Have so many subscriptions, and no others."""
+    """Create this many subscriptions, and delete all others."""
     from django.contrib.auth.models import User
 
     from notification_service.notifications.models import Subscription
@@ -106,7 +108,7 @@ def subscribe(number: int, match_all: bool = False) -> None:
 
 
 def drain(rig: Rig, events: int, *options: str) -> float:
-    """Events a second of one worker, from its first commit to its last."""
+    """Events per second of one worker, from its first commit to its last."""
     group = f"deciding-{time.monotonic_ns()}"
     words = ["notification", "consume_events", "--drain", f"--group={group}", *options]
     process = rig.start(words, rig.environment("notification"))

@@ -1,7 +1,7 @@
-"""How long after its commit a change is visible in the audit service, at 50 events a second.
+"""How long after its commit a change is visible in the audit service, at 50 events per second.
 
-PostgreSQL says when each transaction was committed (``track_commit_timestamp``), with one clock for
-both databases. The floor is kafka-python alone: from ``send()`` to the consumer, in one process.
+PostgreSQL records when each transaction was committed (``track_commit_timestamp``), with one clock
+for both databases. The floor is kafka-python alone: from ``send()`` to ``poll()``, in one process.
 """
 
 import statistics
@@ -60,7 +60,7 @@ def measure(rig: Rig) -> Report:
 
 
 def ours(rig: Rig, stack: Any, number: int, count: int) -> list[float]:
-    """Milliseconds of each change, but for those of the first seconds."""
+    """The milliseconds of each change, except for those of the first seconds."""
     prefix = f"L{number}"
     code = CREATE.format(count=count, a_second=A_SECOND, prefix=prefix)
     stack.manage("product", "shell", "--command", code)
@@ -78,7 +78,7 @@ def ours(rig: Rig, stack: Any, number: int, count: int) -> list[float]:
 
 
 def floor(rig: Rig, number: int, count: int) -> list[float]:
-    """The same pace with kafka-python alone, in a thread that sends and one that receives."""
+    """The same rate with kafka-python alone, with a sending and a receiving thread."""
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
     from kafka.admin import NewTopic
 

@@ -1,7 +1,7 @@
-"""Whether a worker's and the relay's memory stay flat, over a million events each.
+"""Whether the memory of worker and relay stays flat over a million events each.
 
-The relay empties an outbox that a statement of SQL has filled, a worker drains the topic that this
-has filled, and the resident memory of each process is looked at as the events go by.
+The relay empties an outbox filled by an SQL statement, a worker drains the resulting topic, and the
+resident memory of each process is sampled meanwhile.
 """
 
 import time
@@ -17,7 +17,7 @@ from eventbus.running import lifeline
 
 LOOKS = 20
 WARM_UP = 0.1
-"""The share of the events before memory counts."""
+"""The share of events to process before memory is measured."""
 ALLOWED_GROWTH = 1.05
 WORKER, RELAY = "worker", "relay"
 FILL = """
@@ -68,7 +68,7 @@ def measure(rig: Rig) -> Report:
 def watch(
     process: lifeline.Started, events: int, done: Callable[[], int]
 ) -> list[tuple[float, float]]:
-    """Events so far, and resident memory in MiB, after each twentieth of them or more."""
+    """Events so far and resident memory in MiB, sampled at least every twentieth of the events."""
     looks: list[tuple[float, float]] = []
     while process.poll() is None:
         number = done()

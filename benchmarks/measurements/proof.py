@@ -1,7 +1,7 @@
-"""What a record of a million entries costs to verify, and to look at.
+"""The cost of verifying and of viewing a record of a million entries.
 
-A million events are recorded in six chains, and verified beside hashing the same bytes alone; the
-pages are asked for, and one byte of one entry is changed.
+A million events are recorded in six chains. Verifying them is compared with only hashing the same
+bytes; then the pages are requested, and one byte of one entry is changed.
 """
 
 import time
@@ -37,14 +37,14 @@ def measure(rig: Rig) -> Report:
     rate = 1000 * entries / ours
     report.goals = [Goal("entries/s verified to 200,000", rate / 200_000, 1)]
     report.notes = [
-        f"{rate:,.0f} entries/s were verified, {ours / alone:.1f} times what hashing alone takes.",
+        f"{rate:,.0f} entries/s were verified, in {ours / alone:.1f} times the time of hashing.",
         change_one_byte(entries),
     ]
     return report
 
 
 def fill(entries: int) -> None:
-    """Record the entries as the handler does, in the last 30 days."""
+    """Record the entries like the handler, within the last 30 days."""
     from django.db import transaction
 
     from audit_service.audit.models import AuditEntry
@@ -110,7 +110,7 @@ def analyze() -> None:
 
 
 def verify(entries: int) -> dict[str, list[float]]:
-    """Milliseconds of each way in each round."""
+    """The milliseconds of each variant in each round."""
     from audit_service.audit.models import AuditEntry
     from audit_service.audit.proof.verification import Verification
     from audit_service.audit.record.sealed import sealed
@@ -137,7 +137,7 @@ def verify(entries: int) -> dict[str, list[float]]:
 
 
 def change_one_byte(entries: int) -> str:
-    """Change one byte of one value past the trigger, as the owner can; what is said of it."""
+    """Change one byte, bypassing the trigger as the owner can; return what ``verify`` reports."""
     from django.db import connection
 
     from audit_service.audit.models import AuditEntry
@@ -153,7 +153,7 @@ def change_one_byte(entries: int) -> str:
     chains = Verification(None, None, {}).run(lambda number: None)
     [broken] = [chain.broken for chain in chains if chain.broken]
     assert broken.entry_id == entry.pk
-    return f"One byte was changed, and found: {broken.how} at {broken.position:,}."
+    return f"One byte was changed, and detected: {broken.how} at {broken.position:,}."
 
 
 PAGES = {
@@ -175,7 +175,7 @@ PAGES = {
 
 
 def pages() -> dict[str, list[float]]:
-    """Milliseconds that each page took, in a process that has answered it once before."""
+    """The milliseconds of each page, in a process that has served it once before."""
     from django.contrib.auth.models import User
     from django.test import Client
 

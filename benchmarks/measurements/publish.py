@@ -1,6 +1,6 @@
-"""What publishing costs: changing products with their events, beside the same without.
+"""The cost of publishing: changing products with and without events.
 
-All ways take turns, in one process and one database.
+All variants take turns, in one process and one database.
 """
 
 import statistics
@@ -65,8 +65,8 @@ def measure(rig: Rig) -> Report:
         OutboxEvent.objects.all().delete()
         found[name].append(1000 * ways[name](number))
         expected = {OURS: saves, TOLD_UPDATE: UPDATED}.get(name, 0)
-        told = OutboxEvent.objects.count()
-        assert told == expected, f"{name}: {told} events instead of {expected}"
+        published = OutboxEvent.objects.count()
+        assert published == expected, f"{name}: {published} events instead of {expected}"
     sender.close(timeout=5)
     report = Report("publish", "ms", found)
     report.goals = [
@@ -81,7 +81,7 @@ def _publishing_by(publish: Callable[[Any], Any]) -> Any:
 
 
 def _saves(number: int, saves: int, around: Any) -> float:
-    """The median time of a save, in seconds."""
+    """The median time of a save in seconds."""
     from product_service.products.models import Product
 
     with around:

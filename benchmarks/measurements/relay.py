@@ -1,7 +1,7 @@
-"""How fast an outbox gets to Kafka: ours, others, and kafka-python with nothing around it.
+"""How fast an outbox gets to Kafka: ours, others, and plain kafka-python.
 
-Each sends events of the same bytes. The other outboxes hand them to a producer like ours and do not
-wait for it, which is more than they promise; what they cost is their way of marking a row as sent.
+Each sends events of the same bytes. The other outboxes pass them to a producer like ours without
+waiting for it, which is faster than what they promise; their cost is how they mark rows as sent.
 """
 
 import json
@@ -44,7 +44,7 @@ def measure(rig: Rig) -> Report:
 
 
 def bodies(count: int) -> list[tuple[str, str]]:
-    """Key and envelope of so many events."""
+    """Key and envelope of a number of events."""
     from benchmarks.fill import event
     from eventbus.events import encode
 
@@ -87,7 +87,7 @@ def ours(count: int, topic: str) -> float:
     )
     database = ThreadPoolExecutor(1)
     relay = Relay(producer, database, threading.Event())
-    relay._producer = producer()  # it connects before the clock runs, as with the others
+    relay._producer = producer()  # connects before the clock starts, as with the others
     session = database.submit(ActiveSession.begin).result()
     assert session is not None
     started = time.perf_counter()
@@ -105,7 +105,7 @@ def pattern(count: int, topic: str) -> float:
 
     for key, body in bodies(count):
         Published(destination=topic, body=json.loads(body), headers={"key": key}).save()
-    # Its own headers do not know of keys; they are given here, and cost it nothing.
+    # Its own headers have no key, so one is added here, at no cost.
     Published.objects.update(headers={"key": "1"})
     shared()
     sender = factory_producer()
@@ -134,7 +134,7 @@ def jaiminho(count: int, topic: str) -> float:
 
 
 def check(topic: str, count: int) -> None:
-    """Kafka has each event once, those of a key in their order."""
+    """Assert that Kafka has each event once, and those of a key in order."""
     from kafka import KafkaConsumer
 
     consumer = KafkaConsumer(

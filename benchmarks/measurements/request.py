@@ -1,7 +1,6 @@
-"""What a request pays for its event: POST through gunicorn, in ways to tell others of it.
+"""The cost of an event within a request: POST through gunicorn, with several ways to publish.
 
-One client posts at a steady pace, so that the time of a request is its own and not that of a full
-machine.
+One client posts at a steady rate, so that the time of a request is not dominated by load.
 """
 
 import os
@@ -31,7 +30,7 @@ CALLS = "HTTP calls, subscribers: {}"
 
 
 class Bench:
-    """A stack, and the web processes that the ways need."""
+    """A stack, and the web processes of the alternatives."""
 
     def __init__(self, stack: Stack, postgres: Postgres, requests: int) -> None:
         self._stack = stack
@@ -63,15 +62,15 @@ class Bench:
         return url
 
     def subscribers(self, number: int) -> str:
-        """Start processes that keep what they are told over HTTP.
+        """Start processes that store what they receive over HTTP.
 
-        :returns: where they listen, with commas between.
+        :returns: their addresses, comma-separated.
         """
         application = "benchmarks.applications:subscriber()"
         return ",".join(self.serve(application, DATABASE_URL=self._database) for _ in range(number))
 
     def post(self, url: str) -> float:
-        """The median time of many requests at a steady pace, in seconds."""
+        """The median time of many requests at a steady rate, in seconds."""
         headers = {"Authorization": f"Token {self._token}"}
         times = []
         with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
@@ -95,7 +94,7 @@ def _has_partitions(worker: Process) -> bool:
 
 @contextmanager
 def consumers(stack: Stack, number: int) -> Iterator[None]:
-    """Workers of the audit service, each in a group of its own."""
+    """Workers of the audit service, each in its own group."""
     with stack.visit():
         for place in range(number):
             worker = stack.start("audit", "consume_events", f"--group=subscriber-{place}")
@@ -125,7 +124,7 @@ def measure(rig: Rig) -> Report:
 
 
 def _take_turns(bench: Bench, stack: Stack, rounds: int) -> dict[str, list[float]]:
-    """The median time of a request in each round, in milliseconds, by the way it tells."""
+    """The median time of a request in each round, in milliseconds, by the way of publishing."""
     silent = bench.serve("benchmarks.applications:silent()")
     ours = bench.serve("product_service.wsgi")
     few = bench.serve("benchmarks.applications:synchronous()", SUBSCRIBERS=bench.subscribers(FEW))

@@ -1,6 +1,6 @@
-"""What more workers, more waiting events and larger tables change.
+"""The effects of more workers, longer backlogs and larger tables.
 
-Each run lets ``consume_events --drain`` take what waits.
+Each run drains the backlog with ``consume_events --drain``.
 """
 
 import os
@@ -78,11 +78,11 @@ def measure(rig: Rig) -> Report:
 
 @dataclass(frozen=True)
 class Costs:
-    """What was spent until now.
+    """The resources used so far.
 
-    :param worker: CPU seconds of all processes that have ended.
-    :param postgres: CPU seconds of PostgreSQL; a connection's count when it is closed.
-    :param wal: bytes of its log.
+    :param worker: CPU seconds of all ended processes.
+    :param postgres: CPU seconds of PostgreSQL; those of a connection count once it is closed.
+    :param wal: bytes of its write-ahead log.
     :param stored: bytes of both tables and their indexes.
     """
 
@@ -109,19 +109,19 @@ class Costs:
         )
 
     def of_each(self, events: int) -> str:
-        """In words, for one of so many events."""
+        """A sentence about the cost of one event."""
         worker, postgres = (1e6 * seconds / events for seconds in (self.worker, self.postgres))
         return (
-            f"One event cost {worker:.0f} µs of the worker's CPU and {postgres:.0f} µs of "
-            f"PostgreSQL's, {self.wal / events:,.0f} bytes of its log, and "
-            f"{self.stored / events:,.0f} bytes of its tables and indexes."
+            f"One event cost {worker:.0f} µs of the worker's CPU time and {postgres:.0f} µs of "
+            f"PostgreSQL's, {self.wal / events:,.0f} bytes of WAL, and "
+            f"{self.stored / events:,.0f} bytes of tables and indexes."
         )
 
 
 def drain(rig: Rig, workers: int, events: int, *options: str) -> float:
-    """Events a second of so many worker processes, which must store each event once, in order.
+    """Events per second of several worker processes, which must store each event once, in order.
 
-    From the first time of recording to the last: to start and to join the group is not counted.
+    Measured from the first to the last recording, without starting and joining the group.
     """
     group = f"scale-{time.monotonic_ns()}"
     words = ["audit", "consume_events", "--drain", f"--group={group}", f"--concurrency={workers}"]
@@ -136,7 +136,7 @@ def drain(rig: Rig, workers: int, events: int, *options: str) -> float:
 
 
 def fill_tables(rig: Rig, rows: int) -> None:
-    """Put so many rows into both tables; the indexes are built after that, which is faster."""
+    """Insert rows into both tables, and build the indexes afterwards, which is faster."""
     with psycopg.connect(rig.postgres.url("audit"), autocommit=True) as connection:
         indexes = connection.execute(INDEXES).fetchall()
         for name, _ in indexes:

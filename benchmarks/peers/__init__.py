@@ -1,1 +1,1 @@
-"""Other people's outboxes and consumers for Django, set up as their documentation says."""
+"""Third-party outboxes and consumers for Django, set up as in their documentation."""

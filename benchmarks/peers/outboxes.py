@@ -1,4 +1,4 @@
-"""The settings of the product service with other outboxes installed beside its own."""
+"""The settings of the product service with other outboxes besides its own."""
 
 from product_service.settings import *  # noqa: F403
 from product_service.settings import INSTALLED_APPS as OURS

@@ -1,4 +1,4 @@
-"""How the other outboxes reach Kafka: by a producer like ours, and never waiting for it."""
+"""Connects the other outboxes to Kafka: by a producer like ours, without waiting for it."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ _producers: list[Producer] = []
 
 
 def shared() -> Producer:
-    """One producer for the process."""
+    """The producer of this process."""
     if not _producers:
         _producers.append(producer())
     return _producers[0]
 
 
 class Connection:
-    """In place of a STOMP connection: django-outbox-pattern's messages go to Kafka."""
+    """Replaces a STOMP connection, to send django-outbox-pattern's messages to Kafka."""
 
     def __init__(self, **options: Any) -> None:
         self._is_connected = False

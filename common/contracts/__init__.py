@@ -1,1 +1,1 @@
-"""The published language: what one service tells the others. Imports nothing but events."""
+"""The published language: the contracts between the services. Imports only ``eventbus.events``."""

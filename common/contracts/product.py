@@ -1,4 +1,4 @@
-"""What the product service tells of its products."""
+"""The events that the product service publishes about its products."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -25,9 +25,9 @@ EXAMPLE = {
 }
 MOST_DIGITS = 20
 MOST_DECIMALS = 30
-"""Of an amount: more than any price has, and few enough to be stored, compared and written out."""
+"""Limits of an amount: more than any price needs, yet safe to store, compare and format."""
 MOST = 2**63 - 1
-"""Of what databases count with."""
+"""The largest integer that databases store."""
 
 CHANGED = {**EXAMPLE, "price": "19.90", "version": 2, "updated_at": "2026-11-02T16:05:00Z"}
 
@@ -39,12 +39,12 @@ class Product(Contract, frozen=True, kw_only=True):
     sku: str
     name: str
     description: str
-    category: Annotated[str | None, Meta(description="The slug of it, which never changes.")]
+    category: Annotated[str | None, Meta(description="Its slug, which never changes.")]
     price: Decimal
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217.")]
     stock: Annotated[int, Meta(ge=0)]
     is_active: bool
-    version: Annotated[int, Meta(ge=1, description="Grows by one with each event.")]
+    version: Annotated[int, Meta(ge=1, description="Incremented by one with each event.")]
     created_at: Annotated[datetime, Meta(tz=True)]
     updated_at: Annotated[datetime, Meta(tz=True)]
 
@@ -64,7 +64,7 @@ class Product(Contract, frozen=True, kw_only=True):
 
 
 class PreviousValues(Struct, frozen=True, kw_only=True):
-    """The old values of the fields that an update changed; the other fields are left out."""
+    """The old values of the fields that an update changed; other fields are omitted."""
 
     sku: str | UnsetType = UNSET
     name: str | UnsetType = UNSET
@@ -81,45 +81,45 @@ class PreviousValues(Struct, frozen=True, kw_only=True):
 
 
 def check_amount(amount: Decimal) -> None:
-    """See to it that an amount is a number that can be stored and written out.
+    """Validate that an amount is a number that can be stored and formatted.
 
     :raises ValueError: for NaN, infinity, and numbers such as 1E+1000000, which the type allows.
     """
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int):
-        raise ValueError(f"{amount} is no amount")
+        raise ValueError(f"{amount} is not an amount")
     if amount.adjusted() >= MOST_DIGITS or exponent < -MOST_DECIMALS:
         raise ValueError(
-            f"an amount has at most {MOST_DIGITS} digits and {MOST_DECIMALS} decimal places"
+            f"an amount may have {MOST_DIGITS} digits and {MOST_DECIMALS} decimal places at most"
         )
 
 
 @event("product.created", topic=TOPIC, example=EXAMPLE)
 class ProductCreated(Product, frozen=True, kw_only=True):
-    """A product came to be."""
+    """A product was created."""
 
 
 @event("product.updated", topic=TOPIC, example={**CHANGED, "previous": {"price": "24.90"}})
 class ProductUpdated(Product, frozen=True, kw_only=True):
-    """A product changed: ``data`` is the product after the change."""
+    """A product was updated: ``data`` is the product after the change."""
 
     previous: PreviousValues
 
 
 @event("product.deleted", topic=TOPIC, example=CHANGED, is_last=True)
 class ProductDeleted(Product, frozen=True, kw_only=True):
-    """A product is gone: ``data`` is the product as it last was."""
+    """A product was deleted: ``data`` is its last state."""
 
     @property
     def sequence(self) -> int:
-        """One past the last version: the deletion is a change too."""
+        """One more than the last version, since the deletion is a change too."""
         return self.version + 1
 
 
 @event("product.snapshot", topic=TOPIC, example=CHANGED)
 class ProductSnapshot(Product, frozen=True, kw_only=True):
-    """The product as it is: for readers that start late or missed some, and after raw SQL.
+    """The current state of a product: for new consumers, after lost events, and after raw SQL.
 
-    It counts as a change, so its ``sequence`` is higher than that of every event before it. It
-    replaces what a reader knows of the product.
+    It counts as a change, so its ``sequence`` is higher than that of any earlier event. It replaces
+    everything that a consumer knows about the product.
     """

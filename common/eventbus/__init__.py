@@ -1,1 +1,1 @@
-"""Events between Django projects, through an outbox, Apache Kafka and an inbox."""
+"""Publish and consume events between Django projects: outbox, Apache Kafka, inbox."""

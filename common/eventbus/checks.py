@@ -1,24 +1,25 @@
-"""System checks of ``EVENTBUS`` and of the database that it names; commands run them first."""
+"""System checks for ``EVENTBUS`` and the database it names; the commands run them first."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
-from django.db import connections
+from django.db import connections, router
 
 from eventbus.conf import NAME, bus_settings, problems
 
 TAG = "eventbus"
-"""For commands that need right settings and no other check."""
+"""For commands that require valid settings but no other check."""
 
 Check = Callable[..., list[CheckMessage]]
 
 
 @register(TAG)
 def settings_are_right(**_: Any) -> list[CheckMessage]:
-    """Each key that is missing, unknown or wrong is an error of its own."""
+    """Report each missing, unknown or invalid key as a separate error."""
     return [
         Error(problem.text + ".", hint=problem.hint, id="eventbus.E001")
         for problem in problems(getattr(settings, NAME, {}))
@@ -26,7 +27,7 @@ def settings_are_right(**_: Any) -> list[CheckMessage]:
 
 
 def with_settings(check: Check) -> Check:
-    """A check that needs the settings, and says nothing where they are wrong: another one does."""
+    """Skip a check while the settings are invalid; ``settings_are_right`` reports that."""
 
     @wraps(check)
     def run(**options: Any) -> list[CheckMessage]:
@@ -40,13 +41,16 @@ def with_settings(check: Check) -> Check:
 @register()
 @with_settings
 def database_can_hold_outbox_and_inbox(**_: Any) -> list[CheckMessage]:
-    """Run by ``migrate``, too: what is refused here never gets a table. It does not connect."""
+    """``migrate`` runs it too, so an unsupported database never gets the tables.
+
+    It does not connect to the database.
+    """
     alias = bus_settings().database_alias
     if alias not in connections:
         return [
             Error(
-                f"EVENTBUS['DATABASE_ALIAS'] is wrong: DATABASES has no {alias!r}.",
-                hint=f"Name one of these: {', '.join(connections)}.",
+                f"EVENTBUS['DATABASE_ALIAS'] is invalid: DATABASES has no {alias!r}.",
+                hint=f"Use one of: {', '.join(connections)}.",
                 id="eventbus.E001",
             )
         ]
@@ -54,7 +58,7 @@ def database_can_hold_outbox_and_inbox(**_: Any) -> list[CheckMessage]:
     if vendor == "postgresql" and not _uses_psycopg3():
         return [
             Error(
-                f"The event bus needs psycopg 3, and Django uses psycopg2 for {alias!r}.",
+                f"The event bus requires psycopg 3, but Django uses psycopg2 for {alias!r}.",
                 hint='Run: python -m pip install "psycopg[binary]". Where both are installed, '
                 "Django uses psycopg 3.",
                 id="eventbus.E003",
@@ -65,22 +69,50 @@ def database_can_hold_outbox_and_inbox(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"The event bus cannot use the database {alias!r}: {UNFIT.get(vendor, UNTESTED)}.",
-            hint="Use PostgreSQL, or SQLite if one worker is enough; EVENTBUS['DATABASE_ALIAS'] "
-            "says which database it is.",
+            hint="Use PostgreSQL, or SQLite if one worker is enough. EVENTBUS['DATABASE_ALIAS'] "
+            "selects the database.",
             id="eventbus.E002",
         )
     ]
 
 
+@register()
+@with_settings
+def routers_let_the_tables_be_created(**_: Any) -> list[CheckMessage]:
+    """``migrate`` leaves out, without a word, what a router's ``allow_migrate()`` refuses."""
+    alias = bus_settings().database_alias
+    if alias not in connections:  # another check says so
+        return []
+    models = [model for model in apps.get_models() if model._meta.app_label in APP_LABELS]
+    refused = [model for model in models if not router.allow_migrate_model(alias, model)]
+    if not refused:
+        return []
+    elsewhere = [
+        repr(other) for other in connections if router.allow_migrate_model(other, refused[0])
+    ]
+    instead = f", but in {' and '.join(elsewhere)}" if elsewhere else ""
+    return [
+        Error(
+            f"DATABASE_ROUTERS do not let migrate create {refused[0]._meta.label} in the event "
+            f"bus's database {alias!r}{instead}.",
+            hint=f"Let allow_migrate() return True or None for {alias!r} and the apps "
+            f"{' and '.join(APP_LABELS)}, or name another database in "
+            "EVENTBUS['DATABASE_ALIAS'].",
+            id="eventbus.E004",
+        )
+    ]
+
+
+APP_LABELS = ("eventbus_outbox", "eventbus_inbox")
 UNTESTED = "it is tested on PostgreSQL and SQLite only"
 UNFIT = {
-    "mysql": "MySQL and MariaDB have no partial unique indexes, which keep the events of a key in "
+    "mysql": "MySQL and MariaDB lack partial unique indexes, which keep the events of a key in "
     "order, and limit an index to 3,072 bytes, which the inbox's primary key exceeds"
 }
 
 
 def _uses_psycopg3() -> bool:
-    # Imported here because it fails where no driver of PostgreSQL is installed.
+    # Imported here because it fails where no PostgreSQL driver is installed.
     from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
     return is_psycopg3

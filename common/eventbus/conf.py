@@ -1,6 +1,6 @@
-"""The library's one setting, ``EVENTBUS = {...}``: every key, its default and its meaning.
+"""The library's only setting, ``EVENTBUS = {...}``: every key, its default and its meaning.
 
-Nothing else in the library reads Django's settings for a value of its own.
+No other module of the library reads its own values from Django's settings.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,8 +26,8 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         Meta(
             min_length=1,
             pattern=r"^[A-Za-z0-9._-]+$",
-            description="What this project is called in the `source` of its events. Consumers "
-            "identify an event by source and id together, so choose it once.",
+            description="The name of this project in the `source` of its events. Consumers "
+            "identify an event by source and id together, so do not change it later.",
         ),
     ]
     publishes: Annotated[
@@ -35,13 +35,13 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         Meta(
             description="Modules whose contracts this project publishes, such as "
             '`["shop.contracts"]`. The relay waits for their topics, `create_topics` creates '
-            "them, and publishing any other event is refused.",
+            "them, and publishing any other event is an error.",
         ),
     ] = []
     kafka: Annotated[
         dict[str, Any],
         Meta(
-            description="Options of every kafka-python client, such as `bootstrap_servers`, "
+            description="Options for every kafka-python client, such as `bootstrap_servers`, "
             "`security_protocol` and `sasl_plain_password`.",
         ),
     ] = msgspec.field(default_factory=lambda: {"bootstrap_servers": ["localhost:9092"]})
@@ -49,30 +49,30 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         str,
         Meta(
             min_length=1,
-            description="The database in `DATABASES` that holds outbox and inbox, whatever "
-            "routers say. Changes and their events, and what handlers write, commit together only "
-            "if they are in it.",
+            description="The database in `DATABASES` that holds the outbox and the inbox, whatever "
+            "routers say. Changes commit atomically with their events, and handlers' writes with "
+            "the inbox, only if they are in the same database.",
         ),
     ] = "default"
     schema_url: Annotated[
         str,
         Meta(
-            description="Where `dataschema` of published events points; the event type and "
-            "version follow it. Left empty, events carry no `dataschema`.",
+            description="Base URL of `dataschema` in published events; the event type and version "
+            "are appended. If empty, events carry no `dataschema`.",
         ),
     ] = ""
     topic_partitions: Annotated[
-        int, Meta(ge=1, description="Partitions of a topic that `create_topics` creates.")
+        int, Meta(ge=1, description="Partitions of topics that `create_topics` creates.")
     ] = 6
     topic_replication_factor: Annotated[
-        int, Meta(ge=1, description="Replicas of a topic that `create_topics` creates.")
+        int, Meta(ge=1, description="Replication factor of topics that `create_topics` creates.")
     ] = 1
     topic_retention_ms: Annotated[
         int,
         Meta(
             ge=-1,
-            description="How long Kafka keeps the messages of a topic that `create_topics` "
-            "creates, in milliseconds; -1 keeps them for ever.",
+            description="Retention of the topics that `create_topics` creates, in milliseconds; "
+            "-1 keeps messages forever.",
         ),
     ] = 7 * DAY_MS
     outbox_retention_days: Annotated[
@@ -80,28 +80,28 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         Meta(
             ge=0,
             description="How long relayed events stay in the outbox, in days; 0 keeps them "
-            "for ever.",
+            "forever.",
         ),
     ] = 30
     consumer_group: Annotated[
         str,
-        Meta(description="The consumer group of the workers. Left empty, `SERVICE_NAME`."),
+        Meta(description="The consumer group of the workers. If empty, `SERVICE_NAME`."),
     ] = ""
     consumer_topics: Annotated[
         list[str],
         Meta(
-            description="The topics that workers read. Left empty, those of the contracts that "
-            "handlers subscribe to."
+            description="The topics that the workers consume. If empty, those of the contracts "
+            "that handlers subscribe to."
         ),
     ] = []
     consumer_concurrency: Annotated[
-        int, Meta(ge=1, description="Worker processes of one `consume_events`.")
+        int, Meta(ge=1, description="Number of worker processes per `consume_events`.")
     ] = 1
     session_timeout_ms: Annotated[
         int,
         Meta(
             ge=1,
-            description="How soon Kafka notices that a worker is dead, in milliseconds "
+            description="How long until Kafka considers a silent worker dead, in milliseconds "
             "(`session.timeout.ms`).",
         ),
     ] = 6_000
@@ -109,8 +109,8 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         int,
         Meta(
             ge=0,
-            description="How long the inbox remembers an event, in days; 0 for ever. It must be "
-            "longer than `TOPIC_RETENTION_MS`, or an event could be handled twice.",
+            description="How long the inbox remembers an event, in days; 0 remembers it forever. "
+            "Must be longer than `TOPIC_RETENTION_MS`, or an event could be handled twice.",
         ),
     ] = 14
 
@@ -126,7 +126,7 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
 
 class SettingProblem(NamedTuple):
-    """What is wrong with one key, in one line, and what to do about it."""
+    """What is wrong with one key, in one line, and how to fix it."""
 
     key: str
     text: str
@@ -140,7 +140,7 @@ class SettingProblem(NamedTuple):
 def bus_settings() -> BusSettings:
     """The settings of this project.
 
-    :raises ImproperlyConfigured: when a key is missing, unknown or wrong; the text names the first.
+    :raises ImproperlyConfigured: if a key is missing, unknown or invalid; names the first one.
     """
     configured = getattr(settings, NAME, {})
     for problem in problems(configured):
@@ -149,7 +149,7 @@ def bus_settings() -> BusSettings:
 
 
 def problems(configured: Any) -> Iterator[SettingProblem]:
-    """Everything that is wrong with a value of ``EVENTBUS``, key by key."""
+    """Everything wrong with a value of ``EVENTBUS``, key by key."""
     if not isinstance(configured, Mapping):
         yield SettingProblem(
             NAME, f"{NAME} must be a dict", 'Write EVENTBUS = {"SERVICE_NAME": "..."}.'
@@ -168,23 +168,23 @@ def problems(configured: Any) -> Iterator[SettingProblem]:
         try:
             msgspec.convert(configured[key], field.type)
         except msgspec.ValidationError as error:
-            text = f"{NAME}[{key!r}] is wrong: {_plain(error)}"
+            text = f"{NAME}[{key!r}] is invalid: {_plain(error)}"
             yield SettingProblem(key, text, _meaning(field))
 
 
 def _unknown(key: object, known: list[str]) -> SettingProblem:
     close = get_close_matches(str(key).upper(), known, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else f"The keys are {', '.join(known)}."
+    hint = f"Did you mean {close[0]!r}?" if close else f"Valid keys: {', '.join(known)}."
     return SettingProblem(str(key), f"{NAME}[{key!r}] is not a setting", hint)
 
 
 def _meaning(field: msgspec.structs.FieldInfo) -> str:
     meta: Meta = field.type.__metadata__[-1]
-    return f"It is: {meta.description}"
+    return f"Its meaning: {meta.description}"
 
 
 def _plain(error: msgspec.ValidationError) -> str:
-    """Its text in the words of Python instead of those of JSON."""
+    """The message with Python's names for types instead of JSON's."""
     text = str(error).replace("`", "").replace(" - at $", "")
     return text.replace("object", "dict").replace("array", "list")
 

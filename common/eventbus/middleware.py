@@ -1,4 +1,4 @@
-"""Who asks, and in which request: told to every event that is published on its behalf."""
+"""Middleware that records the request and its user in the events published on its behalf."""
 
 import re
 import uuid
@@ -15,15 +15,15 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class EventContextMiddleware:
-    """Takes the correlation id from ``X-Request-ID``, or makes one, and answers with it.
+    """Takes the correlation id from ``X-Request-ID``, or generates one, and returns it.
 
-    It must come after AuthenticationMiddleware. ``traceparent`` is W3C Trace Context.
+    Must come after AuthenticationMiddleware. ``traceparent`` is W3C Trace Context.
 
-    :raises ImproperlyConfigured: when the server starts, if a key of ``EVENTBUS`` is wrong.
+    :raises ImproperlyConfigured: when the server starts, if a key of ``EVENTBUS`` is invalid.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        bus_settings()  # a server with wrong settings must not start, and fail a request later
+        bus_settings()  # with invalid settings, fail at startup rather than in a later request
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

@@ -1,1 +1,1 @@
-"""What the three services share, and the library does not need: settings, logs, APIs."""
+"""Shared by the three services but not part of the library: settings, logs, APIs."""

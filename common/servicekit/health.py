@@ -1,6 +1,6 @@
-"""Health pages: /healthz says that the process lives, /readyz whether it can serve.
+"""Health checks: /healthz reports that the process is alive, /readyz whether it can serve.
 
-Load balancers and orchestrators ask without a login, so that answer says no more than they need.
+Load balancers and orchestrators do not log in, so the response holds no more than they need.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ View = Callable[..., HttpResponse]
 
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process answers."""
+    """Report that the process is alive."""
     return JsonResponse({"status": "ok"})
 
 
 class Readiness(APIView):
-    """Answers 200 while the database does, and 503 while it does not."""
+    """Responds with 200 while the database is available, and with 503 otherwise."""
 
     permission_classes = [AllowAny]
     throttle_classes = []
@@ -36,7 +36,7 @@ class Readiness(APIView):
     details: dict[str, Callable[[], object]] = {}
 
     def perform_authentication(self, request: Request) -> None:
-        """Nobody is looked up here: that may need the database, which may be away."""
+        """Do not look up a user here: that may need the database, which may be unavailable."""
 
     def get(self, request: Request) -> Response:
         try:
@@ -55,11 +55,11 @@ class Readiness(APIView):
 
 
 def readyz(permission: str, **details: Callable[[], object]) -> View:
-    """The view of ``/readyz``: the status for everybody, details for those who may see them.
+    """The view of ``/readyz``: the status for everyone, details for users with a permission.
 
-    :param permission: who sees the details, such as ``eventbus_inbox.view_workerstate``. Monitoring
-        can have a user with it, and send that user's token (``Authorization: Token ...``).
-    :param details: what else to answer, by its name; none of it makes the service unready.
+    :param permission: required to see the details, such as ``eventbus_inbox.view_workerstate``.
+        Monitoring can send the token of a user that has it (``Authorization: Token ...``).
+    :param details: additional facts by name; none of them makes the service unready.
     """
     view: View = Readiness.as_view(permission=permission, details=details)
     return view

@@ -6,7 +6,7 @@ import structlog
 
 
 def logging_config(level: str, as_json: bool) -> dict[str, Any]:
-    """Django's ``LOGGING``, with structlog and the standard library going one way."""
+    """Django's ``LOGGING``, with structlog and the standard library sharing one output."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -40,7 +40,7 @@ def logging_config(level: str, as_json: bool) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Relay and worker say once that Kafka is away; the client says it twice a second.
+            # Relay and worker log a Kafka outage once; the client would log it twice a second.
             "kafka": {"level": "CRITICAL"},
             "django": {"handlers": [], "level": "INFO", "propagate": True},
         },

@@ -1,4 +1,4 @@
-"""What all three projects share. docs/reference/environment.md lists the environment variables."""
+"""Settings of all three projects. docs/reference/environment.md lists the variables."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = env.bool("DEBUG", default=False)
-# Empty, Django refuses to serve; commands that need no secret run without one.
+# With an empty key, Django refuses to serve, but commands that need no secret work.
 SECRET_KEY = env("SECRET_KEY", default="for-development-only" if DEBUG else "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -29,6 +29,7 @@ SHARED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "common.servicekit",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -37,7 +38,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    # A view is closed unless it says otherwise; those of DRF have DEFAULT_PERMISSION_CLASSES.
+    # Views require a login by default; those of DRF have DEFAULT_PERMISSION_CLASSES.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "eventbus.middleware.EventContextMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -157,6 +158,6 @@ def database(name: str) -> dict[str, Any]:
     else:
         config.setdefault("CONN_MAX_AGE", 60)
         config["CONN_HEALTH_CHECKS"] = True
-        # A worker that waits longer for a server which does not answer would leave its group.
+        # A worker that waits longer for an unresponsive server would drop out of its group.
         config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 10)
     return config

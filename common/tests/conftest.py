@@ -1,9 +1,10 @@
 import socket
 import sqlite3
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import call_command
@@ -14,9 +15,15 @@ from common.tests.app import handlers
 from common.tests.app.models import Note, Written
 from demo.broker import EmbeddedBroker
 from eventbus.inbox.taking import subscriptions
+from eventbus.inbox.taking.subscriptions import HandlerSubscription
 from eventbus.testing.bus import bus
 
-__all__ = ["bus"]
+if TYPE_CHECKING:
+    from pytest_django import Settings
+else:
+    Settings = Any  # of older versions of pytest-django, which these tests run on too
+
+__all__ = ["Settings", "bus"]
 
 
 def product(product_id: int = 1, version: int = 1, **changes: Any) -> ProductCreated:
@@ -40,17 +47,17 @@ def product(product_id: int = 1, version: int = 1, **changes: Any) -> ProductCre
 
 
 def poison(product_id: int, version: int) -> ProductCreated:
-    """An event that the handler cannot stand, until :func:`heal`."""
+    """An event that makes the handler fail, until :func:`heal`."""
     return product(product_id, version, price=handlers.BROKEN)
 
 
 def hopeless(product_id: int, version: int) -> ProductCreated:
-    """The same, with an error that the handler's policy does not try again."""
+    """The same, with an error that the handler's policy does not retry."""
     return product(product_id, version, price=handlers.HOPELESS)
 
 
 def locked() -> OperationalError:
-    """What a busy SQLite file raises: trouble that passes."""
+    """The transient error of a busy SQLite file."""
     cause = sqlite3.OperationalError("database is locked")
     cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
     error = OperationalError("database is locked")
@@ -59,39 +66,39 @@ def locked() -> OperationalError:
 
 
 def called(*command: str) -> str:
-    """What a management command prints."""
+    """The output of a management command."""
     output = StringIO()
     call_command(*command, stdout=output, stderr=output)
     return output.getvalue()
 
 
 def written() -> list[str]:
-    """What the handler wrote, as ``product.version``, in its order."""
+    """What the handler wrote, as ``product.version``, in order."""
     return [str(row) for row in Written.objects.order_by("id")]
 
 
 def noted() -> list[str]:
-    """What a handler of the test's own noted, as ``product.version``, in its order."""
+    """What the test's own handler wrote, as ``product.version``, in order."""
     return [str(row) for row in Note.objects.order_by("id")]
 
 
 @pytest.fixture
-def own_handlers(monkeypatch):
-    """What the test subscribes is there for its time alone."""
+def own_handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[HandlerSubscription]]:
+    """Removes the test's subscriptions afterwards."""
     own = list(subscriptions.subscriptions)
     yield subscriptions.subscriptions
     subscriptions.subscriptions[:] = own
 
 
 @pytest.fixture
-def heal(monkeypatch):
-    """Call it, and the handler stands every event."""
+def heal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it to make the handler succeed for every event."""
     return lambda: monkeypatch.setattr(handlers, "broken_prices", set())
 
 
 @pytest.fixture
-def broker(settings):
-    """An embedded broker, which the settings name."""
+def broker(settings: Settings) -> Iterator[EmbeddedBroker]:
+    """An embedded broker that the settings point to."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

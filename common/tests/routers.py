@@ -8,14 +8,14 @@ OWN = "app"
 
 
 class BusRouter:
-    """The database ``bus`` has what commits together with events, and nothing of Django's own."""
+    """The database ``bus`` has the tables that commit with events, and none of Django's own."""
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
         return app_label in {*EVENTBUS, OWN} if db == BUS else None
 
 
 class OwnRouter(BusRouter):
-    """Sends the project's own models to ``bus``, and says nothing of the library's."""
+    """Routes the project's own models to ``bus``, and leaves the library's undecided."""
 
     def db_for_read(self, model: Any, **hints: Any) -> str | None:
         return BUS if model._meta.app_label == OWN else None
@@ -24,9 +24,23 @@ class OwnRouter(BusRouter):
 
 
 class OppositeRouter(OwnRouter):
-    """As in a project with a primary and a replica: all that is not its own is elsewhere."""
+    """As in a project with a primary and a replica: everything else is routed elsewhere."""
 
     def db_for_read(self, model: Any, **hints: Any) -> str:
         return super().db_for_read(model) or "default"
 
     db_for_write = db_for_read
+
+
+class ElsewhereRouter:
+    """Lets no table of the library into the default database, and each into ``bus``."""
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        return (db == BUS) == (app_label in EVENTBUS)
+
+
+class NowhereRouter:
+    """Knows the tables of the project alone."""
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        return app_label not in EVENTBUS

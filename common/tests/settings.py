@@ -1,6 +1,6 @@
 """A Django project with both sides of the bus and the admin, for the tests of the library.
 
-It imports nothing of the services: these tests also run in environments with the library alone.
+It does not import the services: these tests also run in environments with only the library.
 """
 
 import environ
@@ -41,7 +41,7 @@ URL = environ.Env().db("DATABASE_URL", default="sqlite://:memory:")
 SECOND = None if URL["ENGINE"].endswith("sqlite3") else f"test_{URL['NAME']}_bus"
 DATABASES = {
     "default": URL,
-    # For test_two_databases.py alone. It is made without the first one where that is not needed.
+    # Only for test_two_databases.py. It can be created without the first one.
     "bus": {**URL, "TEST": {"NAME": SECOND, "DEPENDENCIES": []}},
 }
 DATABASE_ROUTERS = ["common.tests.routers.BusRouter"]
@@ -50,4 +50,7 @@ ROOT_URLCONF = "common.tests.urls"
 SECRET_KEY = "for-tests-only"
 STATIC_URL = "static/"
 USE_TZ = True
-EVENTBUS = {"SERVICE_NAME": "bus_tests", "PUBLISHES": ["common.contracts.product", "common.tests.capture.triggered.contracts"]}
+EVENTBUS = {
+    "SERVICE_NAME": "bus_tests",
+    "PUBLISHES": ["common.contracts.product", "common.tests.capture.triggered.contracts"],
+}

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from common.contracts.product import TOPIC
 from common.tests.conftest import called, product, written
+from demo.broker import EmbeddedBroker
 from eventbus import outbox
 from eventbus.inbox.running.stream import Stream
 from eventbus.inbox.running.worker import Limits, Worker
@@ -18,7 +19,7 @@ from eventbus.testing.bus import CallersThread, active_session
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_events_go_through_a_broker_in_order_and_once(broker):
+def test_events_go_through_a_broker_in_order_and_once(broker: EmbeddedBroker) -> None:
     assert called("create_topics") == f"{TOPIC}: created, 6 partitions\n"
     with transaction.atomic():
         outbox.publish_all([product(n, version) for version in (1, 2) for n in (1, 2, 3)])
@@ -33,7 +34,7 @@ def test_events_go_through_a_broker_in_order_and_once(broker):
 
 
 def work() -> None:
-    """Be a worker until everything is read."""
+    """Run a worker until everything is read."""
     stop = threading.Event()
     stream = Stream(consumer("bus_tests"), stop)
     Worker(stream, "bus_tests", [TOPIC], stop, limits=Limits(drain=True)).run()

@@ -1,4 +1,4 @@
-"""The Python blocks of the documentation are Python, and import only what the library has."""
+"""The Python blocks of the documentation are valid, and their imports exist."""
 
 import ast
 import importlib

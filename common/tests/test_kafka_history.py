@@ -3,31 +3,31 @@
 from kafka import TopicPartition
 
 from eventbus.kafka.history import Extent, History
-from eventbus.testing.kafka import InMemoryConsumer, InMemoryKafka
+from eventbus.testing.kafka import InMemoryConsumer, InMemoryKafka, Record
 
 PLACE = TopicPartition("t", 0)
 
 
 class Reader(InMemoryConsumer):
-    """Without a group; behind its first message, Kafka deletes all before an offset."""
+    """Without a group; after its first message, Kafka deletes everything before an offset."""
 
-    def __init__(self, kafka, begin):
+    def __init__(self, kafka: InMemoryKafka, begin: int) -> None:
         kafka.consumer("nobody")
         super().__init__(kafka, kafka.groups["nobody"])
         self._generation = self._group.generation
         self._begin = begin
 
-    def assign(self, partitions):
+    def assign(self, partitions: list[TopicPartition]) -> None:
         self._positions = dict.fromkeys(partitions)
 
-    def poll(self, timeout_ms, max_records):
+    def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
         found = super().poll(0, 1)
         if found:
             self._kafka.delete_records({PLACE: self._begin})
         return found
 
 
-def read(begin, end=5):
+def read(begin: int, end: int = 5) -> tuple[list[int], int]:
     kafka = InMemoryKafka(t=1)
     producer = kafka.producer()
     for number in range(8):
@@ -37,11 +37,11 @@ def read(begin, end=5):
     return offsets, history.lost
 
 
-def test_what_is_deleted_meanwhile_is_counted_and_the_rest_is_read():
+def test_messages_deleted_meanwhile_are_counted_and_the_rest_is_read() -> None:
     assert read(begin=0) == ([0, 1, 2, 3, 4], 0)
     assert read(begin=3) == ([0, 3, 4], 2)
 
 
-def test_a_history_of_which_nothing_is_left_ends():
+def test_a_completely_deleted_history_ends() -> None:
     assert read(begin=5) == ([0], 4)
     assert read(begin=7) == ([0], 4)

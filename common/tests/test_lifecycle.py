@@ -57,19 +57,20 @@ stop = stop_on_signals()
 print("ready", flush=True)
 stop.wait()
 for stream in (sys.stdout, sys.stderr):
-    print("to nobody", file=stream, flush=True)
+    print("unread", file=stream, flush=True)
 pathlib.Path(sys.argv[1]).write_text("to its end")
 """
 TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])"
-"""A terminal window, in which a command runs; killed, it is a window that was closed."""
+"""A terminal window with a command in it; killing it is like closing the window."""
 
 
-def test_a_signal_in_the_middle_of_a_wait_does_not_hang():
+def test_a_signal_in_the_middle_of_a_wait_does_not_hang() -> None:
     with lifeline.start(
         [sys.executable, "-c", ASKED_OFTEN], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
         watchdog = threading.Timer(120, child.kill)  # a hung child ends the reads below
         watchdog.start()
+        assert child.stdout is not None
         for _ in range(ROUNDS):
             assert child.stdout.read(1) == b"."
             child.send_signal(signal.SIGTERM)
@@ -77,7 +78,7 @@ def test_a_signal_in_the_middle_of_a_wait_does_not_hang():
         watchdog.cancel()
 
 
-def test_the_second_signal_ends_at_once():
+def test_the_second_signal_ends_at_once() -> None:
     done = lifeline.run(
         [sys.executable, "-c", ASKED_TWICE], capture_output=True, text=True, timeout=60, check=False
     )
@@ -91,7 +92,7 @@ def test_the_second_signal_ends_at_once():
 )
 def test_a_hang_up_stops_it_warmly_however_often_it_comes(
     before: str, patience: int, is_stopped: bool
-):
+) -> None:
     code = before + HUNG_UP.format(patience=patience)
     done = lifeline.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=90, check=False
@@ -99,12 +100,13 @@ def test_a_hang_up_stops_it_warmly_however_often_it_comes(
     assert (done.returncode, done.stdout) == (0, f"{is_stopped}\n"), done.stderr
 
 
-def test_it_works_to_its_end_when_its_terminal_closes(tmp_path: Path):
+def test_it_works_to_its_end_when_its_terminal_closes(tmp_path: Path) -> None:
     done = tmp_path / "done"
-    command = [sys.executable, "-c", IN_A_TERMINAL, done]
+    command = [sys.executable, "-c", IN_A_TERMINAL, str(done)]
     terminal = lifeline.start(
         [sys.executable, "-c", TERMINAL, *command], stdout=subprocess.PIPE, text=True
     )
+    assert terminal.stdout is not None
     assert "ready" in terminal.stdout.readline()
     terminal.kill()
     terminal.wait()

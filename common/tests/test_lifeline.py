@@ -1,4 +1,4 @@
-"""No command outlives the process that started it, whatever either of them does."""
+"""No command outlives the process that started it, whatever either does."""
 
 import os
 import signal
@@ -20,16 +20,22 @@ lifeline.start(["sh", "-c", sys.argv[1]])
 {then}
 """
 WAIT = "time.sleep(600)"
+LEAVE = """
+pids = os.environ["PIDS"]
+while not (os.path.exists(pids) and os.path.getsize(pids)):
+    time.sleep(0.01)
+os._exit(0)
+"""
 WRITE_PIDS = "echo $$ >> $PIDS"
 MANNERLY = f"{WRITE_PIDS}; exec sleep 600"
 DEAF = f"trap '' TERM HUP INT; {WRITE_PIDS}; sleep 600 & echo $! >> $PIDS; wait"
-"""Takes no hint, and has a child of its own."""
+"""Ignores signals, and has a child of its own."""
 LEADERLESS = f"{WRITE_PIDS}; sleep 600 & echo $! >> $PIDS; kill -9 $$"
 """Its group lives on without it."""
 
 
 class Starter:
-    """A process that starts a command, in the process ids of which we are interested."""
+    """A process that starts a command and makes its process ids known."""
 
     def __init__(self, directory: Path, command: str, then: str = WAIT) -> None:
         self._pids = directory / "pids"
@@ -38,8 +44,8 @@ class Starter:
         self.process = lifeline.start([sys.executable, "-c", code, command], env=environment)
 
     def pids(self, number: int) -> list[int]:
-        """The process ids of the command and its child, once so many are known."""
-        return eventually(lambda: found if len(found := self._known()) >= number else None)
+        """The process ids of the command and its child, once this many are known."""
+        return eventually(lambda: found if len(found := self._known()) >= number else [])
 
     def _known(self) -> list[int]:
         return [int(word) for word in self._pids.read_text().split()] if self._pids.exists() else []
@@ -55,7 +61,7 @@ def started() -> Iterator[list[Starter]]:
 
 
 def alive(pid: int) -> bool:
-    """Whether it runs; one that only waits for its parent to notice does not."""
+    """Whether it is running; zombies are not."""
     state = lifeline.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False)
     return bool(state.stdout) and not state.stdout.startswith(b"Z")
 
@@ -76,9 +82,8 @@ def test_it_ends_with_its_starter(
     eventually(lambda: not any(alive(pid) for pid in pids), GRACE_SECONDS / 2)
 
 
-def test_it_ends_when_its_starter_leaves_without_a_word(tmp_path: Path) -> None:
-    leaves = "while not os.path.exists(os.environ['PIDS']): time.sleep(0.01)\nos._exit(0)"
-    starter = Starter(tmp_path, MANNERLY, then=leaves)
+def test_it_ends_when_its_starter_exits_without_cleanup(tmp_path: Path) -> None:
+    starter = Starter(tmp_path, MANNERLY, then=LEAVE)
     assert starter.process.wait() == 0
     [pid] = starter.pids(1)
     eventually(lambda: not alive(pid))
@@ -98,12 +103,12 @@ def test_a_fork_of_its_starter_does_not_keep_it_alive(
     os.kill(fork, signal.SIGKILL)
 
 
-def test_one_that_takes_no_hint_is_killed_with_its_children(
+def test_one_that_ignores_signals_is_killed_with_its_children(
     tmp_path: Path, started: list[Starter]
 ) -> None:
     started.append(starter := Starter(tmp_path, DEAF))
     pids = starter.pids(2)
-    os.killpg(pids[0], signal.SIGSTOP)  # the watcher is not of this group
+    os.killpg(pids[0], signal.SIGSTOP)  # the watcher is in another group
     starter.process.kill()
     starter.process.wait()
     eventually(lambda: not any(alive(pid) for pid in pids), GRACE_SECONDS + 10)
@@ -132,8 +137,8 @@ def test_a_command_that_does_not_exist_is_one_line() -> None:
     assert done.stderr == "no-such-command: No such file or directory\n"
 
 
-def test_a_process_can_end_with_a_parent_that_knows_nothing_of_it(tmp_path: Path) -> None:
-    """As a command of make does."""
+def test_a_process_can_end_with_an_unaware_parent(tmp_path: Path) -> None:
+    """As with a command of make."""
     code = "import time; from eventbus.running import lifeline; lifeline.end_with_parent(); "
     code += f"open({str(tmp_path / 'pid')!r}, 'w').write('there'); time.sleep(600)"
     shell = f'"{sys.executable}" -c "$CODE" & echo $! > {tmp_path}/child; wait'

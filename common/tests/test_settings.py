@@ -1,10 +1,11 @@
-"""The one setting: a key that is missing, misspelled or wrong is one line before anything runs."""
+"""The setting: missing, misspelled and invalid keys are reported in one line at startup."""
 
 import msgspec
 import pytest
-from django.core.checks import run_checks
+from django.core.checks import CheckMessage, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
+from common.tests.conftest import Settings
 from eventbus.checks import TAG
 from eventbus.conf import BusSettings, bus_settings
 
@@ -13,11 +14,11 @@ RIGHT = {"SERVICE_NAME": "shop"}
 
 
 class Odd:
-    """A value of no type that any key takes."""
+    """A value of a type that no key accepts."""
 
 
-def errors(settings, configured):
-    """What the check says, as lines; and that reading the settings says the first of them."""
+def errors(settings: Settings, configured: object) -> list[CheckMessage]:
+    """The errors of the check; asserts that reading the settings raises the first of them."""
     settings.EVENTBUS = configured
     found = run_checks(tags=[TAG])
     if found:
@@ -29,22 +30,23 @@ def errors(settings, configured):
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_value_of_the_wrong_type(settings, key):
+def test_a_value_of_the_wrong_type(settings: Settings, key: str) -> None:
     [error] = errors(settings, {**RIGHT, key: Odd()})
     assert error.id == "eventbus.E001"
-    assert error.msg.startswith(f"EVENTBUS['{key}'] is wrong: ")
-    assert error.hint.startswith("It is: ")
+    assert error.msg.startswith(f"EVENTBUS['{key}'] is invalid: ")
+    assert error.hint is not None
+    assert error.hint.startswith("Its meaning: ")
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_typing_error(settings, key):
+def test_a_typing_error(settings: Settings, key: str) -> None:
     [error] = errors(settings, {**RIGHT, key[:-1]: "anything"})
     assert error.msg == f"EVENTBUS['{key[:-1]}'] is not a setting."
     assert error.hint == f"Did you mean '{key}'?"
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_every_key_has_a_default_but_the_name(settings, key):
+def test_every_key_has_a_default_but_the_name(settings: Settings, key: str) -> None:
     found = errors(settings, {name: value for name, value in RIGHT.items() if name != key})
     assert [error.msg for error in found] == (
         ["EVENTBUS['SERVICE_NAME'] is missing."] if key == "SERVICE_NAME" else []
@@ -66,22 +68,22 @@ def test_every_key_has_a_default_but_the_name(settings, key):
         ("DATABASE_ALIAS", ""),
     ],
 )
-def test_a_value_that_means_nothing(settings, key, value):
+def test_a_value_that_means_nothing(settings: Settings, key: str, value: object) -> None:
     [error] = errors(settings, {**RIGHT, key: value})
     assert key in error.msg
 
 
-def test_all_mistakes_are_reported_at_once(settings):
+def test_all_mistakes_are_reported_at_once(settings: Settings) -> None:
     wrong = {"SERVICE_NAMES": "shop", "TOPIC_PARTITIONS": 0, "INBOX_RETENTION_DAYS": None}
     assert len(errors(settings, wrong)) == 4
 
 
 @pytest.mark.parametrize("value", [None, "shop", [("SERVICE_NAME", "shop")]])
-def test_something_else_than_a_dict(settings, value):
+def test_a_value_that_is_not_a_dict(settings: Settings, value: object) -> None:
     [error] = errors(settings, value)
     assert error.msg == "EVENTBUS must be a dict."
 
 
-def test_no_value_is_shown_for_it_may_be_a_password(settings):
+def test_values_are_not_shown_since_they_may_be_passwords(settings: Settings) -> None:
     [error] = errors(settings, {**RIGHT, "KAFKA": "hunter2"})
     assert "hunter2" not in f"{error.msg} {error.hint}"

@@ -1,10 +1,7 @@
 from django.contrib import admin
-from django.urls import path
-
-from eventbus.outbox.views import event_schema, events_page
+from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("events/", events_page),
-    path("events/<event_type>/v<int:version>/", event_schema, name="event-schema"),
+    path("events/", include("eventbus.outbox.urls")),
 ]

@@ -1,4 +1,4 @@
-"""Directives whose content is read from the code: the settings, and the help of a command."""
+"""Directives that are generated from the code: the settings, and the help of a command."""
 
 import argparse
 import io
@@ -19,7 +19,7 @@ class Settings(SphinxDirective):
     """A definition list of all keys of ``EVENTBUS``, with their defaults and meanings."""
 
     def run(self) -> list[nodes.Node]:
-        """One entry a key."""
+        """One entry per key."""
         lines = []
         for field in msgspec.structs.fields(BusSettings):
             [meta] = field.type.__metadata__
@@ -28,7 +28,7 @@ class Settings(SphinxDirective):
 
 
 class CommandHelp(SphinxDirective):
-    """What ``manage.py COMMAND --help`` prints, less what every command of Django has."""
+    """The output of ``manage.py COMMAND --help``, without the options of every Django command."""
 
     required_arguments: ClassVar[int] = 1
 

@@ -1,4 +1,4 @@
-"""The title of a fenced block (the file that it belongs into) becomes its caption."""
+"""Turns the title of a fenced block (the path of its file) into its caption."""
 
 import re
 

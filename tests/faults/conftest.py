@@ -1,4 +1,4 @@
-"""Each fault has a number and a name; what became of it is printed and put into a table."""
+"""Each fault has a number and a name; its result is printed and entered into a table."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.rig.report import COLUMNS, cells, write_table
 from tests.stack import Broker, Databases, Stack, stopping
 
 ROW = "fault"
-"""The name of the test report's property that holds a row of the table."""
+"""The property of a test report that holds a row of the table."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class FaultTable:
-    """Takes the rows from the tests' reports, which also come from other processes."""
+    """Collects the rows from the test reports, which may come from other processes."""
 
     def __init__(self, path: str | None) -> None:
         self._path = path
@@ -48,7 +48,7 @@ def table(rows: Sequence[Sequence[str]]) -> Table:
 
 
 class Settle(Protocol):
-    """Ends an experiment: counts, prints, and asserts that the account is flawless."""
+    """Ends an experiment: counts events, prints the result, and asserts that it is flawless."""
 
     def __call__(self, experiment: Experiment, parked: int = 0) -> None: ...
 
@@ -70,7 +70,7 @@ def settle(request: pytest.FixtureRequest) -> Settle:
 
 @pytest.fixture
 def experiment(own_kafka: Broker, databases: Databases, tmp_path: Path) -> Iterator[Experiment]:
-    """A stack on a Kafka of its own, of which nothing else runs yet."""
+    """A stack with its own Kafka and nothing else running yet."""
     own_kafka.start()
     for stack in stopping(Stack(tmp_path, databases, own_kafka.server)):
         yield Experiment(stack)

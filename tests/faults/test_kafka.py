@@ -1,4 +1,4 @@
-"""Kafka is away, wholly or in part."""
+"""Kafka is unavailable, completely or partially."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def test_kafka_is_away_for_a_minute(
     experiment.flow()
     with experiment.fault():
         own_kafka.stop()
-        time.sleep(AWAY_SECONDS)  # the fault itself: nothing tells that a minute is over
+        time.sleep(AWAY_SECONDS)  # the fault itself
         own_kafka.start()
     experiment.flow()
     settle(experiment)
@@ -42,7 +42,7 @@ def three_brokers(tmp_path: Path) -> Iterator[KafkaCluster]:
 def test_a_leader_dies(
     three_brokers: KafkaCluster, databases: Databases, tmp_path: Path, settle: Settle
 ) -> None:
-    """One after another each broker dies, is done without, and comes back."""
+    """One after another, each broker dies, is missing for a while, and returns."""
     stack = Stack(tmp_path, databases, three_brokers.server, KAFKA_TOPIC_REPLICATION_FACTOR="3")
     for _ in stopping(stack):
         experiment = Experiment(stack)

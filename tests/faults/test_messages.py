@@ -1,4 +1,4 @@
-"""What lies on the topic is bad: poison, garbage, and copies out of order."""
+"""Bad messages on the topic: poison, garbage, and reordered duplicates."""
 
 import json
 import random
@@ -16,7 +16,7 @@ ROUNDS = 3
 PARTITIONS = 6
 
 
-@pytest.mark.fault(10, "a poison event: its key waits, all others go on")
+@pytest.mark.fault(10, "a poison event: its key waits, all others continue")
 def test_a_poison_event_holds_its_own_product_only(experiment: Experiment, settle: Settle) -> None:
     stack = experiment.stack
     poison = stack.directory / "poison"
@@ -54,7 +54,7 @@ def test_garbage_is_parked_and_the_rest_goes_on(experiment: Experiment, settle: 
 
 
 def garbage() -> list[tuple[bytes | None, bytes | None]]:
-    """Keys and values of which none is an event."""
+    """Keys and values of messages that are not events."""
     chance = random.Random(11)
     event = {"specversion": "1.0", "id": "1", "source": "/hostile", "type": "product.updated"}
     wrong = [
@@ -78,7 +78,7 @@ def garbage() -> list[tuple[bytes | None, bytes | None]]:
 
 @pytest.mark.fault(12, "duplicates and reordered copies by a hostile producer")
 def test_copies_in_any_order_change_nothing(experiment: Experiment, settle: Settle) -> None:
-    """Everything that was delivered comes again, shuffled, to its partition and to others."""
+    """Everything is delivered again, shuffled, to its own partition and to others."""
     experiment.start_relay()
     experiment.start_worker()
     experiment.start_worker()

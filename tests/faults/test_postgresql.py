@@ -1,4 +1,4 @@
-"""A database is away, or its disk is full."""
+"""A database is unavailable, or its disk is full."""
 
 import time
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def crash(experiment: Experiment, server: Postgres) -> None:
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A file system of its own with little room; making one needs root, as CI has it."""
+    """A separate file system with little space; creating one needs root, as in CI."""
     disk = Path(mkdtemp(prefix="small-disk-"))
     lifeline.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", disk], check=True)
     yield disk
@@ -59,13 +59,13 @@ def small_disk() -> Iterator[Path]:
 
 @pytest.fixture
 def small_postgres(small_disk: Path) -> Iterator[Postgres]:
-    """A server with its data there."""
+    """A server with its data on the small disk."""
     with running(Postgres(small_disk)) as server:
         yield server
 
 
 class AuditElsewhere:
-    """Databases of which the audit service's is on a server of its own."""
+    """Databases with that of the audit service on a separate server."""
 
     def __init__(self, audit: Databases, others: Databases) -> None:
         self._audit = audit
@@ -80,7 +80,7 @@ class AuditElsewhere:
 def cramped_experiment(
     small_postgres: Postgres, databases: Databases, own_kafka: Broker, tmp_path: Path
 ) -> Iterator[Experiment]:
-    """One whose audit database has little room."""
+    """An experiment whose audit database has little space."""
     audit = PostgresDatabases({"audit": small_postgres})
     own_kafka.start()
     stack = Stack(tmp_path, AuditElsewhere(audit, databases), own_kafka.server)
@@ -92,7 +92,7 @@ def cramped_experiment(
 def test_the_consumers_disk_is_full(
     cramped_experiment: Experiment, small_postgres: Postgres, settle: Settle
 ) -> None:
-    """PostgreSQL may end when it cannot write its log; then it is started again, as by systemd."""
+    """PostgreSQL may exit when it cannot write its log; then it is restarted, as by systemd."""
     experiment = cramped_experiment
     experiment.start_relay()
     worker = experiment.start_worker()
@@ -110,7 +110,7 @@ def test_the_consumers_disk_is_full(
 
 
 def fill(ballast: Path) -> None:
-    """Write until there is no room."""
+    """Write until the disk is full."""
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(64 * 1024))

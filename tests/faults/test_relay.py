@@ -1,4 +1,4 @@
-"""The relay dies, or two of them send at once."""
+"""The relay dies, or two relays send at once."""
 
 import psycopg
 import pytest
@@ -33,7 +33,7 @@ def test_a_relay_killed_between_sending_and_marking(experiment: Experiment, sett
         relay = start_relay(experiment, "doomed")
         eventually(lambda: message_count(kafka))
         relay.kill()
-        # Its session would still mark the batch once the lock is free: it does not know yet.
+        # Unaware of the kill, its session would still mark the batch once the lock is free.
         holder.execute(END_SESSIONS, ["doomed"])
     assert experiment.ledger.waiting() >= message_count(kafka), "the batch was marked"
     with experiment.fault():
@@ -44,7 +44,7 @@ def test_a_relay_killed_between_sending_and_marking(experiment: Experiment, sett
 
 @pytest.mark.fault(13, "two relays at once; the active one cut off, then killed")
 def test_two_relays_at_once(experiment: Experiment, settle: Settle) -> None:
-    """One that is cut off from its database still sends while the standby takes over."""
+    """A relay that is cut off from its database still sends while the standby takes over."""
     url = experiment.stack.database_urls["product"]
     relays = {name: start_relay(experiment, name) for name in ("relay-0", "relay-1")}
     experiment.start_worker()
@@ -64,7 +64,7 @@ def test_two_relays_at_once(experiment: Experiment, settle: Settle) -> None:
 
 
 def start_relay(experiment: Experiment, name: str) -> Process:
-    """Start a relay whose sessions PostgreSQL knows by this name."""
+    """Start a relay with this ``application_name`` in PostgreSQL."""
     return experiment.stack.start("product", "relay_events", PGAPPNAME=name)
 
 

@@ -43,7 +43,7 @@ def test_a_worker_killed_before_it_commits_its_offsets(
 
 @pytest.mark.fault(8, f"rebalance storm: workers join and leave {JOINS} times")
 def test_workers_that_come_and_go(experiment: Experiment, settle: Settle) -> None:
-    """Each new one comes while the others are at work; every third that leaves is killed."""
+    """Each new worker joins while the others are busy; every third that leaves is killed."""
     experiment.start_relay()
     workers = [experiment.start_worker(), experiment.start_worker()]
     experiment.flow()
@@ -64,9 +64,9 @@ def test_workers_that_come_and_go(experiment: Experiment, settle: Settle) -> Non
 def test_a_zombie_writes_nothing(
     experiment: Experiment, settle: Settle, consumer_postgres: Postgres
 ) -> None:
-    """PostgreSQL cuts off a session that does nothing inside its transaction.
+    """PostgreSQL terminates a session that is idle in its transaction.
 
-    That is what the roles of ``docker/postgres`` ask for; here after 3 s instead of 60.
+    The roles in ``docker/postgres`` are configured so; here the timeout is 3 s instead of 60.
     """
     stack = experiment.stack
     name = stack.database_urls["audit"].rpartition("/")[2]
@@ -86,7 +86,7 @@ def test_a_zombie_writes_nothing(
 
 
 def held_worker(experiment: Experiment, **hold: Path) -> Process:
-    """A worker that holds still at the place that ``hold`` names, under load."""
+    """A worker that pauses at the point given by ``hold``, under load."""
     [file] = hold.values()
     experiment.start_relay()
     experiment.write()

@@ -1,1 +1,1 @@
-"""Apache Kafka and PostgreSQL for the tests, and what a fault under load is measured with."""
+"""Apache Kafka and PostgreSQL for the tests, and the tools to measure faults under load."""

@@ -1,4 +1,4 @@
-"""What the image and compose.yaml run, for a machine without containers."""
+"""Run what the image and compose.yaml run, on a machine without containers."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 def _interpolated(value: Any) -> Any:
-    """As Compose does it: after the YAML is read, so that an empty default is an empty text."""
+    """Interpolate after parsing the YAML, as Compose does, so that an empty default is a string."""
     if isinstance(value, dict):
         return {name: _interpolated(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -34,13 +34,13 @@ def _interpolated(value: Any) -> Any:
 
 
 def instructions(name: str) -> list[str]:
-    """What follows a word, such as COPY, in the last stage of the Dockerfile."""
+    """The arguments of an instruction, such as COPY, in the last stage of the Dockerfile."""
     text = (DOCKER / "Dockerfile").read_text().replace("\\\n", " ")
     return re.findall(rf"^{name} (.*)", text.rpartition("\nFROM ")[2], re.MULTILINE)
 
 
 class Image:
-    """The files of the image, in a directory: the application, and what it needs from PyPI.
+    """The files of the image, in a directory: the application, and its dependencies from PyPI.
 
     :param directory: an empty directory.
     """
@@ -57,7 +57,7 @@ class Image:
     def start(
         self, words: Sequence[str], variables: Mapping[str, str], name: str = "command"
     ) -> Process:
-        """Start a command as the container does, with the image's variables and these."""
+        """Start a command like the container, with the image's variables and these."""
         [line] = instructions("ENV")
         own = dict(pair.split("=", 1) for pair in line.split())
         path = {"PATH": f"{self._venv}/bin:{os.environ['PATH']}"}
@@ -65,7 +65,7 @@ class Image:
         return Process(list(words), {**own, **path, **variables}, log, directory=self._app)
 
     def files(self) -> set[tuple[Path, int]]:
-        """The application's files, with the time of their last change."""
+        """The application's files, with their modification times."""
         return {(path, path.stat().st_mtime_ns) for path in self._app.rglob("*")}
 
     def healthcheck(self, variables: Mapping[str, str]) -> int:

@@ -1,4 +1,4 @@
-"""An experiment: a stack under load, one fault, and the account of what it cost."""
+"""An experiment: a stack under load, one fault, and its effects."""
 
 import time
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from tests.rig.messages import lag
 from tests.stack import Process, Stack, eventually
 
 FLOWING = 100
-"""Events stored before the fault, so that it meets a system at work."""
+"""Events stored before the fault, so that it hits a busy system."""
 PATIENCE_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a fault did.
+    """The effects of a fault.
 
     :param recovery_seconds: from the end of the fault until every change that was committed by
-        then was stored downstream; the longest, where a test breaks things several times.
+        then was stored downstream; the longest, if a test causes several faults.
     """
 
     number: int
@@ -29,9 +29,9 @@ class Result:
 
 
 class Experiment:
-    """The product service's relay and the audit service's workers, with writers at work.
+    """The product service's relay and the audit service's workers, under load from writers.
 
-    :param stack: on databases that are empty, and a Kafka that runs.
+    :param stack: a stack with empty databases and a running Kafka.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -48,31 +48,31 @@ class Experiment:
         return self.stack.start("audit", "consume_events", **variables)
 
     def write(self) -> None:
-        """Wait until more is committed; the first call starts the writers."""
+        """Wait until more changes are committed; the first call starts the writers."""
         if self._writers is None:
             self._writers = self.stack.start_module("product", "tests.rig.writers")
         wanted = self.ledger.sent() + FLOWING
         eventually(lambda: self.ledger.sent() >= wanted, PATIENCE_SECONDS)
 
     def flow(self) -> None:
-        """Wait until more events get through under load."""
+        """Wait until more events arrive under load."""
         self.write()
         self.catch_up(self.ledger.stored() + FLOWING)
 
     def catch_up(self, stored: int) -> None:
-        """Wait until so many entries are stored."""
+        """Wait until this many entries are stored."""
         eventually(lambda: self.ledger.stored() >= stored, PATIENCE_SECONDS)
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """The time in which things are broken; at its end all must be there to go on with."""
+        """The duration of the fault; at its end, everything must be available again."""
         yield
         ended = time.monotonic()
         self.catch_up(self.ledger.sent())
         self.recovery_seconds = max(self.recovery_seconds, time.monotonic() - ended)
 
     def settle(self) -> Account:
-        """Let the writers end, wait until everything sent has been consumed, and count."""
+        """Stop the writers, wait until every event has been consumed, and count."""
         assert self._writers is not None, "nothing was written"
         assert self._writers.stop() == 0, self._writers.output
         eventually(self._is_quiet, PATIENCE_SECONDS)

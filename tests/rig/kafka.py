@@ -1,4 +1,4 @@
-"""Apache Kafka from its own jars, configured as the container image is."""
+"""Apache Kafka from its jars, configured like the container image."""
 
 import os
 import shutil
@@ -19,9 +19,9 @@ JARS = ROOT / "var" / "kafka" / "libs"
 MOUNTED = ROOT / "docker" / "kafka"
 CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"
 START_SECONDS = 60
-# The tests start brokers by the dozen, and none of them lives long enough for the second compiler.
+# The tests start dozens of brokers, none of which lives long enough for the second compiler.
 JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-JVM.append("-XX:-UsePerfData")  # those would be files in /tmp, wherever TMPDIR is
+JVM.append("-XX:-UsePerfData")  # it would write to /tmp, regardless of TMPDIR
 THREE_BROKERS = {
     "default.replication.factor": "3",
     "min.insync.replicas": "2",
@@ -34,12 +34,12 @@ THREE_BROKERS = {
 
 
 class KafkaCluster:
-    """One broker or three, on free loopback ports; they keep their data over a restart.
+    """One broker or three, on free loopback ports; their data survives restarts.
 
-    :param directory: an empty directory, for data and logs.
-    :param brokers: 1 or 3. Three replicate each topic three times, two of which must be in sync.
-    :param sasl_ssl: further server properties, of a listener that asks for TLS and a login. It is
-        at :attr:`sasl_ssl_server`, beside the one that asks for neither.
+    :param directory: an empty directory for data and logs.
+    :param brokers: 1 or 3. With three, each topic has three replicas, of which two must be in sync.
+    :param sasl_ssl: further server properties for a listener that requires TLS and a login. It is
+        at :attr:`sasl_ssl_server`, in addition to the one that requires neither.
     """
 
     def __init__(
@@ -59,17 +59,17 @@ class KafkaCluster:
 
     @property
     def sasl_ssl_server(self) -> str:
-        """The address of the listener that asks for TLS and a login."""
+        """The address of the listener that requires TLS and a login."""
         return f"127.0.0.1:{self._sasl_ssl_port}"
 
     def start(self) -> None:
-        """Start every broker that does not run, and wait until they answer."""
+        """Start every broker that is not running, and wait until they answer."""
         for node in self._ports.keys() - self._processes.keys():
             self._start(node)
         self._wait_until_up()
 
     def stop(self) -> None:
-        """Kill every broker, as a power cut does. What is on disk stays."""
+        """Kill every broker, like a power cut. Data on disk remains."""
         for node in list(self._processes):
             self.kill(node)
 
@@ -101,7 +101,7 @@ class KafkaCluster:
             )
 
     def _set_up(self, node: int, home: Path) -> None:
-        """Write the configuration and format the disk, with the image's own set-up."""
+        """Write the configuration and format the storage, with the image's own script."""
         home.mkdir(parents=True)
         voters = ",".join(f"{n}@127.0.0.1:{port}" for n, port in self._quorum_ports.items())
         addresses = f"PLAINTEXT://127.0.0.1:{self._ports[node]}"
@@ -133,7 +133,7 @@ class KafkaCluster:
             for node, process in self._processes.items():
                 if process.poll() is not None:
                     log = (self._directory / str(node) / "log").read_text()
-                    raise RuntimeError(f"Kafka ended at the start:\n{log[-2000:]}")
+                    raise RuntimeError(f"Kafka ended during startup:\n{log[-2000:]}")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Kafka did not answer within {START_SECONDS} s")
             time.sleep(0.1)
@@ -155,7 +155,7 @@ class KafkaCluster:
 
 def _java() -> Sequence[str]:
     if not JARS.exists() or shutil.which("java") is None:
-        raise RuntimeError("No Apache Kafka here: `make kafka` brings it; it needs Java and Maven")
+        raise RuntimeError("Apache Kafka is missing: run `make kafka` (needs Java and Maven)")
     return ["java", *JVM, "-cp", f"{JARS}/*"]
 
 

@@ -1,4 +1,4 @@
-"""The oracle: what the product service committed, against what the audit service stored."""
+"""The oracle: compares what the product service committed with what the audit service stored."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,17 +9,17 @@ import psycopg
 
 @dataclass(frozen=True)
 class Account:
-    """Events by what became of them.
+    """Numbers of events by outcome.
 
-    :param sent: committed changes: the sum of the products' versions, which nothing but a
-        committed save grows.
-    :param stored: entries of the audit record that tell of them.
-    :param doubled: entries that tell what another one tells.
-    :param lost: changes that no entry tells of.
-    :param invented: entries that tell of a change that was never committed.
-    :param out_of_order: entries behind a later change of their product.
+    :param sent: committed changes: the sum of the products' versions, which only committed saves
+        increase.
+    :param stored: entries of the audit record about them.
+    :param doubled: entries about a change that has another entry.
+    :param lost: changes without an entry.
+    :param invented: entries about changes that were never committed.
+    :param out_of_order: entries stored after a later change of their product.
     :param waiting: outbox rows that Kafka has not acknowledged.
-    :param parked: events that wait in the inbox for a retry or a person.
+    :param parked: events in the inbox that wait for a retry or a decision.
     """
 
     sent: int
@@ -39,7 +39,7 @@ class Account:
 
 
 class Ledger:
-    """Reads both sides from their databases, past all code that is being tested.
+    """Reads both sides from their databases, bypassing all code under test.
 
     :param product: URL of the product service's database.
     :param audit: URL of the audit service's database.
@@ -50,23 +50,23 @@ class Ledger:
         self._audit = audit
 
     def sent(self) -> int:
-        """How many changes are committed."""
+        """The number of committed changes."""
         return self._number(self._product, "SELECT coalesce(sum(version), 0) FROM products_product")
 
     def stored(self) -> int:
-        """How many entries tell of products."""
+        """The number of entries about products."""
         return self._number(self._audit, f"SELECT count(*) {ENTRIES}")
 
     def waiting(self) -> int:
-        """How many outbox rows Kafka has not acknowledged."""
+        """The number of outbox rows that Kafka has not acknowledged."""
         return self._number(self._product, f"SELECT count(*) {WAITING}")
 
     def parked(self) -> int:
-        """How many events wait in the inbox for a retry or a person."""
+        """The number of events in the inbox that wait for a retry or a decision."""
         return self._number(self._audit, f"SELECT count(*) {PARKED}")
 
     def entries(self) -> dict[str, list[int]]:
-        """Of each product by id, the sequence numbers in the order in which they were stored."""
+        """The sequence numbers of each product, by its id, in the order of storage."""
         entries: dict[str, list[int]] = defaultdict(list)
         query = f"SELECT subject, sequence {ENTRIES} ORDER BY id"
         for subject, sequence in _rows(self._audit, query):
@@ -92,7 +92,7 @@ PARKED = "FROM eventbus_inbox_parkedevent WHERE state IN ('failed', 'behind')"
 def compare(
     versions: Mapping[str, int], entries: Mapping[str, Sequence[int]], waiting: int, parked: int
 ) -> Account:
-    """The account of products by id, at a version each, and their entries in stored order."""
+    """The account for products, given their versions and their entries in stored order."""
     sent = Counter((key, number) for key, last in versions.items() for number in range(1, last + 1))
     stored = Counter((key, number) for key, numbers in entries.items() for number in numbers)
     return Account(

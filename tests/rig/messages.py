@@ -1,4 +1,4 @@
-"""The topic as somebody else sees it: what lies there, and what a hostile producer puts there."""
+"""Direct access to the topic: read its messages, and write as a hostile producer."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,20 +11,20 @@ LARGEST_BYTES = 4_000_000
 
 
 def message_count(kafka: str) -> int:
-    """How many messages the topic holds."""
+    """The number of messages on the topic."""
     with closing(KafkaConsumer(bootstrap_servers=kafka.split(","))) as consumer:
         return sum(consumer.end_offsets(_partitions(consumer)).values())
 
 
 def lag(kafka: str, group: str) -> int:
-    """How many messages of the topic the group has not committed."""
+    """The number of messages that the group has not committed."""
     with closing(KafkaConsumer(bootstrap_servers=kafka.split(","), group_id=group)) as consumer:
         ends = consumer.end_offsets(_partitions(consumer))
         return sum(end - (consumer.committed(p) or 0) for p, end in ends.items())
 
 
 def messages(kafka: str) -> list[tuple[bytes, bytes]]:
-    """Key and value of all that the topic holds now."""
+    """Key and value of all messages on the topic."""
     with closing(KafkaConsumer(bootstrap_servers=kafka.split(","))) as consumer:
         partitions = _partitions(consumer)
         ends = consumer.end_offsets(partitions)
@@ -39,7 +39,7 @@ def messages(kafka: str) -> list[tuple[bytes, bytes]]:
 
 @contextmanager
 def hostile_producer(kafka: str) -> Iterator[KafkaProducer]:
-    """A producer that sends what it likes, into a topic that takes large messages."""
+    """A producer for arbitrary messages, on a topic that accepts large ones."""
     servers = kafka.split(",")
     largest = {"max.message.bytes": str(LARGEST_BYTES)}
     with closing(KafkaAdminClient(bootstrap_servers=servers)) as admin:

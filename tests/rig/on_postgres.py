@@ -1,4 +1,4 @@
-"""Run a command with a PostgreSQL server of its own: ``python -m tests.rig.on_postgres COMMAND``.
+"""Run a command with a temporary PostgreSQL server: ``python -m tests.rig.on_postgres COMMAND``.
 
 The command finds it in ``DATABASE_URL``; its exit code is passed on.
 """

@@ -1,4 +1,4 @@
-"""PostgreSQL servers of the tests' own, with one database and one role a service."""
+"""Temporary PostgreSQL servers for the tests, with a database and a role per service."""
 
 import os
 import shutil
@@ -25,12 +25,12 @@ TCP_ONLY = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="
 class Postgres:
     """A server with data in a directory.
 
-    It refuses to run as root, so there it runs as the user ``postgres`` that its package makes.
+    PostgreSQL refuses to run as root; then it runs as the user ``postgres`` of its package.
 
-    :param directory: an empty directory that everybody may enter.
-    :param durable: wait for the disk at each commit, as PostgreSQL does by default. Without that
-        nothing is lost either, as long as the machine does not crash, and no test makes it.
-    :param options: further ones of the server, such as ``-c`` and ``work_mem=64MB``.
+    :param directory: an empty directory that every user may enter.
+    :param durable: wait for the disk at each commit, as PostgreSQL does by default. Without it,
+        data is only lost if the machine crashes, which no test causes.
+    :param options: further options of the server, such as ``-c`` and ``work_mem=64MB``.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class Postgres:
         self._as_user: list[str] = []
         if os.geteuid() == 0:
             shutil.chown(self.directory, SUPERUSER, SUPERUSER)
-            # Not Popen's own way: that user may not enter the directory of our interpreter.
+            # Not with Popen's user option: that user may not enter our interpreter's directory.
             self._as_user = ["setpriv", f"--reuid={SUPERUSER}", f"--regid={SUPERUSER}"]
             self._as_user.append("--clear-groups")
         self._initdb()
 
     def start(self) -> None:
-        """Start it, and wait until it lets somebody in."""
+        """Start it, and wait until it accepts connections."""
         place = ["-D", self._data, "-p", str(self.port)]
         with (self.directory / "log").open("ab") as log:
             self._process = lifeline.start(
@@ -65,7 +65,7 @@ class Postgres:
             time.sleep(0.02)
 
     def crash(self) -> None:
-        """Stop it in immediate mode: no checkpoint, and every session is cut."""
+        """Stop it in immediate mode: no checkpoint, and every session is terminated."""
         self._end(signal.SIGQUIT)
 
     def stop(self) -> None:
@@ -86,9 +86,9 @@ class Postgres:
 
     @property
     def pid(self) -> int:
-        """Of the server's first process."""
+        """The process id of the server."""
         if self._process is None:
-            raise RuntimeError("PostgreSQL does not run")
+            raise RuntimeError("PostgreSQL is not running")
         return self._process.pid
 
     def url(self, database: str, role: str = SUPERUSER) -> str:
@@ -132,7 +132,7 @@ class Postgres:
 
 
 class PostgresDatabases:
-    """Empty, migrated databases with one superuser, made once and copied for each stack.
+    """Empty, migrated databases with one superuser, created once and copied for each stack.
 
     :param servers: the server of each service; several may share one.
     """
@@ -155,9 +155,9 @@ class PostgresDatabases:
 
 
 def program(name: str) -> str:
-    """Debian keeps the programs of each version in a directory of its own; the newest is taken."""
+    """The path of a program; Debian has a directory per version, of which the newest is used."""
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     found = str(installed[-1]) if installed else shutil.which(name)
     if found is None:
-        raise RuntimeError("No PostgreSQL server here: apt-get install postgresql")
+        raise RuntimeError("No PostgreSQL server found: apt-get install postgresql")
     return found

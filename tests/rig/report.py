@@ -1,4 +1,4 @@
-"""The table of the faults, for a terminal and for the documentation."""
+"""The table of faults, for the terminal and the documentation."""
 
 import platform
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def cells(result: Result) -> list[str]:
 
 
 def write_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    """Put the table between the two marks in a Markdown file."""
+    """Write the table between the two markers in a Markdown file."""
     before, _, rest = path.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     lines = [

@@ -1,4 +1,4 @@
-"""Certificates and logins for a broker that asks for them."""
+"""Certificates and logins for a broker that requires them."""
 
 from contextlib import closing
 from pathlib import Path
@@ -17,9 +17,9 @@ MECHANISM = "SCRAM-SHA-512"
 
 
 def listener(ca: trustme.CA, directory: Path) -> dict[str, str]:
-    """Server properties of a listener with a certificate of this authority and SCRAM log-in."""
+    """Server properties of a listener with a certificate of this authority and SCRAM login."""
     certificate = ca.issue_cert("127.0.0.1")
-    # Kafka reads PKCS #8 only (KIP-651), trustme writes the traditional form.
+    # Kafka only reads PKCS #8 (KIP-651), but trustme writes the traditional format.
     key = load_pem_private_key(certificate.private_key_pem.bytes(), password=None)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
@@ -36,7 +36,7 @@ def listener(ca: trustme.CA, directory: Path) -> dict[str, str]:
 
 
 def add_user(server: str, name: str, password: str) -> None:
-    """Let somebody log in, through a listener that asks for no login."""
+    """Create a user, through a listener that requires no login."""
     user = UserScramCredentialUpsertion(name, ScramMechanism.SCRAM_SHA_512, password)
     with closing(KafkaAdminClient(bootstrap_servers=server)) as admin:
         assert admin.alter_user_scram_credentials([user]) == {name: None}

@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def write(name: str, products: list[int], stop: threading.Event) -> None:
-    """Save one product after another, whoever made it; where the database is away, try again."""
+    """Save one product after another, whoever created it, and retry during database outages."""
     from django.db import connection
     from django.db.utils import InterfaceError, OperationalError
 

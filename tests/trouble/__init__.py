@@ -1,1 +1,1 @@
-"""An app for the tests: its handlers hold or fail the audit worker at the worst moment."""
+"""A test app whose handlers pause or fail the audit worker at the worst moment."""

@@ -1,8 +1,9 @@
-"""Trouble, as the environment asks for it.
+"""Faults injected through environment variables.
 
-``HOLD_INSIDE`` and ``HOLD_COMMITTED`` name a file. The worker's first batch writes it, from inside
-the open transaction or just after its commit, and goes on when it is gone. ``POISON`` names a
-file too: while it is there, the event that changed a product's description to *poison* fails.
+``HOLD_INSIDE`` and ``HOLD_COMMITTED`` are paths of files. The worker's first batch creates the
+file, inside its open transaction or just after the commit, and continues once it is deleted.
+``POISON`` is a path too: while the file exists, an event that sets a product's description to
+*poison* fails.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The audit service, with trouble."""
+"""The audit service with injected faults."""
 
 from audit_service.settings import *  # noqa: F403
 from audit_service.settings import INSTALLED_APPS

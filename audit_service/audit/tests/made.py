@@ -47,8 +47,8 @@ def made(
 def take(*events: Event[Any]) -> None:
     """Handle a batch as a worker does."""
     with transaction.atomic():
-        record(events)
-        watch(events)
+        record(list(events))
+        watch(list(events))
 
 
 def price(old: Any, new: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 from django.utils import timezone
 
 from audit_service.audit.models import Alert, AuditEntry, ExportRecord, Rule
@@ -14,12 +15,13 @@ from common.servicekit.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.servicekit.testing.pages import pages
+from common.servicekit.testing.pages import Page, Values, pages
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
 OPEN = OPEN_EVERYWHERE
-VALUES = {
+VALUES: Values = {
     "pk": [1],
     "id": [1],
     "object_id": [1],
@@ -33,16 +35,16 @@ VALUES = {
 }
 
 
-def test_only_the_listed_urls_are_open_without_a_login():
+def test_only_the_listed_urls_are_open_without_a_login() -> None:
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
 
 
-def test_no_filter_offers_rows_of_other_users():
+def test_no_filter_offers_rows_of_other_users() -> None:
     assert views_with_unguarded_filters(VALUES) == []
 
 
 @pytest.fixture(params=[None, "view_alert"])
-def asker(request, bus, client):
+def asker(request: pytest.FixtureRequest, bus: Bus, client: Client) -> User:
     """A user who may not see the record, with and without permission to view alerts."""
     data = {"name": "zanzibar-pan", "version": 1}
     event = {
@@ -58,19 +60,19 @@ def asker(request, bus, client):
     User.objects.create_user("zanzibar", "zanzibar@example.com")
     user = User.objects.create_user("asker")
     if request.param:
-        rule = Rule.objects.first()
+        rule = Rule.objects.all()[0]
         Alert.objects.create(rule=rule, text="told", at=timezone.now(), event_id="e", source="/s")
         user.user_permissions.add(Permission.objects.get(codename=request.param))
     client.force_login(user)
     return user
 
 
-def pages_about(pk: int, subject: str, request: str):
+def pages_about(pk: int, subject: str, request: str) -> list[Page]:
     values = {**VALUES, "pk": [pk], "subject": [subject], "correlation_id": [request]}
     return [page for page in pages(values) if not page.path.startswith("/admin/")]
 
 
-def test_the_record_is_hidden_without_permission(asker, client):
+def test_the_record_is_hidden_without_permission(asker: User, client: Client) -> None:
     """Neither the contents nor the existence of entries is revealed."""
     recorded = pages_about(88_000_001, "17", "zanzibar-request")
     unknown = pages_about(99_000_009, "99", "nothing-of-this")

@@ -1,25 +1,31 @@
 """Every event that the inbox accepts can be shown and exported, including those of older code."""
 
 import json
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
 
 from audit_service.audit.handlers import record
 from audit_service.audit.models import Alert, AuditEntry, Rule
 from audit_service.audit.tests.tampering import guard_off
 from eventbus.events import Envelope, Event, Place
 from eventbus.events.data import MAX_DEPTH
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
@@ -27,10 +33,10 @@ FORMATS = ("ndjson", "csv", "parquet")
 
 
 @pytest.fixture
-def reader(admin_client, tmp_path):
+def reader(admin_client: Client, tmp_path: Path) -> Callable[..., str]:
     """Open everything that shows entries, check that it works, return the output of `verify`."""
 
-    def get(url):
+    def get(url: str) -> bytes:
         response = admin_client.get(url)
         content = b"".join(response) if response.streaming else response.content
         # Events in another millennium are not part of the current state.
@@ -38,7 +44,7 @@ def reader(admin_client, tmp_path):
         assert response.status_code in expected, (url, response.status_code, content[:500])
         return content
 
-    def read(*entries):
+    def read(*entries: AuditEntry) -> str:
         for url in ("/", "/newer/?after=0", "/api/events/", "/admin/audit/auditentry/?all="):
             get(url)
         for window in ("hour", "day", "month"):
@@ -63,12 +69,12 @@ def reader(admin_client, tmp_path):
     return read
 
 
-def quoted(text):
+def quoted(text: str) -> str:
     """Quote a text for a URL."""
     return reverse("subject", args=[text, "x"]).split("/")[2]
 
 
-def pages_of(entry):
+def pages_of(entry: AuditEntry) -> Iterator[str]:
     yield f"/events/{entry.pk}/"
     yield f"/api/events/{entry.pk}/"
     yield f"/admin/audit/auditentry/{entry.pk}/change/"
@@ -99,28 +105,30 @@ STORED = {
 }  # fmt: skip
 
 
-def event_at(number, time):
+def event_at(number: int, time: str) -> Event[Any]:
     text = {"id": f"e{number}", "source": "/net", "type": "order.placed"}
     more = {"subject": "9", "sequence": number, "actor": "eve", "correlationid": "c"}
-    told = {"specversion": "1.0", **text, **more}
+    told: dict[str, Any] = {"specversion": "1.0", **text, **more}
     value = json.dumps({**told, "time": time, "data": {"n": number}}).encode()
     envelope = Envelope(**told, time=datetime.fromisoformat(time))
     return Event(envelope, Place("order.events", 0, number), value)
 
 
-def record_as_before(*times):
+def record_as_before(*times: str) -> None:
     """Record events as when every time that Python can read was accepted."""
     record([event_at(number, time) for number, time in enumerate(times, 1)])
 
 
-def test_readable_times_at_the_edge_of_the_range_are_still_read(reader):
+def test_readable_times_at_the_edge_of_the_range_are_still_read(reader: Callable[..., str]) -> None:
     record_as_before(*READABLE)
     entries = list(AuditEntry.objects.order_by("id"))
     assert [entry.time for entry in entries] == list(READABLE.values())
     assert "all chains are intact" in reader(*entries)
 
 
-def test_an_unreadable_time_is_shown_exported_and_verified(reader, admin_client):
+def test_an_unreadable_time_is_shown_exported_and_verified(
+    reader: Callable[..., str], admin_client: Client
+) -> None:
     """PostgreSQL stores .NET's unset local time as a year before Christ. SQLite rejected it."""
     if connection.vendor == "sqlite":
         with pytest.raises(OverflowError):
@@ -134,7 +142,9 @@ def test_an_unreadable_time_is_shown_exported_and_verified(reader, admin_client)
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_a_tampered_time_breaks_the_chain_but_no_page(reader, number):
+def test_a_tampered_time_breaks_the_chain_but_no_page(
+    reader: Callable[..., str], number: int
+) -> None:
     record_as_before("2026-11-01T12:00:00Z")
     with guard_off(), connection.cursor() as cursor:
         cursor.execute("UPDATE audit_auditentry SET time = %s", [STORED[connection.vendor][number]])
@@ -143,8 +153,10 @@ def test_a_tampered_time_breaks_the_chain_but_no_page(reader, number):
     assert "changed at 1" in reader(entry)
 
 
-def test_unreadable_times_of_alerts_are_replaced_by_the_time_of_raising(admin_client):
-    rule = Rule.objects.first()
+def test_unreadable_times_of_alerts_are_replaced_by_the_time_of_raising(
+    admin_client: Client,
+) -> None:
+    rule = Rule.objects.all()[0]
     for number in range(4):
         alert = Alert.objects.create(rule=rule, at=timezone.now(), event_id=str(number))
         with connection.cursor() as cursor:
@@ -157,7 +169,9 @@ def test_unreadable_times_of_alerts_are_replaced_by_the_time_of_raising(admin_cl
         assert admin_client.get(url).status_code == 200
 
 
-def test_an_event_without_a_usable_time_counts_from_its_recording(bus, admin_client):
+def test_an_event_without_a_usable_time_counts_from_its_recording(
+    bus: Bus, admin_client: Client
+) -> None:
     event = {"specversion": "1.0", "id": "1", "source": "/net", "type": "order.placed"}
     odd = {"subject": "9", "sequence": 1, "time": "0001-01-01T00:00:00", "data": {"total": 7}}
     bus.send("order.events", json.dumps({**event, **odd, "time": UNREADABLE[0]}).encode())
@@ -170,7 +184,7 @@ def test_an_event_without_a_usable_time_counts_from_its_recording(bus, admin_cli
     assert admin_client.get(f"/api/subjects/order/9/state/?at={past}").status_code == 404
 
 
-def test_entries_recorded_under_older_rules_are_shown_as_bytes(reader):
+def test_entries_recorded_under_older_rules_are_shown_as_bytes(reader: Callable[..., str]) -> None:
     record_as_before("2026-11-01T12:00:00Z")
     deep = b'{"data": ' + b"[" * 200 + b"]" * 200 + b"}"
     with guard_off():
@@ -180,7 +194,7 @@ def test_entries_recorded_under_older_rules_are_shown_as_bytes(reader):
     reader(entry)
 
 
-def test_long_ids_stay_distinct(bus, admin_client):
+def test_long_ids_stay_distinct(bus: Bus, admin_client: Client) -> None:
     for number in (1, 2):
         event = {"specversion": "1.0", "id": str(number), "source": "/x", "type": "order.placed"}
         long = {name: "x" * 300 + str(number) for name in ("correlationid", "causationid")}
@@ -250,7 +264,7 @@ DATA = st.sampled_from(
 
 
 @st.composite
-def messages(draw):
+def messages(draw: DrawFn) -> tuple[bytes | None, list[tuple[str, bytes]]]:
     """A message that the inbox accepts: value and headers."""
     attributes = {
         "specversion": "1.0",
@@ -274,7 +288,10 @@ def messages(draw):
     headers = [(f"ce_{name}", str(value).encode()) for name, value in told.items()]
     content_type, value = draw(
         st.sampled_from(
-            [(b"application/json", data and data.encode()), (b"image/jpeg", b"\xff\xd8\x00")]
+            [
+                (b"application/json", data.encode() if data else None),
+                (b"image/jpeg", b"\xff\xd8\x00"),
+            ]
         )
     )
     odd = draw(st.sampled_from([[], [("trace\n-bin", b"\xff\x00")]]))
@@ -285,7 +302,9 @@ def messages(draw):
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=12
 )
 @given(st.lists(messages(), min_size=1, max_size=3))
-def test_every_accepted_event_can_be_shown_and_exported(bus, reader, sent):
+def test_every_accepted_event_can_be_shown_and_exported(
+    bus: Bus, reader: Callable[..., str], sent: list[Any]
+) -> None:
     last = AuditEntry.objects.order_by("id").last()
     for value, headers in sent:
         bus.send("order.events", value, b"9", headers)

@@ -1,13 +1,18 @@
 """Messages that Kafka deleted before they were recorded are reported as lost."""
 
 import json
+from collections.abc import Callable
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 from kafka import TopicPartition
+from pytest_django import DjangoAssertNumQueries
 
 from eventbus.inbox.models import LostMessages
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
@@ -15,8 +20,8 @@ TOPIC = "order.events"
 
 
 @pytest.fixture
-def send(bus):
-    def send(*sequences, subject="9"):
+def send(bus: Bus) -> Callable[..., None]:
+    def send(*sequences: int, subject: str = "9") -> None:
         for sequence in sequences:
             event = {
                 "specversion": "1.0",
@@ -34,7 +39,7 @@ def send(bus):
 
 
 @pytest.fixture
-def gap(bus, send):
+def gap(bus: Bus, send: Callable[..., None]) -> None:
     """Subject 9: 1 and 2 recorded, 3 to 5 lost, 6 recorded, 7 missing otherwise, 8 recorded."""
     send(1, 2)
     bus.consume()
@@ -44,12 +49,12 @@ def gap(bus, send):
     bus.consume()
 
 
-def missing(client, subject="9"):
+def missing(client: Client, subject: str = "9") -> dict[int, Any]:
     rows = client.get(f"/api/subjects/order/{subject}/timeline/").json()["results"]
     return {row["sequence"]: row["missing"] for row in rows}
 
 
-def test_the_timeline_marks_lost_gaps(gap, admin_client):
+def test_the_timeline_marks_lost_gaps(gap: None, admin_client: Client) -> None:
     assert missing(admin_client) == {
         1: None,
         2: None,
@@ -64,7 +69,9 @@ def test_the_timeline_marks_lost_gaps(gap, admin_client):
     assert b"Kafka deleted messages there" in admin_client.get(f"/events/{sixth['id']}/").content
 
 
-def test_a_subject_whose_first_events_are_lost(bus, send, admin_client):
+def test_a_subject_whose_first_events_are_lost(
+    bus: Bus, send: Callable[..., None], admin_client: Client
+) -> None:
     send(1)
     bus.consume()
     send(1, 2, 3, subject="10")
@@ -73,7 +80,7 @@ def test_a_subject_whose_first_events_are_lost(bus, send, admin_client):
     assert missing(admin_client, "10") == {3: {"first": 1, "last": 2, "is_lost": True}}
 
 
-def test_verify_reports_losses_while_the_chain_is_intact(gap):
+def test_verify_reports_losses_while_the_chain_is_intact(gap: None) -> None:
     for words in ({}, {"partition": (TOPIC, 0)}):
         out = StringIO()
         call_command("verify", stdout=out, **words)
@@ -82,7 +89,7 @@ def test_verify_reports_losses_while_the_chain_is_intact(gap):
         assert "all chains are intact" in text
 
 
-def test_losses_are_shown_by_readyz_and_in_the_admin(gap, admin_client):
+def test_losses_are_shown_by_readyz_and_in_the_admin(gap: None, admin_client: Client) -> None:
     assert admin_client.get("/readyz").json()["lost"] == 3
     page = admin_client.get("/admin/eventbus_inbox/lostmessages/").content.decode()
     assert all(f">{number}<" in page for number in (2, 4, 3))
@@ -91,7 +98,12 @@ def test_losses_are_shown_by_readyz_and_in_the_admin(gap, admin_client):
     assert admin_client.get(url).status_code == 200
 
 
-def test_many_gaps_need_one_query(send, bus, admin_client, django_assert_max_num_queries):
+def test_many_gaps_need_one_query(
+    send: Callable[..., None],
+    bus: Bus,
+    admin_client: Client,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
     send(*range(1, 40, 2))
     bus.consume()
     with django_assert_max_num_queries(9):

@@ -1,15 +1,21 @@
 """The history of a product, and its state at a point in time."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from random import Random
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit_service.audit.reading.catalogue import catalogue
 from audit_service.audit.reading.history import last_entry, state_of
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +27,7 @@ def at(minutes: float) -> datetime:
     return START + timedelta(minutes=minutes)
 
 
-def event(sequence: int, verb: str, subject: str = "17", **data: object) -> dict:
+def event(sequence: int, verb: str, subject: str = "17", **data: object) -> dict[str, Any]:
     """An event that happened as many minutes after the start as its sequence says."""
     return {
         "specversion": "1.0",
@@ -46,8 +52,8 @@ LIFE = [
 
 
 @pytest.fixture
-def record(bus):
-    def record(events: list[dict]) -> None:
+def record(bus: Bus) -> Callable[..., None]:
+    def record(events: list[dict[str, Any]]) -> None:
         for one in events:
             bus.send("product.events", json.dumps(one).encode(), key=one["subject"].encode())
         bus.consume()
@@ -55,7 +61,9 @@ def record(bus):
     return record
 
 
-def test_the_timeline_shows_who_changed_what_in_which_request(record, admin_client):
+def test_the_timeline_shows_who_changed_what_in_which_request(
+    record: Callable[..., None], admin_client: Client
+) -> None:
     record([*LIFE, event(1, "created", subject="18", name="Pot")])
     rows = admin_client.get(f"{URL}/timeline/").json()["results"]
     assert [row["sequence"] for row in rows] == [1, 2, 3, 4]
@@ -73,7 +81,7 @@ def test_the_timeline_shows_who_changed_what_in_which_request(record, admin_clie
     assert {row["missing"] for row in rows} == {None}
 
 
-def test_gaps_are_reported(record, admin_client):
+def test_gaps_are_reported(record: Callable[..., None], admin_client: Client) -> None:
     snapshot = event(7, "snapshot", name="Wok", price="5.00")
     record([LIFE[1], snapshot])
     second, seventh = admin_client.get(f"{URL}/timeline/").json()["results"]
@@ -85,13 +93,17 @@ def test_gaps_are_reported(record, admin_client):
     assert found == {"name": ("Pan", "Wok"), "price": ("8.00", "5.00")}
 
 
-def test_after_a_gap_a_change_is_what_its_event_reports(record, admin_client):
+def test_after_a_gap_a_change_is_what_its_event_reports(
+    record: Callable[..., None], admin_client: Client
+) -> None:
     record([LIFE[0], LIFE[2]])
     third = admin_client.get(f"{URL}/timeline/").json()["results"][1]
     assert third["changed"] == [{"field": "name", "old": "Pan", "new": "Wok"}]
 
 
-def test_a_subject_that_is_created_again_has_only_new_fields(record, admin_client):
+def test_a_subject_that_is_created_again_has_only_new_fields(
+    record: Callable[..., None], admin_client: Client
+) -> None:
     record([*LIFE, event(5, "created", name="Wok", price="7.00")])
     rows = admin_client.get(f"{URL}/timeline/").json()["results"]
     assert {change["field"]: (change["old"], change["new"]) for change in rows[4]["changed"]} == {
@@ -110,7 +122,9 @@ def test_a_subject_that_is_created_again_has_only_new_fields(record, admin_clien
     assert admin_client.get(second_page).json()["results"] == rows[4:]
 
 
-def test_a_snapshot_shows_what_raw_sql_changed(record, admin_client):
+def test_a_snapshot_shows_what_raw_sql_changed(
+    record: Callable[..., None], admin_client: Client
+) -> None:
     record(
         [
             *LIFE[:2],
@@ -128,7 +142,9 @@ def test_a_snapshot_shows_what_raw_sql_changed(record, admin_client):
     assert [change["field"] for change in part["changed"]] == ["name"]
 
 
-def test_a_page_starts_where_the_previous_one_ended(record, admin_client):
+def test_a_page_starts_where_the_previous_one_ended(
+    record: Callable[..., None], admin_client: Client
+) -> None:
     record([*LIFE[:3], event(3, "snapshot", name="Wok", price="8.00"), LIFE[3]])
     whole = admin_client.get(f"{URL}/timeline/").json()["results"]
     url, pages = f"{URL}/timeline/?page_size=1", []
@@ -140,10 +156,10 @@ def test_a_page_starts_where_the_previous_one_ended(record, admin_client):
     assert [len(row["changed"]) for row in whole] == [3, 1, 1, 0, 0]
 
 
-def test_the_state_at_a_time(record, admin_client):
+def test_the_state_at_a_time(record: Callable[..., None], admin_client: Client) -> None:
     record(LIFE)
 
-    def state(moment: datetime) -> dict:
+    def state(moment: datetime) -> Any:
         return admin_client.get(f"{URL}/state/", {"at": moment.isoformat()}).json()
 
     assert state(at(2.5))["data"] == {"id": 17, "version": 2, "name": "Pan", "price": "8.00"}
@@ -163,18 +179,24 @@ def test_the_state_at_a_time(record, admin_client):
         ("/api/subjects/%25/17/state/", 404),
     ],
 )
-def test_unknown_subjects_and_times_are_not_found(record, admin_client, path, status):
+def test_unknown_subjects_and_times_are_not_found(
+    record: Callable[..., None], admin_client: Client, path: str, status: int
+) -> None:
     record(LIFE)
     answer = admin_client.get(path)
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
 
 
-def test_text_that_postgresql_cannot_store_is_rejected(record, admin_client):
+def test_text_that_postgresql_cannot_store_is_rejected(
+    record: Callable[..., None], admin_client: Client
+) -> None:
     """SQLite does not find it."""
     assert admin_client.get("/api/subjects/product/%00/state/").status_code in {400, 404}
 
 
-def test_the_history_requires_the_permission(record, client, django_user_model):
+def test_the_history_requires_the_permission(
+    record: Callable[..., None], client: Client, django_user_model: type[User]
+) -> None:
     record(LIFE)
     assert client.get(f"{URL}/timeline/").status_code == 401
     client.force_login(django_user_model.objects.create_user("bob"))
@@ -195,7 +217,13 @@ FIELDS = {"name": st.sampled_from("abc"), "price": st.sampled_from(["1.00", "2.0
     snapshots=st.sets(st.integers(1, 8)),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_the_state_is_the_sum_of_all_earlier_changes(record, steps, is_deleted, order, snapshots):
+def test_the_state_is_the_sum_of_all_earlier_changes(
+    record: Callable[..., None],
+    steps: list[dict[str, str]],
+    is_deleted: bool,
+    order: Random,
+    snapshots: set[int],
+) -> None:
     """In whatever order the events are recorded: a replay records missing ones late."""
     subject = next(subjects)
     state = {"name": "a", "price": "1.00"}
@@ -217,6 +245,7 @@ def test_the_state_is_the_sum_of_all_earlier_changes(record, steps, is_deleted, 
     record(events)
     for number, expected in enumerate(states, start=1):
         found = last_entry("product", subject, at(number + 0.5))
+        assert found is not None
         assert {name: state_of(found)[name] for name in expected} == expected
         assert found.sequence == number
     assert last_entry("product", subject, at(0.5)) is None

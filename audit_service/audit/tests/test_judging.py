@@ -1,19 +1,23 @@
 """No event keeps a rule from reporting another, and a rule that cannot judge says so."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from random import Random
+from typing import Any
 
 import pytest
 from django.utils import timezone as clock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
 
 from audit_service.audit.handlers import record, watch
 from audit_service.audit.models import Alert, AuditEntry, Rule
 from audit_service.audit.security.unjudged import MOST
 from audit_service.audit.tests.made import deletions, made, price, take
 from audit_service.audit.tests.test_keeping import undone
-from eventbus.events import Contract
+from eventbus.events import Contract, Event
 
 pytestmark = pytest.mark.django_db
 
@@ -22,19 +26,19 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-1)))
 
 
 @pytest.fixture
-def only():
-    def only(kind, **values):
+def only() -> Callable[..., None]:
+    def only(kind: str, **values: object) -> None:
         Rule.objects.exclude(kind=kind).update(is_active=False)
         Rule.objects.filter(kind=kind).update(is_active=True, **values)
 
     return only
 
 
-def found():
+def found() -> list[tuple[str, str]]:
     return [(alert.event_id, alert.text) for alert in Alert.objects.filter(unjudged=0)]
 
 
-def unjudged():
+def unjudged() -> list[Alert]:
     return list(Alert.objects.filter(unjudged__gt=0).order_by("id"))
 
 
@@ -64,7 +68,9 @@ def unjudged():
         ({"data": {"price": {}, "previous": {"price": []}}}, "the old price is not a number"),
     ],
 )
-def test_an_event_that_cannot_be_judged_is_an_alert_and_hides_no_other(only, data, why):
+def test_an_event_that_cannot_be_judged_is_an_alert_and_hides_no_other(
+    only: Callable[..., None], data: dict[str, Any], why: str
+) -> None:
     only("change", threshold=50)
     before, odd, behind = made(data=price(10, 90)), made(**data), made(data=price(10, 80))
     take(before, odd, behind)
@@ -88,20 +94,22 @@ def test_an_event_that_cannot_be_judged_is_an_alert_and_hides_no_other(only, dat
         {"data": {"total": 7}},
     ],
 )
-def test_events_without_a_change_raise_no_alert(only, event):
+def test_events_without_a_change_raise_no_alert(
+    only: Callable[..., None], event: dict[str, Any]
+) -> None:
     only("change", threshold=50)
     take(made(**event))
     assert not Alert.objects.exists()
 
 
-def test_a_change_is_found_however_its_json_is_escaped(only):
+def test_a_change_is_found_however_its_json_is_escaped(only: Callable[..., None]) -> None:
     only("change", threshold=50)
     take(made("changed", raw=b'{"pr\\u0069ce": 90, "previ\\u006fus": {"price": 10}}'))
     assert [text for _, text in found()] == ["price changed by +800 %, from 10 to 90"]
 
 
 @pytest.mark.parametrize("time", [DOTNET_UNSET, LAST])
-def test_an_unusable_time_hides_no_deletion(only, time):
+def test_an_unusable_time_hides_no_deletion(only: Callable[..., None], time: datetime) -> None:
     only("deletions", threshold=3, window_minutes=10)
     odd = made("deleted", time=time)
     normal = deletions((0, 1, 2))
@@ -113,7 +121,9 @@ def test_an_unusable_time_hides_no_deletion(only, time):
 
 
 @pytest.mark.parametrize("time", [DOTNET_UNSET, LAST])
-def test_an_unusable_time_hides_no_change_outside_working_hours(only, time):
+def test_an_unusable_time_hides_no_change_outside_working_hours(
+    only: Callable[..., None], time: datetime
+) -> None:
     only("hours", from_hour=7, until_hour=11, time_zone="Asia/Tokyo")
     odd, normal = made(time=time), made()
     watch([odd, normal])
@@ -121,7 +131,7 @@ def test_an_unusable_time_hides_no_change_outside_working_hours(only, time):
     assert [alert.event_id for alert in unjudged()] == [odd.id]
 
 
-def test_an_event_without_a_time_counts_from_its_recording(only):
+def test_an_event_without_a_time_counts_from_its_recording(only: Callable[..., None]) -> None:
     only("deletions", threshold=3, window_minutes=10)
     events = [made("deleted", time=None) for _ in range(3)]
     for event in events:
@@ -132,21 +142,25 @@ def test_an_event_without_a_time_counts_from_its_recording(only):
 
 
 @pytest.mark.parametrize("missing", ["threshold", "window_minutes"])
-def test_an_incomplete_rule_reports_what_it_lacks(only, missing):
+def test_an_incomplete_rule_reports_what_it_lacks(only: Callable[..., None], missing: str) -> None:
     only("deletions", **{missing: None})
     take(*deletions((0, 1)), made())
     [blind] = unjudged()
     assert (blind.unjudged, f"the rule has no {missing}" in blind.text) == (2, True)
 
 
-def test_unknown_and_out_of_range_rules_report_that_they_cannot_judge(only):
+def test_unknown_and_out_of_range_rules_report_that_they_cannot_judge(
+    only: Callable[..., None],
+) -> None:
     only("deletions", window_minutes=2_000_000_000)
     Rule.objects.create(name="Astrology", kind="stars")
     take(*deletions((0,)))
     assert {alert.rule.name for alert in unjudged()} == {"Astrology", "Many deletions"}
 
 
-def test_events_that_cannot_be_judged_are_counted_in_one_alert_an_hour(only):
+def test_events_that_cannot_be_judged_are_counted_in_one_alert_an_hour(
+    only: Callable[..., None],
+) -> None:
     only("change")
     for _ in range(3):
         take(made(), made())
@@ -159,7 +173,7 @@ def test_events_that_cannot_be_judged_are_counted_in_one_alert_an_hour(only):
     assert [alert.unjudged for alert in unjudged()] == [6, 1, 1, 1]
 
 
-def test_events_after_an_alert_was_handled_raise_a_new_one(only):
+def test_events_after_an_alert_was_handled_raise_a_new_one(only: Callable[..., None]) -> None:
     only("change")
     take(made())
     Alert.objects.update(handled_at=clock.now())
@@ -167,7 +181,9 @@ def test_events_after_an_alert_was_handled_raise_a_new_one(only):
     assert [alert.unjudged for alert in unjudged()] == [1, 1]
 
 
-def test_a_flood_of_actors_does_not_flood_the_alerts(only):
+def test_a_flood_of_actors_does_not_flood_the_alerts(
+    only: Callable[..., None],
+) -> None:
     only("change", threshold=50)
     take(*(made(actor=f"actor {number}") for number in range(3 * MOST)))
     take(*(made(actor=f"actor {number}") for number in range(3 * MOST, 4 * MOST)))
@@ -179,7 +195,7 @@ def test_a_flood_of_actors_does_not_flood_the_alerts(only):
     assert len(found()) == 1
 
 
-def test_events_that_cannot_be_judged_start_no_quiet_time(only):
+def test_events_that_cannot_be_judged_start_no_quiet_time(only: Callable[..., None]) -> None:
     only("deletions", threshold=2, window_minutes=10)
     record(normal := deletions((0, 1)))
     watch([made("deleted", time=LAST)])
@@ -214,7 +230,7 @@ names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @st.composite
-def odd_events(draw):
+def odd_events(draw: DrawFn) -> Event[Any]:
     data = draw(datas)
     body = {"raw": data} if isinstance(data, bytes | None) else {"data": data}
     verb = draw(st.sampled_from(["updated", "deleted", "created", "%s{}"]))
@@ -225,7 +241,7 @@ def odd_events(draw):
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_odd_events_suppress_no_other_alert(odd, seed):
+def test_odd_events_suppress_no_other_alert(odd: list[Event[Any]], seed: Random) -> None:
     with undone():
         Rule.objects.update(is_active=True)
         Rule.objects.filter(kind="deletions").update(threshold=3, window_minutes=10)
@@ -243,8 +259,8 @@ def test_odd_events_suppress_no_other_alert(odd, seed):
 @settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_events_are_judged_in_a_batch_as_on_their_own(odd):
-    def of_change():
+def test_events_are_judged_in_a_batch_as_on_their_own(odd: list[Event[Any]]) -> None:
+    def of_change() -> tuple[set[tuple[str, str]], int]:
         alerts = Alert.objects.filter(rule__kind="change")
         found = {(alert.event_id, alert.text) for alert in alerts if not alert.unjudged}
         return found, sum(alert.unjudged for alert in alerts)
@@ -258,7 +274,7 @@ def test_events_are_judged_in_a_batch_as_on_their_own(odd):
         assert of_change() == one_by_one
 
 
-def told(events, of=None):
+def told(events: list[Event[Any]], of: set[str] | None = None) -> set[tuple[str, str]]:
     """The alerts about a batch, without texts and event ids. Rolls everything back."""
     with undone():
         watch(events)
@@ -268,7 +284,7 @@ def told(events, of=None):
         return {(alert.rule.kind, alert.actor) for alert in alerts}
 
 
-def test_times_out_of_range_are_comparable_in_every_zone():
+def test_times_out_of_range_are_comparable_in_every_zone() -> None:
     """These cannot be converted to UTC in Python, but can be compared."""
     for time in (DOTNET_UNSET, LAST):
         with pytest.raises(OverflowError):
@@ -282,7 +298,9 @@ class Priced(Contract, frozen=True, kw_only=True):
     previous: dict[str, str]
 
 
-def test_rules_do_not_depend_on_the_contracts_of_other_handlers(only):
+def test_rules_do_not_depend_on_the_contracts_of_other_handlers(
+    only: Callable[..., None],
+) -> None:
     only("change", threshold=50)
     event = replace(made(data=price("10", "90")), contract=Priced)
     take(event)

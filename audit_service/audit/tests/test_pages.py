@@ -1,17 +1,22 @@
 """The pages: permissions, contents, and robustness against odd URLs."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from audit_service.audit.models import AuditEntry
 from audit_service.audit.pages.rate import WINDOWS, rate
 from audit_service.audit.tests.tampering import change
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
@@ -19,8 +24,14 @@ PAGES = ["/", "/newer/?after=0", "/rates/", "/subjects/product/1/", "/transactio
 
 
 @pytest.fixture
-def send(bus):
-    def send(sequence, subject="1", verb="updated", actor="eve", **more):
+def send(bus: Bus) -> Callable[..., AuditEntry]:
+    def send(
+        sequence: int | str,
+        subject: str = "1",
+        verb: str = "updated",
+        actor: str = "eve",
+        **more: object,
+    ) -> AuditEntry:
         event = {
             "specversion": "1.0",
             "id": f"{subject}/{sequence}",
@@ -41,13 +52,15 @@ def send(bus):
     return send
 
 
-def text(client, url):
+def text(client: Client, url: str) -> str:
     response = client.get(url)
     assert response.status_code == 200, url
     return response.content.decode()
 
 
-def test_pages_require_permission_to_view_entries(send, client):
+def test_pages_require_permission_to_view_entries(
+    send: Callable[..., AuditEntry], client: Client
+) -> None:
     entry = send(1)
     pages = [*PAGES, f"/events/{entry.pk}/"]
     assert all(client.get(page)["Location"].startswith("/admin/login/") for page in pages)
@@ -59,7 +72,7 @@ def test_pages_require_permission_to_view_entries(send, client):
     assert {client.get(page).status_code for page in pages} == {200}
 
 
-def test_filters_are_in_the_url(send, admin_client):
+def test_filters_are_in_the_url(send: Callable[..., AuditEntry], admin_client: Client) -> None:
     send(1)
     send(2, actor="bob")
     send(1, subject="2", verb="deleted")
@@ -71,7 +84,9 @@ def test_filters_are_in_the_url(send, admin_client):
     assert 'id="newer"' not in text(admin_client, "/?live=no")
 
 
-def test_new_events_appear_on_top_once(send, admin_client):
+def test_new_events_appear_on_top_once(
+    send: Callable[..., AuditEntry], admin_client: Client
+) -> None:
     first = send(1)
     assert text(admin_client, f"/newer/?after={first.pk}").count('class="row"') == 0
     second = send(2)
@@ -80,7 +95,9 @@ def test_new_events_appear_on_top_once(send, admin_client):
     assert f"after={second.pk}" in rows
 
 
-def test_older_events_are_on_the_next_page(send, admin_client):
+def test_older_events_are_on_the_next_page(
+    send: Callable[..., AuditEntry], admin_client: Client
+) -> None:
     for sequence in range(1, 53):
         send(sequence)
     page = text(admin_client, "/")
@@ -90,11 +107,13 @@ def test_older_events_are_on_the_next_page(send, admin_client):
     assert text(admin_client, f"/?before={oldest_shown}").count('class="row"') == 2
 
 
-def test_the_empty_explorer_says_what_to_do(admin_client):
+def test_the_empty_explorer_says_what_to_do(admin_client: Client) -> None:
     assert "change a product" in text(admin_client, "/")
 
 
-def test_an_event_page_shows_its_change_and_its_link(send, admin_client):
+def test_an_event_page_shows_its_change_and_its_link(
+    send: Callable[..., AuditEntry], admin_client: Client
+) -> None:
     send(1)
     entry = send(2)
     page = text(admin_client, f"/events/{entry.pk}/")
@@ -106,7 +125,7 @@ def test_an_event_page_shows_its_change_and_its_link(send, admin_client):
     assert "✗ no" in text(admin_client, f"/events/{entry.pk}/")
 
 
-def test_a_timeline_shows_its_gaps(send, admin_client):
+def test_a_timeline_shows_its_gaps(send: Callable[..., AuditEntry], admin_client: Client) -> None:
     for sequence in (1, 2, 5):
         send(sequence)
     page = text(admin_client, "/subjects/product/1/")
@@ -115,7 +134,9 @@ def test_a_timeline_shows_its_gaps(send, admin_client):
     assert admin_client.get("/subjects/product/99/").status_code == 404
 
 
-def test_a_long_timeline_is_shortened_correctly(send, admin_client, monkeypatch):
+def test_a_long_timeline_is_shortened_correctly(
+    send: Callable[..., AuditEntry], admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("audit_service.audit.pages.views.MOST_CHANGES", 2)
     for sequence in (1, 2, 3):
         send(sequence)
@@ -136,7 +157,9 @@ def test_a_long_timeline_is_shortened_correctly(send, admin_client, monkeypatch)
         {"actor": "", "sequence": "text"},
     ],
 )
-def test_pages_of_odd_events_open(send, admin_client, event):
+def test_pages_of_odd_events_open(
+    send: Callable[..., AuditEntry], admin_client: Client, event: dict[str, Any]
+) -> None:
     entry = send(**{"sequence": 9, **event})
     for url in ("/", f"/events/{entry.pk}/", entry.subject_url):
         if url:
@@ -146,15 +169,19 @@ def test_pages_of_odd_events_open(send, admin_client, event):
 @pytest.mark.parametrize(
     "query", ["before=x", "before=" + "9" * 30, "type=%00", "live=maybe", "window=century&after=-1"]
 )
-def test_odd_query_strings_break_no_page(send, admin_client, query):
+def test_odd_query_strings_break_no_page(
+    send: Callable[..., AuditEntry], admin_client: Client, query: str
+) -> None:
     send(1)
     for page in ("/", "/newer/", "/rates/"):
         assert admin_client.get(f"{page}?{query}").status_code in (200, 400)
 
 
 def test_the_number_of_queries_does_not_depend_on_the_events(
-    send, admin_client, django_assert_max_num_queries
-):
+    send: Callable[..., AuditEntry],
+    admin_client: Client,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
     for sequence in range(1, 30):
         send(sequence)
     for page in (*PAGES, "/?type=product.updated"):
@@ -170,7 +197,7 @@ NOW = datetime(2026, 11, 2, 12, 34, 56, tzinfo=UTC)
     ages=st.lists(st.integers(0, 40 * 24 * 3600), max_size=15),
     name=st.sampled_from(sorted(WINDOWS)),
 )
-def test_the_rate_counts_each_event_in_its_step(db, ages, name):
+def test_the_rate_counts_each_event_in_its_step(db: None, ages: list[int], name: str) -> None:
     window = WINDOWS[name]
     times = [NOW - timedelta(seconds=age) for age in ages]
     entries = AuditEntry.objects.bulk_create(entry_at(time) for time in times)
@@ -184,7 +211,7 @@ def test_the_rate_counts_each_event_in_its_step(db, ages, name):
     assert series["times"][-1] <= NOW.timestamp() < series["times"][-1] + step
 
 
-def entry_at(time):
+def entry_at(time: datetime) -> AuditEntry:
     return AuditEntry(
         event_id="x",
         source="/x",

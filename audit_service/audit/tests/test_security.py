@@ -1,12 +1,15 @@
 """Rules raise alerts for real streams of events."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 
 from audit_service.audit.models import Alert, Rule
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
@@ -14,11 +17,18 @@ MONDAY = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def send(bus):
+def send(bus: Bus) -> Callable[..., None]:
     """Send an event some minutes after noon on a Monday, and let it be recorded."""
-    sent = []
+    sent: list[None] = []
 
-    def send(verb="updated", minutes=0.0, actor="eve", subject="1", consume=True, **data):
+    def send(
+        verb: str = "updated",
+        minutes: float = 0.0,
+        actor: str = "eve",
+        subject: str = "1",
+        consume: bool = True,
+        **data: object,
+    ) -> None:
         sent.append(None)
         event = {
             "specversion": "1.0",
@@ -38,21 +48,23 @@ def send(bus):
 
 
 @pytest.fixture
-def only():
+def only() -> Callable[..., None]:
     """Activate one kind of rule, as shipped with the service."""
 
-    def only(kind, **values):
+    def only(kind: str, **values: object) -> None:
         Rule.objects.exclude(kind=kind).update(is_active=False)
         Rule.objects.filter(kind=kind).update(is_active=True, **values)
 
     return only
 
 
-def texts():
+def texts() -> list[str]:
     return list(Alert.objects.order_by("id").values_list("text", flat=True))
 
 
-def test_many_deletions_by_one_actor_are_reported_once_per_window(send, only):
+def test_many_deletions_by_one_actor_are_reported_once_per_window(
+    send: Callable[..., None], only: Callable[..., None]
+) -> None:
     only("deletions", threshold=3, window_minutes=10)
     for minutes in (0, 4):
         send("deleted", minutes)
@@ -67,7 +79,9 @@ def test_many_deletions_by_one_actor_are_reported_once_per_window(send, only):
     assert len(texts()) == 2
 
 
-def test_deletions_in_one_batch_count_by_their_own_times(send, only, bus):
+def test_deletions_in_one_batch_count_by_their_own_times(
+    send: Callable[..., None], only: Callable[..., None], bus: Bus
+) -> None:
     only("deletions", threshold=3, window_minutes=10)
     for minutes in (0, 11, 22, 40, 41, 42, 80):
         send("deleted", minutes, consume=False)
@@ -85,14 +99,18 @@ def test_deletions_in_one_batch_count_by_their_own_times(send, only, bus):
         ("0.00", "1.00", ["price changed, from 0.00 to 1.00"]),
     ],
 )
-def test_a_price_change_above_the_threshold_is_reported(send, only, old, new, told):
+def test_a_price_change_above_the_threshold_is_reported(
+    send: Callable[..., None], only: Callable[..., None], old: str, new: str, told: list[str]
+) -> None:
     only("change", threshold=50)
     send(price=new, previous={"price": old})
     send(price="100.00", previous={"name": "Pan"})
     assert texts() == told
 
 
-def test_a_new_actor_is_reported_once(send, only, bus):
+def test_a_new_actor_is_reported_once(
+    send: Callable[..., None], only: Callable[..., None], bus: Bus
+) -> None:
     only("new_actor")
     for actor in ("eve", "eve", "bob", ""):
         send(actor=actor, consume=False)
@@ -113,27 +131,39 @@ def test_a_new_actor_is_reported_once(send, only, bus):
         ((22, 6), 11 * 60, False),
     ],
 )
-def test_changes_outside_working_hours_are_reported(send, only, hours, minutes, told):
+def test_changes_outside_working_hours_are_reported(
+    send: Callable[..., None],
+    only: Callable[..., None],
+    hours: tuple[int, int],
+    minutes: int,
+    told: bool,
+) -> None:
     only("hours", from_hour=hours[0], until_hour=hours[1])
     send(minutes=minutes)
     send(minutes=minutes + 0.5)
     assert len(texts()) == told
 
 
-def test_working_hours_are_in_the_time_zone_of_the_rule(send, only):
+def test_working_hours_are_in_the_time_zone_of_the_rule(
+    send: Callable[..., None], only: Callable[..., None]
+) -> None:
     only("hours", from_hour=7, until_hour=13, time_zone="Asia/Tokyo")
     send()
     assert texts() == ["eve caused product.updated at 21:00 on a Monday"]
 
 
-def test_a_rule_only_checks_its_event_types(send, only):
+def test_a_rule_only_checks_its_event_types(
+    send: Callable[..., None], only: Callable[..., None]
+) -> None:
     only("new_actor", types="order.* product.deleted")
     send(actor="eve")
     send("deleted", actor="bob")
     assert [text.split()[0] for text in texts()] == ["bob"]
 
 
-def test_a_misconfigured_rule_reports_that_and_blocks_nothing(send, only):
+def test_a_misconfigured_rule_reports_that_and_blocks_nothing(
+    send: Callable[..., None], only: Callable[..., None]
+) -> None:
     only("hours", time_zone="Mars/Base")
     Rule.objects.filter(kind="new_actor").update(is_active=True)
     send()
@@ -143,7 +173,9 @@ def test_a_misconfigured_rule_reports_that_and_blocks_nothing(send, only):
     assert "No time zone found with key Mars/Base" in blind.text
 
 
-def test_replayed_events_raise_no_alerts(send, only, bus, replay):
+def test_replayed_events_raise_no_alerts(
+    send: Callable[..., None], only: Callable[..., None], bus: Bus, replay: Callable[[str], int]
+) -> None:
     only("change", threshold=50)
     send(price="90.00", previous={"price": "10.00"})
     assert replay("product.events") == 1
@@ -151,7 +183,9 @@ def test_replayed_events_raise_no_alerts(send, only, bus, replay):
     assert len(texts()) == 1
 
 
-def test_handling_alerts_requires_a_permission(send, only, client):
+def test_handling_alerts_requires_a_permission(
+    send: Callable[..., None], only: Callable[..., None], client: Client
+) -> None:
     only("new_actor")
     send()
     [alert] = Alert.objects.all()
@@ -161,15 +195,16 @@ def test_handling_alerts_requires_a_permission(send, only, client):
     client.force_login(user)
     [row] = client.get("/api/alerts/?open=true").json()["results"]
     assert (row["rule"], row["handled"], row["actor"]) == ("Somebody new", False, "eve")
-    handled = {"data": {"handled": True}, "content_type": "application/json"}
-    assert client.patch(url, **handled).status_code == 403
+    handled = {"handled": True}
+    json_type = "application/json"
+    assert client.patch(url, handled, json_type).status_code == 403
     user.user_permissions.add(Permission.objects.get(codename="manage_alert"))
     client.force_login(User.objects.get(pk=user.pk))
-    assert client.patch(url, **handled).json()["handled_by"] == "carl"
+    assert client.patch(url, handled, json_type).json()["handled_by"] == "carl"
     assert not client.get("/api/alerts/?open=true").json()["results"]
 
 
-def test_the_admin_rejects_an_incomplete_rule(admin_client):
+def test_the_admin_rejects_an_incomplete_rule(admin_client: Client) -> None:
     form = {"name": "x", "kind": "deletions", "time_zone": "Mars/Base", "field": "", "types": ""}
     page = admin_client.post("/admin/audit/rule/add/", form).content.decode()
     assert page.count("Required for this kind of rule.") == 2
@@ -177,7 +212,9 @@ def test_the_admin_rejects_an_incomplete_rule(admin_client):
     assert not Rule.objects.filter(name="x").exists()
 
 
-def test_the_admin_marks_alerts_as_handled(send, only, admin_client):
+def test_the_admin_marks_alerts_as_handled(
+    send: Callable[..., None], only: Callable[..., None], admin_client: Client
+) -> None:
     only("new_actor")
     send()
     [alert] = Alert.objects.all()

@@ -1,14 +1,18 @@
 """No later checkpoint makes a record look intact that contradicts an earlier one."""
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from unittest import mock
+from unittest.mock import MagicMock
 
 import pytest
 from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from audit_service.audit.models import AuditEntry, ChainHead, Checkpoint
 from audit_service.audit.proof.checkpoints import (
@@ -22,6 +26,7 @@ from audit_service.audit.proof.checkpoints import (
 )
 from audit_service.audit.tests.tampering import at, change, relink, remove
 from audit_service.audit.tests.test_keeping import undone
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
@@ -31,13 +36,13 @@ BUSY, IDLE = 0, 1
 
 
 @pytest.fixture(autouse=True)
-def keys(settings):
+def keys(settings: Settings) -> str:
     settings.AUDIT_SIGNING_KEY, public = new_keys()
     return public
 
 
 @pytest.fixture
-def clock():
+def clock() -> Iterator[MagicMock]:
     """A clock that the fixtures below set forward: entries are old by the next day."""
     with mock.patch("django.utils.timezone.now") as now:
         now.return_value = OCTOBER
@@ -45,12 +50,12 @@ def clock():
 
 
 @pytest.fixture
-def record(bus, clock):
+def record(bus: Bus, clock: MagicMock) -> Callable[..., None]:
     """Record some events in a chain, a day after the previous ones."""
     bus.kafka.create_topic(TOPIC, 2)
-    sent = []
+    sent: list[None] = []
 
-    def record(count, partition=BUSY):
+    def record(count: int, partition: int = BUSY) -> None:
         clock.return_value += timedelta(days=1)
         for _ in range(count):
             sent.append(None)
@@ -62,11 +67,11 @@ def record(bus, clock):
     return record
 
 
-def checkpoint(**options):
+def checkpoint(**options: Path) -> None:
     call_command("checkpoint", stdout=StringIO(), **options)
 
 
-def verify(*words):
+def verify(*words: str) -> tuple[int | str | None, str]:
     out, err = StringIO(), StringIO()
     try:
         call_command("verify", *words, stdout=out, stderr=err)
@@ -75,14 +80,16 @@ def verify(*words):
     return 0, out.getvalue() + err.getvalue()
 
 
-def rewrite(position, partition=BUSY):
+def rewrite(position: int, partition: int = BUSY) -> None:
     """Change an entry, and recompute the links after it and the head."""
     entry = at(position, partition)
     change(entry, actor=f"{entry.actor} forged")
     relink(partition)
 
 
-def test_a_rewritten_chain_is_not_signed_however_old_the_entry(record):
+def test_a_rewritten_chain_is_not_signed_however_old_the_entry(
+    record: Callable[..., None],
+) -> None:
     record(4)
     record(2, IDLE)
     checkpoint()
@@ -98,7 +105,9 @@ def test_a_rewritten_chain_is_not_signed_however_old_the_entry(record):
     assert verify()[0] == 1
 
 
-def test_a_chain_without_new_entries_is_compared_as_well(record):
+def test_a_chain_without_new_entries_is_compared_as_well(
+    record: Callable[..., None],
+) -> None:
     record(2)
     record(4, IDLE)
     checkpoint()
@@ -108,7 +117,7 @@ def test_a_chain_without_new_entries_is_compared_as_well(record):
         checkpoint()
 
 
-def test_all_checkpoints_count_not_only_the_last(record):
+def test_all_checkpoints_count_not_only_the_last(record: Callable[..., None]) -> None:
     """The last one was signed over a chain that had been rewritten before."""
     record(3)
     checkpoint()
@@ -122,7 +131,9 @@ def test_all_checkpoints_count_not_only_the_last(record):
     assert (code, "rewritten since it was signed at 3" in output) == (1, True)
 
 
-def test_two_checkpoints_that_contradict_each_other_are_a_finding(record):
+def test_two_checkpoints_that_contradict_each_other_are_a_finding(
+    record: Callable[..., None],
+) -> None:
     record(3)
     checkpoint()
     rewrite(2)
@@ -139,7 +150,7 @@ def test_two_checkpoints_that_contradict_each_other_are_a_finding(record):
     assert str(refused.value) == f"Not signed: {finding}"
 
 
-def test_checkpoints_of_the_same_second_are_distinguished(record):
+def test_checkpoints_of_the_same_second_are_distinguished(record: Callable[..., None]) -> None:
     """They have the same name; the older one states what was recorded."""
     record(3)
     checkpoint()
@@ -149,7 +160,9 @@ def test_checkpoints_of_the_same_second_are_distinguished(record):
     assert "rewritten since it was signed at 3" in verify()[1]
 
 
-def test_a_chain_truncated_before_its_last_signed_entry_is_not_signed(record):
+def test_a_chain_truncated_before_its_last_signed_entry_is_not_signed(
+    record: Callable[..., None],
+) -> None:
     record(4)
     checkpoint()
     remove(at(4))
@@ -158,7 +171,7 @@ def test_a_chain_truncated_before_its_last_signed_entry_is_not_signed(record):
         checkpoint()
 
 
-def test_a_chain_removed_with_its_head_is_missed(record):
+def test_a_chain_removed_with_its_head_is_missed(record: Callable[..., None]) -> None:
     record(2)
     record(2, IDLE)
     checkpoint()
@@ -169,7 +182,7 @@ def test_a_chain_removed_with_its_head_is_missed(record):
         checkpoint()
 
 
-def test_a_head_that_contradicts_what_was_signed_is_found(record):
+def test_a_head_that_contradicts_what_was_signed_is_found(record: Callable[..., None]) -> None:
     record(3)
     checkpoint()
     ChainHead.objects.update(link=bytes(32))
@@ -177,7 +190,9 @@ def test_a_head_that_contradicts_what_was_signed_is_found(record):
     assert (code, "rewritten since it was signed at 3" in output) == (1, True)
 
 
-def test_a_partial_verification_checks_earlier_signed_entries(record, clock):
+def test_a_partial_verification_checks_earlier_signed_entries(
+    record: Callable[..., None], clock: MagicMock
+) -> None:
     record(3)
     checkpoint()
     record(3)
@@ -186,7 +201,7 @@ def test_a_partial_verification_checks_earlier_signed_entries(record, clock):
     assert (code, "rewritten since it was signed at 3" in output) == (1, True)
 
 
-def test_intact_chains_can_be_signed_repeatedly(record):
+def test_intact_chains_can_be_signed_repeatedly(record: Callable[..., None]) -> None:
     for _ in range(3):
         record(2)
         record(1, IDLE)
@@ -197,7 +212,7 @@ def test_intact_chains_can_be_signed_repeatedly(record):
 
 
 @pytest.fixture
-def pruned(record, clock, tmp_path):
+def pruned(record: Callable[..., None], clock: MagicMock, tmp_path: Path) -> None:
     """Three entries of October are pruned. One checkpoint covers two of them, another one all."""
     record(2)
     checkpoint(output=tmp_path / "first")
@@ -209,14 +224,18 @@ def pruned(record, clock, tmp_path):
     assert AuditEntry.objects.count() == 2
 
 
-def test_pruned_entries_are_trusted_if_they_were_signed(pruned, record):
+def test_pruned_entries_are_trusted_if_they_were_signed(
+    pruned: None, record: Callable[..., None]
+) -> None:
     assert verify()[0] == 0
     record(1)
     checkpoint()
     assert verify()[0] == 0
 
 
-def test_pruning_beyond_the_last_signed_entry_is_found(pruned, record):
+def test_pruning_beyond_the_last_signed_entry_is_found(
+    pruned: None, record: Callable[..., None]
+) -> None:
     record(3)
     last = at(7)
     ChainHead.objects.update(pruned_position=7, pruned_link=last.link)
@@ -228,7 +247,7 @@ def test_pruning_beyond_the_last_signed_entry_is_found(pruned, record):
         checkpoint()
 
 
-def test_the_head_must_agree_with_what_was_signed_of_the_last_pruned_entry(pruned):
+def test_the_head_must_agree_with_what_was_signed_of_the_last_pruned_entry(pruned: None) -> None:
     for position in (4, 5):
         remove(at(position))
     ChainHead.objects.update(pruned_position=5, pruned_link=bytes(32), position=5, link=bytes(32))
@@ -236,14 +255,16 @@ def test_the_head_must_agree_with_what_was_signed_of_the_last_pruned_entry(prune
     assert (code, "rewritten since it was signed at 5" in output) == (1, True)
 
 
-def test_checkpoints_of_pruned_entries_are_compared_with_each_other(pruned):
+def test_checkpoints_of_pruned_entries_are_compared_with_each_other(pruned: None) -> None:
     [first, _] = Checkpoint.objects.order_by("id")
     contradict(BUSY, 2)
     code, output = verify()
     assert (code, f"order.events/0 at 2: checkpoint {first.pk}" in output) == (1, True)
 
 
-def test_nothing_is_pruned_while_checkpoints_contradict_each_other(record, clock, tmp_path):
+def test_nothing_is_pruned_while_checkpoints_contradict_each_other(
+    record: Callable[..., None], clock: MagicMock, tmp_path: Path
+) -> None:
     record(3)
     checkpoint(output=tmp_path / "checkpoint")
     contradict(BUSY, 3)
@@ -253,7 +274,9 @@ def test_nothing_is_pruned_while_checkpoints_contradict_each_other(record, clock
     assert AuditEntry.objects.count() == 3
 
 
-def test_nothing_is_pruned_that_contradicts_an_unexported_checkpoint(record, clock, tmp_path):
+def test_nothing_is_pruned_that_contradicts_an_unexported_checkpoint(
+    record: Callable[..., None], clock: MagicMock, tmp_path: Path
+) -> None:
     record(3)
     checkpoint()
     rewrite(2)
@@ -265,7 +288,9 @@ def test_nothing_is_pruned_that_contradicts_an_unexported_checkpoint(record, clo
     assert AuditEntry.objects.count() == 4
 
 
-def test_checkpoint_files_are_compared_without_a_database(record, keys, tmp_path):
+def test_checkpoint_files_are_compared_without_a_database(
+    record: Callable[..., None], keys: str, tmp_path: Path
+) -> None:
     record(3)
     old, new, other = (tmp_path / name for name in ("old", "new", "other"))
     checkpoint(output=old)
@@ -277,11 +302,11 @@ def test_checkpoint_files_are_compared_without_a_database(record, keys, tmp_path
         check(keys, old, new, other)
 
 
-def check(keys, *files):
+def check(keys: str, *files: Path) -> None:
     call_command("check_checkpoint", *map(str, files), key=keys, stdout=StringIO())
 
 
-def test_an_inconsistent_statement_is_not_a_checkpoint():
+def test_an_inconsistent_statement_is_not_a_checkpoint() -> None:
     end = End(TOPIC, 0, 1, "00" * 32)
     twice = sign(Statement(OCTOBER, [end, End(TOPIC, 0, 2, "11" * 32)]), signing_key())
     with pytest.raises(BadCheckpoint, match="lists a chain more than once"):
@@ -291,7 +316,9 @@ def test_an_inconsistent_statement_is_not_a_checkpoint():
             opened(sign(Statement(OCTOBER, [wrong]), signing_key()), [signing_key().public_key()])
 
 
-def test_an_exported_checkpoint_is_never_overwritten(record, tmp_path):
+def test_an_exported_checkpoint_is_never_overwritten(
+    record: Callable[..., None], tmp_path: Path
+) -> None:
     record(1)
     file = tmp_path / "checkpoint"
     checkpoint(output=file)
@@ -301,25 +328,27 @@ def test_an_exported_checkpoint_is_never_overwritten(record, tmp_path):
     assert (file.read_bytes(), Checkpoint.objects.count()) == (content, 1)
 
 
-def test_a_checkpoint_that_cannot_be_exported_is_stored_anyway(record, tmp_path):
+def test_a_checkpoint_that_cannot_be_exported_is_stored_anyway(
+    record: Callable[..., None], tmp_path: Path
+) -> None:
     record(1)
     with pytest.raises(CommandError, match=r"Signed, but not exported: .*No such file"):
         checkpoint(output=tmp_path / "nowhere" / "checkpoint")
     assert Checkpoint.objects.get().exported_at is None
 
 
-def sign_unseen(positions, *, exported=False):
+def sign_unseen(positions: dict[int, int], *, exported: bool = False) -> Checkpoint:
     """Sign heads as `checkpoint` would without verifying the record."""
     ends = [End(TOPIC, p, n, bytes(at(n, p).link).hex()) for p, n in positions.items()]
     return kept(ends, exported=exported)
 
 
-def contradict(partition, position):
+def contradict(partition: int, position: int) -> Checkpoint:
     """Store a validly signed checkpoint of an entry that never existed."""
     return kept([End(TOPIC, partition, position, "ab" * 32)])
 
 
-def kept(ends, *, exported=False):
+def kept(ends: list[End], *, exported: bool = False) -> Checkpoint:
     now = datetime.now(UTC)
     envelope = sign(Statement(now, ends), signing_key()).decode()
     return Checkpoint.objects.create(
@@ -340,7 +369,9 @@ steps = st.lists(
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_rewriting_signed_entries_is_always_found(record, clock, steps):
+def test_rewriting_signed_entries_is_always_found(
+    record: Callable[..., None], clock: MagicMock, steps: list[tuple[str, int]]
+) -> None:
     """Entries that are rewritten before they were signed cannot be detected."""
     with undone():
         signed = total = 0

@@ -2,33 +2,45 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
 
 from audit_service.audit import handlers
 from audit_service.audit.handlers import record, watch
 from audit_service.audit.models import Alert, AuditEntry, Rule
+from audit_service.audit.security import raise_alerts
 from audit_service.audit.tests.made import deletions, made, price
 from audit_service.audit.tests.test_keeping import undone
+from eventbus.events import Event
 from eventbus.inbox.taking.subscriptions import subscriptions
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
 
-def test_an_error_while_watching_does_not_prevent_recording(bus, monkeypatch):
+def test_an_error_while_watching_does_not_prevent_recording(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error concerns one handler and one event. The retry raises its alert."""
-    real = handlers.raise_alerts
+    real = raise_alerts
 
-    def raise_alerts(events):
+    def fail_for_the_first(events: list[Event[Any]]) -> None:
         if any(event.id == "1" for event in events):
             raise RuntimeError("this rule is broken")
         real(events)
 
-    monkeypatch.setattr(handlers, "raise_alerts", raise_alerts)
+    monkeypatch.setattr(handlers, "raise_alerts", fail_for_the_first)
     for number in (1, 2, 3):
-        event = {"specversion": "1.0", "id": str(number), "source": "/shop", "subject": "1"}
+        event: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": str(number),
+            "source": "/shop",
+            "subject": "1",
+        }
         event |= {"type": "product.updated", "data": price("1.00", "9.00")}
         bus.send("product.events", json.dumps(event).encode(), key=b"1")
     bus.consume()
@@ -40,7 +52,7 @@ def test_an_error_while_watching_does_not_prevent_recording(bus, monkeypatch):
     assert sorted(alerts) == ["1", "2", "3"]
 
 
-def test_recording_comes_first():
+def test_recording_comes_first() -> None:
     """Rules count recorded entries, so an event must be recorded before it is watched."""
     handlers_ = [one.handler for one in subscriptions]
     assert handlers_.index(record) < handlers_.index(watch)
@@ -50,7 +62,7 @@ def test_recording_comes_first():
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_the_alerts_do_not_depend_on_the_order_of_watching(data):
+def test_the_alerts_do_not_depend_on_the_order_of_watching(data: DataObject) -> None:
     """In any order and batches, as long as each event was recorded before."""
     with undone():
         Rule.objects.update(is_active=True)
@@ -58,7 +70,7 @@ def test_the_alerts_do_not_depend_on_the_order_of_watching(data):
         Rule.objects.filter(kind="hours").update(until_hour=11, window_minutes=10)
         events = [*deletions((0, 4, 9, 200)), made(minutes=3, data=price(10, 90))]
         waiting = data.draw(st.permutations(events))
-        recorded = []
+        recorded: list[Event[Any]] = []
         while waiting or recorded:
             if waiting and (not recorded or data.draw(st.booleans())):
                 record([waiting[0]])
@@ -71,11 +83,11 @@ def test_the_alerts_do_not_depend_on_the_order_of_watching(data):
         kinds = Counter(Alert.objects.values_list("rule__kind", flat=True))
         assert kinds["deletions"] == kinds["change"] == kinds["new_actor"] == 1
         hours = Alert.objects.filter(rule__kind="hours").order_by("at")
-        assert hours.last().at == events[3].time
+        assert list(hours)[-1].at == events[3].time
         assert hours.count() == 2  # all others are within ten minutes
 
 
-def test_old_entries_are_judged_like_new_ones():
+def test_old_entries_are_judged_like_new_ones() -> None:
     Rule.objects.filter(kind="deletions").update(threshold=3, window_minutes=10)
     first, second = deletions((0, 1, 2)), deletions((3000, 3001, 3002))
     record(first)

@@ -1,4 +1,4 @@
-"""The events as they were last released, as AsyncAPI documents: what readers out there count on."""
+"""The events as last released, as AsyncAPI documents: what existing consumers rely on."""
 
 from pathlib import Path
 

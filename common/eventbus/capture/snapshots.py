@@ -34,7 +34,8 @@ def publish_snapshots(
     :param after: the primary key to begin behind, of whatever type keys have; None begins at the
         first.
     :param batch_size: how many rows are locked and published in one transaction.
-    :param group: the consumer group that they are for; None for all.
+    :param group: the consumer group that they are for; None for all. For one group, a snapshot has
+        the sequence of the last change, as other groups do not see it.
     :returns: after each batch, how many it had and its last key, from which one can go on.
     """
     while True:
@@ -69,7 +70,10 @@ def _publish(publication: Publication, keys: list[Any], using: str, group: str |
     if not batch:
         return
     subjects = [publication.subject(row) for row in batch]
-    sequences = _grown(publication, subjects, batch, using)
+    if group is None:
+        sequences = _grown(publication, subjects, batch, using)
+    else:
+        sequences = _reached(publication, subjects, batch)
     beyond = publication.beyond(batch, using)
     snapshots = [publication.snapshot(row, beyond) for row in batch]
     outbox.publish_all(snapshots, using=using, sequences=sequences, group=group)
@@ -92,3 +96,16 @@ def _grown(
     with settling():
         write_counters(publication, batch, using)
     return None
+
+
+def _reached(publication: Publication, subjects: list[str], batch: Sequence[Stored]) -> list[int]:
+    """The sequences of the last changes: one more would be missing for all other groups.
+
+    Rows of which nothing was ever published begin to count.
+    """
+    if publication.counter is not None:
+        return [row[publication.counter.attname] for row in batch]
+    known = last_sequences(publication.event, subjects)
+    unknown = [subject for subject in subjects if subject not in known]
+    known.update(grow(publication.event, unknown) if unknown else {})
+    return [known[subject] for subject in subjects]

@@ -1,1 +1,1 @@
-"""What Django's ORM does not do fast enough."""
+"""Access to the bus's database: alias, base models, bulk writes, error classification, pruning."""

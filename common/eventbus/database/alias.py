@@ -1,4 +1,4 @@
-"""The one database that outbox and inbox live in: ``EVENTBUS["DATABASE_ALIAS"]``."""
+"""The database that holds both outbox and inbox: ``EVENTBUS["DATABASE_ALIAS"]``."""
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,10 +12,10 @@ def bus_alias() -> str:
 
 
 def bus_connection() -> BaseDatabaseWrapper:
-    """The connection of this thread."""
+    """This thread's connection to the bus's database."""
     return connections[bus_alias()]
 
 
 def bus_atomic() -> transaction.Atomic:
-    """A transaction, or a savepoint in the one that is open."""
+    """A transaction in the bus's database, or a savepoint if one is already open."""
     return transaction.atomic(using=bus_alias())

@@ -1,4 +1,4 @@
-"""Writing many rows at once, by the fastest way that the database has."""
+"""Bulk writes, in the fastest way the database offers."""
 
 import json
 import re
@@ -16,17 +16,17 @@ def insert(
     *,
     using: str | None = None,
 ) -> None:
-    """Insert rows in one statement: COPY on PostgreSQL, ``bulk_create`` elsewhere.
+    """Insert rows in bulk: COPY on PostgreSQL, ``bulk_create`` elsewhere.
 
     As with ``bulk_create``, no ``save()`` is called and no signal is sent.
 
-    :param model: whose table to write.
-    :param fields: names of its fields. What is left out gets the field's default, evaluated once
-        for all rows; a primary key that the database generates is left to it.
-    :param rows: one sequence of values a row, in the order of ``fields``, of the types that the
-        fields have in Python.
-    :param using: alias of the database; left out, the one that routers choose.
-    :raises django.db.Error: as any insert; then none of the rows is written.
+    :param model: the model whose table to write.
+    :param fields: names of its fields. Fields left out get their default, evaluated once for all
+        rows; a primary key that the database generates is left to the database.
+    :param rows: one sequence of values per row, in the order of ``fields``, with the Python types
+        of the fields.
+    :param using: database alias; by default the one that the routers choose.
+    :raises django.db.Error: as for any insert; none of the rows is written then.
     """
     connection = connections[using or router.db_for_write(model)]
     if connection.vendor == "postgresql":
@@ -37,10 +37,10 @@ def insert(
 
 
 def among(values: Sequence[int] | Sequence[str], connection: Any) -> RawSQL:
-    """For ``__in``: many values as one parameter. Placeholders by the thousand are slow.
+    """For ``__in``: many values as a single parameter, since thousands of placeholders are slow.
 
-    :param values: all of one type; without any, they count as numbers.
-    :param connection: to the database that will run it, PostgreSQL or SQLite.
+    :param values: all of the same type; an empty sequence is treated as integers.
+    :param connection: to the database that will run the query, PostgreSQL or SQLite.
     """
     if connection.vendor == "postgresql":
         if values and isinstance(values[0], str):
@@ -83,11 +83,11 @@ PLAIN = (
     models.TextField,
     models.UUIDField,
 )
-"""Fields whose Python values psycopg writes as they are; the others convert theirs first."""
+"""Fields whose Python values psycopg writes as is; other fields convert them first."""
 
 
 def _type(db_type: str) -> str:
-    """``varchar(255)`` without its length: binary values are written by type alone."""
+    """``varchar(255)`` without the length: the binary format only needs the type name."""
     return re.sub(r"\(.*?\)", "", db_type)
 
 

@@ -1,4 +1,4 @@
-"""What the models of outbox and inbox have in common: they live in the bus's database."""
+"""Base classes of the outbox and inbox models, which live in the bus's database."""
 
 from typing import Any, TypeVar
 
@@ -10,20 +10,20 @@ M = TypeVar("M", bound=models.Model)
 
 
 class BusManager(models.Manager[M]):
-    """Reads and writes in the bus's database, whatever routers say about other models."""
+    """Uses the bus's database, whatever the routers say."""
 
     def get_queryset(self) -> models.QuerySet[M]:
         return super().get_queryset().using(self._db or bus_alias())
 
 
 class BusModel(models.Model):
-    """What outbox and inbox keep, each row in the bus's database."""
+    """Base of the outbox and inbox models; rows are read and written in the bus's database."""
 
     objects = BusManager()
 
     class Meta:
         abstract = True
-        base_manager_name = "objects"  # foreign keys are followed by this one
+        base_manager_name = "objects"  # used to follow foreign keys
 
     def save(self, **options: Any) -> None:
         """As in Django."""

@@ -1,4 +1,4 @@
-"""Pruning: rows that nobody needs any more are deleted, a piece at a time."""
+"""Pruning: delete expired rows in batches."""
 
 import time
 from collections.abc import Callable
@@ -14,14 +14,14 @@ EVERY_SECONDS = 60.0
 PIECE = 1_000
 
 DeletePiece = Callable[[datetime, int], int]
-"""Deletes rows from before a time, no more than so many, and says how many."""
+"""Deletes rows older than a time, at most a given number, and returns how many it deleted."""
 
 
 class Pruner:
-    """Deletes what is older than it has to be, beside the work of a process that runs for years.
+    """Deletes expired rows alongside the main work of a long-running process.
 
-    :param what: for the log, such as "the inbox".
-    :param days: how long rows are kept; 0 keeps them for ever.
+    :param what: what is pruned, for the log, such as "the inbox".
+    :param days: how long rows are kept; 0 keeps them forever.
     """
 
     def __init__(self, what: str, days: int, delete_piece: DeletePiece) -> None:
@@ -31,10 +31,10 @@ class Pruner:
         self._next = 0.0
 
     def prune(self) -> None:
-        """Delete one piece, if it is time to. While there is more, it is time at each call.
+        """Delete one batch if due: once a minute, or at every call while a backlog remains.
 
-        An error of the database is logged and no more. The connection is left as it is: it is
-        the caller's, who may hold a lock by it.
+        A database error is only logged. The connection stays open, since the caller may hold a
+        lock through it.
         """
         if not self._retention or time.monotonic() < self._next:
             return

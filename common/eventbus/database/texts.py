@@ -1,4 +1,4 @@
-"""Texts as columns hold them."""
+"""Fitting text into columns of limited length."""
 
 from hashlib import sha256
 
@@ -6,11 +6,11 @@ DIGEST_CHARACTERS = 16
 
 
 def fitting(text: str, length: int) -> str:
-    """A text of at most so many characters; two different ones stay different.
+    """Shorten a text to ``length`` characters, keeping distinct texts distinct.
 
-    One that is longer is cut short and ends in the beginning of its SHA-256, in hexadecimal.
+    A longer text is truncated and ends with a prefix of its SHA-256 in hexadecimal.
 
-    :param length: of the column, in characters, more than 17.
+    :param length: of the column, in characters; more than 17.
     """
     if len(text) <= length:
         return text

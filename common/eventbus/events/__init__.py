@@ -1,4 +1,4 @@
-"""What an event is: envelope, contract classes, encoding. Pure Python; no Django, no Kafka."""
+"""The event itself: envelope, contract classes, encoding. Pure Python; no Django, no Kafka."""
 
 from eventbus.events.codec import decode, encode
 from eventbus.events.contract import AnyEvent, Contract, event

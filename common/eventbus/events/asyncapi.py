@@ -1,4 +1,4 @@
-"""Contracts as an AsyncAPI 3 document: what is told, where, and how it looks.
+"""Contracts as an AsyncAPI 3 document: which events are published, where, in which format.
 
 https://www.asyncapi.com/docs/reference/specification/v3.0.0
 """
@@ -19,18 +19,18 @@ REFERENCE = "#/components/schemas/{name}"
 TEXT = {"type": "string", "minLength": 1}
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "specversion": {"const": "1.0"},
-    "id": {**TEXT, "description": "The event's own; with the source, the same for each copy."},
-    "source": {**TEXT, "description": "The service that tells of it."},
+    "id": {**TEXT, "description": "Unique per source; a redelivery has the same id."},
+    "source": {**TEXT, "description": "The service that published it."},
     "type": TEXT,
     "subject": {**TEXT, "description": "The id of what changed."},
     "time": {"type": "string", "format": "date-time"},
     "datacontenttype": {"const": "application/json"},
     "dataschema": {"type": "string", "format": "uri", "description": "The schema of the data."},
-    "partitionkey": {**TEXT, "description": "The subject: events of one stay in order."},
-    "sequence": {"type": "integer", "description": "Counts the changes of the subject: 1, 2, 3."},
-    "correlationid": {**TEXT, "description": "Shared by all that follows from one request."},
-    "causationid": {**TEXT, "description": "The event whose handler tells of this one."},
-    "actor": {**TEXT, "description": "Who brought it about: a user name, or system:command."},
+    "partitionkey": {**TEXT, "description": "The subject: its events stay in order."},
+    "sequence": {"type": "integer", "description": "Number of the change to the subject: 1, 2, 3."},
+    "correlationid": {**TEXT, "description": "Shared by all events that follow from one request."},
+    "causationid": {**TEXT, "description": "The event whose handler published this one."},
+    "actor": {**TEXT, "description": "Who caused it: a user name, or system:command."},
     "traceparent": {**TEXT, "description": "W3C Trace Context."},
     "consumergroup": {**TEXT, "description": "The one consumer group that is to handle it."},
 }
@@ -40,9 +40,9 @@ REQUIRED = ["specversion", "id", "source", "type", "subject", "time", "partition
 def document(title: str, version: str, contracts: Sequence[type[Contract]]) -> dict[str, Any]:
     """The AsyncAPI document of one service.
 
-    :param title: of the document, such as ``Product service``.
-    :param version: of the document.
-    :param contracts: the events that the service tells.
+    :param title: title of the document, such as ``Product service``.
+    :param version: version of the document.
+    :param contracts: the events that the service publishes.
     """
     _, schemas = msgspec.json.schema_components(contracts, ref_template=REFERENCE)
     for schema in schemas.values():
@@ -58,7 +58,7 @@ def document(title: str, version: str, contracts: Sequence[type[Contract]]) -> d
             f"publish.{topic}": {
                 "action": "send",
                 "channel": {"$ref": f"#/channels/{topic}"},
-                "summary": f"Tell of what changed on the topic {topic}.",
+                "summary": f"Publish changes to the topic {topic}.",
             }
             for topic in topics
         },
@@ -70,16 +70,16 @@ def document(title: str, version: str, contracts: Sequence[type[Contract]]) -> d
 
 
 def example(contract: type[Contract], source: str, schema_url: str) -> dict[str, Any]:
-    """An event of this type, as it could lie on the topic; without example data, the bare data.
+    """A sample event of this type; its ``data`` is the contract's example.
 
-    :param source: the service that tells it, such as ``/product_service``.
-    :param schema_url: where schemas are served; the event type and version are put behind it.
+    :param source: the publishing service, such as ``/product_service``.
+    :param schema_url: base URL of the schemas; the event type and version are appended.
     """
     data = contract.example
     subject, sequence = "1", 1
     if data:
-        told = msgspec.convert(data, contract, strict=False)
-        subject, sequence = told.subject, told.sequence
+        instance = msgspec.convert(data, contract, strict=False)
+        subject, sequence = instance.subject, instance.sequence
     return {
         "specversion": "1.0",
         "id": EXAMPLE_ID,

@@ -1,4 +1,4 @@
-"""Bytes to envelope and back: CloudEvents JSON, structured mode out, both modes in.
+"""Encode and decode CloudEvents JSON: writes structured mode, reads structured and binary mode.
 
 The comments name the sections of the Kafka protocol binding ("Kafka") and of the JSON event format
 ("JSON"), both of version 1.0.2:
@@ -29,7 +29,7 @@ MAX_EVENT_BYTES = 1_000_000
 """Largest encoded event, below Kafka's default ``max.message.bytes`` of 1,048,588."""
 
 NUL_IN_JSON = b"\\u0000"
-"""The one way to write a NUL in JSON (RFC 8259, section 7)."""
+"""The only way to write a NUL in JSON (RFC 8259, section 7)."""
 
 _STRUCTURED_HEADERS = (("content-type", STRUCTURED.encode()),)
 _PREFIX = "ce_"
@@ -43,7 +43,7 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def encode(envelope: Envelope) -> bytes:
     """The Kafka message value of an event, in structured mode.
 
-    :raises EventTooLarge: when it is over :data:`MAX_EVENT_BYTES`.
+    :raises EventTooLarge: if it exceeds :data:`MAX_EVENT_BYTES`.
     """
     value = _encoder.encode(envelope)
     _refuse_large(value)
@@ -51,19 +51,19 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def structured_headers() -> list[tuple[str, bytes]]:
-    """The Kafka headers that go with what :func:`encode` returns."""
+    """The Kafka headers that accompany a value from :func:`encode`."""
     return list(_STRUCTURED_HEADERS)
 
 
 def decode(value: bytes | None, headers: Headers = ()) -> Envelope:
-    """The envelope of a Kafka message, structured or binary; the same event gives the same one.
+    """The envelope of a Kafka message; the same event gives an equal envelope in either mode.
 
-    ``content-type`` decides the mode (Kafka 3). A message that has none is binary if it has a
-    ``ce_specversion``, and structured otherwise: Debezium's outbox router sends it so.
+    ``content-type`` decides the mode (Kafka 3). A message without one is binary if it has a
+    ``ce_specversion``, and structured otherwise, which is what Debezium's outbox router sends.
 
-    A ``time`` that is valid and cannot be held (:mod:`eventbus.events.times`) is left out.
+    A valid ``time`` that cannot be represented (:mod:`eventbus.events.times`) is dropped.
 
-    :raises InvalidEvent: when it is not a CloudEvents 1.0 event; the text says why.
+    :raises InvalidEvent: if it is not a CloudEvents 1.0 event; the message says why.
     """
     try:
         _refuse_large(value or b"")
@@ -78,13 +78,13 @@ def decode(value: bytes | None, headers: Headers = ()) -> Envelope:
 
 
 def headers_to_text(headers: Headers) -> str:
-    """Headers as JSON text for a text column: any byte fits, a NUL too, which jsonb refuses."""
+    """Headers as JSON text for a text column: any byte fits, even a NUL, which jsonb rejects."""
     pairs = [(name, (raw or b"").decode("latin-1")) for name, raw in headers]
     return msgspec.json.encode(pairs).decode()
 
 
 def headers_from_text(text: str) -> tuple[tuple[str, bytes], ...]:
-    """What :func:`headers_to_text` kept."""
+    """The inverse of :func:`headers_to_text`."""
     pairs = msgspec.json.decode(text, type=list[tuple[str, str]])
     return tuple((name, raw.encode("latin-1")) for name, raw in pairs)
 
@@ -92,7 +92,7 @@ def headers_from_text(text: str) -> tuple[tuple[str, bytes], ...]:
 def is_json(media_type: str | None) -> bool:
     """Whether a ``datacontenttype`` declares JSON: ``*/json`` or ``*/*+json`` (JSON 3.1.1).
 
-    Without one, the data is JSON.
+    If absent, the data is JSON.
     """
     if media_type is None or media_type == JSON:
         return True
@@ -108,12 +108,12 @@ def _is_structured(headers: dict[str, str]) -> bool:
     if not media_type.startswith(ANY_FORMAT):
         if "ce_specversion" not in headers:
             raise InvalidEvent(
-                f"content-type {media_type!r} is not {STRUCTURED}, and binary mode needs the "
+                f"content-type {media_type!r} is not {STRUCTURED}, and binary mode requires the "
                 "header ce_specversion"
             )
         return False
     if media_type == BATCH:
-        raise InvalidEvent("A batch of events in one message: the Kafka binding has none, send one")
+        raise InvalidEvent("Batched mode: the Kafka binding has none; send one event per message")
     if media_type != STRUCTURED:
         raise InvalidEvent(f"content-type {media_type!r} is not {STRUCTURED}")
     return True
@@ -124,7 +124,7 @@ def _decode_structured(value: bytes | None) -> Envelope:
         raise InvalidEvent("The message has no value")
     try:
         if not value.isascii():
-            value.decode()  # what is skipped in decoding is not looked at: all of JSON is UTF-8
+            value.decode()  # the decoder skips unknown members without validating their UTF-8
         envelope = _decoded(value)
         envelope = _with_data_as_bytes_say(envelope)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -146,11 +146,11 @@ def _decoded(value: bytes) -> Envelope:
 
 
 def _with_data_as_bytes_say(envelope: Envelope) -> Envelope:
-    """Structured data as binary mode would carry it: JSON in ``data``, all else as bytes."""
+    """The data as binary mode would carry it: JSON in ``data``, anything else as bytes."""
     declares_json = is_json(envelope.datacontenttype)
-    if envelope.data_base64 is not None:  # wins, and excludes data (JSON 3.1.2)
+    if envelope.data_base64 is not None:  # takes precedence and excludes data (JSON 3.1.2)
         if bytes(envelope.data) not in (b"", b"null"):
-            raise InvalidEvent("An event has data or data_base64, not both")
+            raise InvalidEvent("An event may have data or data_base64, not both")
         return _with_payload(envelope, _from_base64(envelope.data_base64))
     if declares_json:
         return envelope
@@ -172,7 +172,7 @@ def _decode_binary(value: bytes, headers: dict[str, str]) -> Envelope:
         attributes["datacontenttype"] = headers["content-type"]
     try:
         envelope = _converted(attributes)
-        if value:  # without one, the event has no data
+        if value:  # an empty value means no data
             envelope = _with_payload(envelope, value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidEvent(f"Not a CloudEvents 1.0 event in binary mode: {error}") from error
@@ -192,14 +192,14 @@ def _converted(attributes: dict[str, Any]) -> Envelope:
 def _with_payload(envelope: Envelope, payload: bytes) -> Envelope:
     """The envelope with these bytes as its data.
 
-    :raises InvalidEvent: when they should be JSON and are none.
+    :raises InvalidEvent: if they should be JSON but are not.
     """
     if not is_json(envelope.datacontenttype):
         return replace(envelope, data=NO_DATA, data_base64=b64encode(payload).decode())
     try:
         msgspec.json.decode(payload)
     except msgspec.ValidationError:
-        pass  # JSON, with a number that Python cannot hold
+        pass  # valid JSON with a number that Python cannot represent
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidEvent(f"Not a CloudEvents 1.0 event: data: {error}") from error
     refuse_deep(payload)
@@ -207,7 +207,7 @@ def _with_payload(envelope: Envelope, payload: bytes) -> Envelope:
 
 
 def _normal(envelope: Envelope) -> Envelope:
-    """The one form of an envelope, whatever the mode and the spelling."""
+    """The canonical form of an envelope, independent of mode and spelling."""
     if envelope.time is not None and not is_holdable(envelope.time):
         envelope = replace(envelope, time=None)
     if isinstance(envelope.sequence, str) and _INTEGER.fullmatch(envelope.sequence):
@@ -229,17 +229,17 @@ def _from_base64(text: str) -> bytes:
 
 
 def _refuse_nul(envelope: Envelope) -> None:
-    """PostgreSQL's text cannot hold a NUL, and no attribute has a use for one."""
+    """PostgreSQL's text type cannot store a NUL, and no attribute needs one."""
     for name in envelope.__struct_fields__:
         attribute = getattr(envelope, name)
         if isinstance(attribute, str) and "\x00" in attribute:
-            raise InvalidEvent(f"Not a CloudEvents 1.0 event: {name} holds a NUL")
+            raise InvalidEvent(f"Not a CloudEvents 1.0 event: {name} contains a NUL")
 
 
 def _texts(headers: Headers) -> dict[str, str]:
-    """The headers of CloudEvents, as UTF-8 and nothing else: there is no percent-encoding (3.2.3).
+    """The CloudEvents headers, decoded as UTF-8 without percent-encoding (3.2.3).
 
-    Others may hold any bytes. Names are compared as they are: attributes are in lower case.
+    Other headers may hold any bytes. Names are case-sensitive: attributes are in lower case.
     """
     found: dict[str, str] = {}
     for name, raw in headers:
@@ -250,15 +250,15 @@ def _texts(headers: Headers) -> dict[str, str]:
         except UnicodeDecodeError as error:
             raise InvalidEvent(f"The header {name} is not UTF-8: {error}") from error
         if found.setdefault(name, text) != text:
-            raise InvalidEvent(f"The header {name} comes twice, with different values")
+            raise InvalidEvent(f"The header {name} occurs twice with different values")
     return found
 
 
 def _bare(media_type: str) -> str:
-    """Without parameters, and in lower case (RFC 2045, section 5.1)."""
+    """The media type without parameters, in lower case (RFC 2045, section 5.1)."""
     return media_type.partition(";")[0].strip().lower()
 
 
 def _refuse_large(value: bytes) -> None:
     if len(value) > MAX_EVENT_BYTES:
-        raise EventTooLarge(f"The event has {len(value):,} bytes; {MAX_EVENT_BYTES:,} is the most")
+        raise EventTooLarge(f"The event has {len(value):,} bytes; the limit is {MAX_EVENT_BYTES:,}")

@@ -1,4 +1,4 @@
-"""Who and what brings about the events that are published now: request, event or command."""
+"""The origin of published events: the current request, event or command."""
 
 import sys
 import uuid
@@ -15,13 +15,13 @@ from eventbus.events.envelope import Event
 
 @dataclass(frozen=True)
 class Context:
-    """What an event says of its origin.
+    """The origin that an event records.
 
-    :param correlation_id: shared by all that follows from one request or command.
-    :param actor: answers who it is when an event is published, not before: DRF knows the user
-        only once the view runs.
-    :param causation_id: the id of the event whose handler is at work, if one is.
-    :param traceparent: the W3C trace context that came in, if one did.
+    :param correlation_id: shared by everything that follows from one request or command.
+    :param actor: returns the actor; called only when an event is published, since DRF knows the
+        user only once the view runs.
+    :param causation_id: the id of the event whose handler is running, if any.
+    :param traceparent: the incoming W3C trace context, if any.
     """
 
     correlation_id: str
@@ -31,12 +31,12 @@ class Context:
 
 
 class CauseUnknown(RuntimeError):
-    """Something is published for one of several events, and nobody said for which."""
+    """An event is published while handling several, and its cause was not stated."""
 
 
 @dataclass(frozen=True)
 class _Unknown:
-    """Stands in the place of a context where several could be meant."""
+    """Takes the place of a context where the cause is ambiguous."""
 
     hint: str
 
@@ -45,7 +45,7 @@ _current: ContextVar[Context | _Unknown | None] = ContextVar("event_context", de
 
 
 def current() -> Context:
-    """The context of the request or handler at work; outside both, that of the process.
+    """The context of the current request or handler; outside both, that of the process.
 
     :raises CauseUnknown: in a batch handler, outside :func:`caused_by`.
     """
@@ -57,18 +57,18 @@ def current() -> Context:
 
 @contextmanager
 def use(context: Context) -> Iterator[None]:
-    """Let events that are published inside the block tell of this context."""
+    """Attach this context to events that are published inside the block."""
     with _set(context):
         yield
 
 
 @contextmanager
 def caused_by(event: Event[Any]) -> Iterator[None]:
-    """Let what is published inside the block go on from an event.
+    """Make an event the cause of what is published inside the block.
 
-    It has the event's correlation id, actor and trace, and names the event in ``causationid``. The
-    handler of one event is in such a block already; a batch handler opens one for each event that
-    it publishes for::
+    Published events inherit its correlation id, actor and trace, and name it in ``causationid``.
+    A handler of single events already runs in such a block; a batch handler opens one for each
+    event it publishes for::
 
         for event in events:
             with caused_by(event):
@@ -92,7 +92,7 @@ def caused_by(event: Event[Any]) -> Iterator[None]:
 def cause_to_be_said(hint: str) -> Iterator[None]:
     """Refuse to publish inside the block, except inside :func:`caused_by`.
 
-    :param hint: the text of the :class:`CauseUnknown`.
+    :param hint: the message of the :class:`CauseUnknown`.
     """
     with _set(_Unknown(hint)):
         yield
@@ -114,7 +114,7 @@ def _process_context() -> Context:
 
 
 def command_name(argv: list[str]) -> str:
-    """What runs, by its command line: the Django command, else the program.
+    """The name of the running Django command, or else of the program.
 
     >>> command_name(["manage.py", "import_products", "shop.csv"])
     'import_products'

@@ -1,4 +1,4 @@
-"""The data of an event as plain values: what JSON allows and Python or a database does not."""
+"""Event data as plain values, including what JSON allows but Python or databases do not."""
 
 import json
 import math
@@ -10,12 +10,12 @@ import msgspec
 from eventbus.events.errors import InvalidEvent
 
 MAX_DEPTH = 100
-"""Arrays and objects within each other (RFC 8259, section 9, lets a reader set this). Python ends
-at about 1,000 calls, those of the web framework included, so what a worker can just read would
-fail on a page."""
+"""Limit of nested arrays and objects (RFC 8259, section 9, allows one). Python's recursion limit of
+1,000 includes the frames of the web framework, so data that a worker can just decode could fail on
+a page."""
 
 MOST_DIGITS = 4_000
-"""Python converts no integer of more than 4,300 digits from or to text."""
+"""Python refuses to convert integers of more than 4,300 digits from or to text."""
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -23,10 +23,10 @@ _INNERMOST = re.compile(rb"\[\]|\{\}")
 
 
 def plain(raw: bytes | msgspec.Raw) -> Any:
-    """JSON as plain dicts, lists and scalars. A number that cannot be held stays the text it was.
+    """JSON as plain dicts, lists and scalars. A number that cannot be represented stays text.
 
-    :raises msgspec.DecodeError: when it is not JSON.
-    :raises UnicodeDecodeError: when it is not UTF-8.
+    :raises msgspec.DecodeError: if it is not JSON.
+    :raises UnicodeDecodeError: if it is not UTF-8.
     """
     try:
         return msgspec.json.decode(raw)
@@ -35,9 +35,9 @@ def plain(raw: bytes | msgspec.Raw) -> Any:
 
 
 def refuse_deep(raw: bytes) -> None:
-    """See to it that well-formed JSON is not nested too deeply.
+    """Reject well-formed JSON that is nested too deeply.
 
-    :raises InvalidEvent: when it is.
+    :raises InvalidEvent: if it exceeds :data:`MAX_DEPTH`.
     """
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return
@@ -45,7 +45,7 @@ def refuse_deep(raw: bytes) -> None:
     for _ in range(MAX_DEPTH):
         brackets = _INNERMOST.sub(b"", brackets)
     if brackets:
-        raise InvalidEvent(f"The event nests more than {MAX_DEPTH} arrays and objects")
+        raise InvalidEvent(f"The event nests arrays and objects more than {MAX_DEPTH} levels deep")
 
 
 def _float(text: str) -> float | str:

@@ -1,4 +1,4 @@
-"""The CloudEvents 1.0 envelope as it lies on the wire, and the event that a handler receives.
+"""The CloudEvents 1.0 envelope as it is on the wire, and the event that a handler receives.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 """
@@ -26,14 +26,14 @@ _NUMBER = re.compile(r"-?[0-9]{1,30}", re.ASCII)
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The attributes of an event, with ``data`` left as the bytes that came.
+    """The attributes of an event, with ``data`` left as the received bytes.
 
-    Data that is not JSON is in ``data_base64``, in whatever mode it came.
+    Data that is not JSON is in ``data_base64``, whichever mode the message used.
 
     ``consumergroup`` is an extension of this library: the one group that an event is addressed to.
 
-    Attributes that are not named here are ignored when reading: the exact bytes are what
-    the audit service keeps.
+    Attributes that are not declared here are ignored: whoever needs them has the exact bytes of
+    the message, as in the audit service.
     """
 
     specversion: Literal["1.0"]
@@ -60,9 +60,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def sequence_number(self) -> int | None:
-        """``sequence`` as a number; other producers may write it as text, or leave it out.
+        """``sequence`` as a number; other producers may write it as text or omit it.
 
-        None where it is no number, or none that a 64-bit column holds.
+        None if it is not a number or does not fit a 64-bit column.
         """
         if isinstance(self.sequence, str) and not _NUMBER.fullmatch(self.sequence):
             return None
@@ -73,7 +73,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Place(NamedTuple):
-    """Where a message lies in Kafka."""
+    """The position of a message in Kafka."""
 
     topic: str
     partition: int
@@ -82,15 +82,15 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Event(Generic[D]):
-    """One event: its attributes, its place in Kafka, and its typed ``data``.
+    """One event: its attributes, its position in Kafka, and its typed ``data``.
 
     :param envelope: the CloudEvents attributes.
-    :param place: where it lies in Kafka.
+    :param place: its position in Kafka.
     :param value: the exact bytes of the Kafka message.
     :param headers: the Kafka headers of the message.
-    :param contract: the class that ``data`` is read as; None for a type that nobody subscribed
-        to by name, whose data is read as plain dicts and lists.
-    :param replayed: whether ``replay_events`` brings it, perhaps not for the first time.
+    :param contract: the class that ``data`` is decoded into; None for a type that nobody subscribed
+        to by name, whose data is decoded into plain dicts and lists.
+    :param replayed: whether it comes from ``replay_events``, and so may have been handled before.
     """
 
     envelope: Envelope
@@ -114,7 +114,7 @@ class Event(Generic[D]):
 
     @property
     def subject(self) -> str:
-        """The id of what changed; empty where the producer names none."""
+        """The id of the changed object; empty if the producer names none."""
         return self.envelope.subject or ""
 
     @property
@@ -131,9 +131,9 @@ class Event(Generic[D]):
 
     @cached_property
     def data(self) -> D:
-        """The data, read when first asked for.
+        """The data, decoded on first access.
 
-        :raises ContractViolation: when it does not fit the contract.
+        :raises ContractViolation: if it does not match the contract.
         """
         if self.contract is None:
             return self._plain_data()  # type: ignore[return-value]
@@ -155,5 +155,5 @@ class Event(Generic[D]):
 
     def _why_no_json(self) -> str:
         if self.envelope.data_base64 is not None:
-            return f"it is {self.envelope.datacontenttype}, and not JSON"
-        return "" if bytes(self.envelope.data) else "there is none"
+            return f"it is {self.envelope.datacontenttype}, not JSON"
+        return "" if bytes(self.envelope.data) else "the event has no data"

@@ -1,17 +1,17 @@
-"""Everything that can be wrong with an event, in one file."""
+"""Everything that can be wrong with an event."""
 
 
 class EventError(Exception):
-    """Base of the errors below: the event is at fault, not the machine."""
+    """Base of the errors below: the event is at fault, not the infrastructure."""
 
 
 class InvalidEvent(EventError):
-    """The bytes are not a CloudEvents 1.0 event that can be read."""
+    """The message is not a readable CloudEvents 1.0 event."""
 
 
 class ContractViolation(EventError):
-    """The event can be read, but its ``data`` does not fit the contract of its type."""
+    """The event is readable, but its ``data`` does not match the contract of its type."""
 
 
 class EventTooLarge(EventError):
-    """The encoded event is larger than Kafka is set to carry."""
+    """The encoded event exceeds the size limit, which is below that of Kafka."""

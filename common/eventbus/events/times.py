@@ -1,14 +1,14 @@
-"""Times that every database, time zone and page can hold."""
+"""Times that every database, time zone and page can represent."""
 
 import re
 from datetime import UTC, datetime
 
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
-"""Python's calendar ends with the years 1 and 9999, and psycopg reads nothing beyond them, although
-PostgreSQL stores it. A year of margin at both ends leaves room for the offsets of time zones and
-for quiet hours, digests and windows, which add days. What lies outside is no time of an event but
-some platform's word for "not set", such as .NET's ``DateTime.MinValue``."""
+"""Python's calendar spans the years 1 to 9999, and psycopg reads nothing outside it, although
+PostgreSQL can store it. A year of margin at both ends leaves room for time zone offsets and for
+quiet hours, digests and windows, which add days. A time outside is not when an event happened but
+some platform's value for "not set", such as .NET's ``DateTime.MinValue``."""
 
 _RFC_3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(\.\d+)?"
@@ -19,12 +19,12 @@ _LEAP_YEAR_CYCLE = 400
 
 
 def is_holdable(moment: datetime) -> bool:
-    """Whether an aware time can be converted, stored and shown everywhere."""
+    """Whether an aware time can be converted, stored and displayed everywhere."""
     return EARLIEST <= moment < LATEST
 
 
 def is_rfc3339(text: str) -> bool:
-    """Whether a text is a time by RFC 3339, section 5.6, also one that Python cannot hold.
+    """Whether a text is an RFC 3339 time (section 5.6), even one that Python cannot represent.
 
     Those are the year 0000, leap seconds, and fractions that round into the year 10000.
     """

@@ -1,4 +1,4 @@
-"""The consuming side: handlers, the worker that runs them, and what it remembers."""
+"""The consuming side: handlers, the worker that runs them, and its inbox."""
 
 from eventbus.database.bulk import insert
 from eventbus.events.context import caused_by

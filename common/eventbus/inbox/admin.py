@@ -1,4 +1,4 @@
-"""The admin pages of the consuming side: what waits, what to do about it, and who is at work."""
+"""The admin pages of the consuming side: parked events, decisions about them, and workers."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -29,9 +29,9 @@ Action = ParkedDecision.Action
 Decide = Callable[[int, str, str], object]
 
 MOST_AT_ONCE = 500
-"""Django takes 1,000 form fields, and each event is a transaction within the request."""
+"""Django accepts 1,000 form fields, and each event is a transaction within the request."""
 
-STYLES = {"all": ["inbox/admin.css"]}
+STYLES = {"all": ["eventbus_inbox/admin.css"]}
 DECISIONS: dict[Action, Decide] = {
     Action.RETRY: decisions.retry_now,
     Action.DISCARD: decisions.discard,
@@ -42,7 +42,7 @@ DECISIONS: dict[Action, Decide] = {
 
 
 class Reason(forms.Form):
-    """Why a person decided so."""
+    """Asks for the reason of a decision."""
 
     reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}))
 
@@ -52,7 +52,7 @@ class Reason(forms.Form):
 
 
 class DecidingAdmin(ReadOnlyAdmin):
-    """Pages with the three decisions as actions. Each asks for a reason before it is made."""
+    """Pages that offer the three decisions as actions, each of which asks for a reason."""
 
     actions = ["retry_now", "discard", "discard_and_release"]
 
@@ -60,7 +60,7 @@ class DecidingAdmin(ReadOnlyAdmin):
         css = STYLES
 
     def has_resolve_permission(self, request: HttpRequest) -> bool:
-        """Named by the actions below."""
+        """Required by the actions below."""
         return request.user.has_perm("eventbus_inbox.resolve_parkedevent")
 
     @admin.action(description="Retry now", permissions=["resolve"])
@@ -78,14 +78,14 @@ class DecidingAdmin(ReadOnlyAdmin):
         return self._decide(request, chosen, Action.DISCARD_AND_RELEASE)
 
     def events(self, chosen: QuerySet[Any]) -> list[ParkedEvent]:
-        """The events that a decision about the chosen rows is about."""
+        """The events that a decision about the selected rows applies to."""
         return list(chosen.select_related("parked_key"))
 
     def _decide(
         self, request: HttpRequest, chosen: QuerySet[Any], action: Action
     ) -> HttpResponse | None:
         if chosen.count() > MOST_AT_ONCE:
-            text = f"Decide about {MOST_AT_ONCE} rows at once at the most; filter, or choose fewer."
+            text = f"Select at most {MOST_AT_ONCE} rows at a time; filter or select fewer."
             self.message_user(request, text, messages.WARNING)
             return None
         answered = "reason" in request.POST
@@ -123,7 +123,7 @@ class DecidingAdmin(ReadOnlyAdmin):
             counted = "1 event" if done == 1 else f"{done} events"
             self.message_user(request, f"{counted}: {action.label}.", messages.SUCCESS)
         if action != Action.DISCARD and not health.workers():
-            text = "No worker is running: what waits is tried when consume_events is started."
+            text = "No worker is running: start consume_events to retry waiting events."
             self.message_user(request, text, messages.WARNING)
 
 
@@ -139,7 +139,7 @@ class ParkedKeyAdmin(DecidingAdmin):
         return waiting_keys()
 
     def events(self, chosen: QuerySet[Any]) -> list[ParkedEvent]:
-        """The first of each line."""
+        """The first event of each line."""
         firsts = chosen.values_list("head", flat=True)
         return list(ParkedEvent.objects.filter(pk__in=[*firsts]).select_related("parked_key"))
 
@@ -154,7 +154,7 @@ class ParkedKeyAdmin(DecidingAdmin):
     @admin.display(description="state", ordering="state")
     def badge(self, key: ParkedKey) -> str:
         if is_abandoned(key):
-            return _badge("dead", "no such handler exists")
+            return _badge("dead", "handler not found")
         return _badge(key.state, key.get_state_display())
 
     @admin.display(description="waiting", ordering="waiting")
@@ -165,7 +165,7 @@ class ParkedKeyAdmin(DecidingAdmin):
     @admin.display(description="error")
     def first_error(self, key: Any) -> str:
         url = reverse("admin:eventbus_inbox_parkedevent_change", args=[key.head])
-        text = Truncator(key.error or "").chars(80) or "not tried yet"
+        text = Truncator(key.error or "").chars(80) or "not retried yet"
         return format_html('<a href="{}">{}</a>', url, text)
 
     @admin.display(description="next try", ordering="next_try_at")
@@ -228,7 +228,7 @@ class ParkedEventAdmin(DecidingAdmin):
     @admin.display(description="state", ordering="state")
     def badge(self, event: ParkedEvent) -> str:
         if event.is_open and is_abandoned(event.parked_key):
-            return _badge("dead", "no such handler exists")
+            return _badge("dead", "handler not found")
         dead = event.state == "failed" and event.parked_key.state == ParkedKey.State.DEAD
         return _badge("dead" if dead else event.state, _state(event, dead))
 
@@ -265,7 +265,7 @@ class ParkedEventAdmin(DecidingAdmin):
 
 @admin.register(LostMessages)
 class LostMessagesAdmin(ReadOnlyAdmin):
-    """What Kafka deleted before it was read; it stays here, as nothing else tells of it."""
+    """Messages that Kafka deleted before they were read; this is the only record of them."""
 
     list_display = ["topic", "partition", "first", "last", "count", "consumer", "noticed_at"]
     list_filter = ["topic"]
@@ -293,7 +293,7 @@ class WorkerAdmin(ReadOnlyAdmin):
     @admin.display(description="state")
     def alive(self, worker: WorkerState) -> str:
         is_alive = timezone.now() - worker.seen_at < health.ALIVE
-        return _badge("alive", "at work") if is_alive else _badge("gone", "not seen lately")
+        return _badge("alive", "running") if is_alive else _badge("gone", "not seen recently")
 
     @admin.display(description="partitions")
     def reads(self, worker: WorkerState) -> str:
@@ -309,11 +309,11 @@ class WorkerAdmin(ReadOnlyAdmin):
 
 
 def _state(event: ParkedEvent, dead: bool) -> str:
-    return "dead, waits for a person" if dead else event.get_state_display()
+    return "dead, needs a decision" if dead else event.get_state_display()
 
 
 def _waits_for(key: ParkedKey) -> str:
-    return f"{key.handler} alone" if key.handler else "all handlers"
+    return f"only {key.handler}" if key.handler else "all handlers"
 
 
 def _when(moment: datetime | None) -> str:

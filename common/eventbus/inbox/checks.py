@@ -20,16 +20,16 @@ from eventbus.inbox.taking.subscriptions import HandlerSubscription, subscriptio
 @register()
 @with_settings
 def inbox_outlives_the_topic(**_: Any) -> list[CheckMessage]:
-    """An event that Kafka still has must not be forgotten: it would be handled again."""
+    """The inbox must outlive the topic: a redelivered event must still be recognized."""
     inbox = timedelta(days=bus_settings().inbox_retention_days)
     topic_ms = bus_settings().topic_retention_ms
     if not inbox or 0 <= topic_ms < inbox / timedelta(milliseconds=1):
         return []
     return [
         Error(
-            "The inbox forgets events that Kafka still keeps, and would handle them twice.",
-            hint="Make INBOX_RETENTION_DAYS longer than TOPIC_RETENTION_MS; "
-            "0 never forgets, and is needed where the topic keeps its events for ever.",
+            "The inbox forgets events that Kafka still keeps, so they could be handled twice.",
+            hint="Make INBOX_RETENTION_DAYS longer than TOPIC_RETENTION_MS. "
+            "0 never forgets; it is required if the topic keeps its events forever.",
             id="eventbus_inbox.E001",
         )
     ]
@@ -37,11 +37,11 @@ def inbox_outlives_the_topic(**_: Any) -> list[CheckMessage]:
 
 @register()
 def handlers_can_be_called(**_: Any) -> list[CheckMessage]:
-    """A handler is called with one event, or one list of them, and must return when it is done."""
+    """A handler must be a plain function of one argument: an event, or a list of events."""
     return [
         Error(
             f"The handler {subscription.name} {problem}.",
-            hint="A handler is a function of one argument: an event, or a list with batch=True.",
+            hint="A handler takes one argument: an event, or a list of events with batch=True.",
             obj=subscription.handler,
             id="eventbus_inbox.E002",
         )
@@ -52,12 +52,12 @@ def handlers_can_be_called(**_: Any) -> list[CheckMessage]:
 
 @register()
 def handlers_have_names_of_their_own(**_: Any) -> list[CheckMessage]:
-    """Replays and parked events name their handler; and one of the two was overwritten."""
+    """Handler names must be unique: replays and parked events refer to handlers by name."""
     counted = Counter(subscription.name for subscription in subscriptions)
     return [
         Error(
-            f"There are {count} handlers of the name {name}.",
-            hint="Rename one. If one function is to handle several types, name them in one "
+            f"{count} handlers have the name {name}.",
+            hint="Rename one. To handle several types with one function, list them in a single "
             "@subscribe(A, B).",
             id="eventbus_inbox.E003",
         )
@@ -69,7 +69,7 @@ def handlers_have_names_of_their_own(**_: Any) -> list[CheckMessage]:
 @register()
 @with_settings
 def events_are_on_a_topic_that_is_read(**_: Any) -> list[CheckMessage]:
-    """An event class needs a topic, and this service must read it."""
+    """A handled event class needs a topic that this service reads."""
     found: list[CheckMessage] = []
     for subscription in subscriptions:
         for contract in subscription.contracts:
@@ -91,27 +91,27 @@ def events_are_on_a_topic_that_is_read(**_: Any) -> list[CheckMessage]:
 @register()
 @with_settings
 def one_worker_on_sqlite(**_: Any) -> list[CheckMessage]:
-    """Workers would only wait for each other."""
+    """On SQLite, several workers would only wait for each other."""
     problem = too_many_workers(bus_settings().consumer_concurrency)
     return [Error(problem, id="eventbus_inbox.E005")] if problem else []
 
 
 @register(Tags.database)
 @with_settings
-def nobody_waits_for_a_person(**options: Any) -> list[CheckMessage]:
+def no_parked_key_needs_a_decision(**options: Any) -> list[CheckMessage]:
     """Run by ``check --database`` and by ``migrate``, for the bus's database."""
     if bus_alias() not in (options["databases"] or ()):
         return []
     try:
         dead = health.dead()
-    except DatabaseError:  # not migrated yet, or away: other checks say so
+    except DatabaseError:  # not migrated, or unavailable: other checks report that
         return []
     if not dead:
         return []
     return [
         Warning(
-            f"{dead} parked {'key waits' if dead == 1 else 'keys wait'} for a person.",
-            hint="Look at them with the command `parked list` or in the admin.",
+            f"{dead} parked {'key needs' if dead == 1 else 'keys need'} a decision.",
+            hint="List them with the command `parked list` or in the admin.",
             id="eventbus_inbox.W001",
         )
     ]
@@ -119,18 +119,18 @@ def nobody_waits_for_a_person(**options: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 @with_settings
-def nobody_waits_for_a_handler_that_is_gone(**options: Any) -> list[CheckMessage]:
+def no_parked_event_lacks_its_handler(**options: Any) -> list[CheckMessage]:
     """Run by ``check --database`` and by ``migrate``, for the bus's database."""
     if bus_alias() not in (options["databases"] or ()):
         return []
     try:
         names = sorted(set(overview.abandoned().values_list("handler", flat=True)))
-    except DatabaseError:  # not migrated yet, or away: other checks say so
+    except DatabaseError:  # not migrated, or unavailable: other checks report that
         return []
     return [
         Warning(
-            f"Parked events wait for the handler {name}, which does not exist any more.",
-            hint="Give the handler its old name back, or discard the events: the command "
+            f"Parked events wait for the handler {name}, which no longer exists.",
+            hint="Restore the handler's name, or discard the events: the command "
             "`parked list` shows them.",
             id="eventbus_inbox.W002",
         )
@@ -139,10 +139,10 @@ def nobody_waits_for_a_handler_that_is_gone(**options: Any) -> list[CheckMessage
 
 
 def too_many_workers(concurrency: int) -> str:
-    """Why so many workers cannot share the database; empty where they can."""
+    """Why the database does not support this concurrency; empty if it does."""
     if concurrency > 1 and bus_connection().vendor == "sqlite":
         return (
-            "SQLite lets one process write at a time: "
+            "SQLite allows only one writer at a time: "
             "use PostgreSQL for a concurrency above 1 (--concurrency, CONSUMER_CONCURRENCY)."
         )
     return ""
@@ -151,7 +151,7 @@ def too_many_workers(concurrency: int) -> str:
 def _problem_with(subscription: HandlerSubscription) -> str:
     handler = subscription.handler
     if inspect.iscoroutinefunction(handler) or inspect.isgeneratorfunction(handler):
-        return "would do nothing when it is called: it is asynchronous or a generator"
+        return "would do nothing when called: it is a coroutine function or a generator"
     try:
         inspect.signature(handler).bind("an event")
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""What the consuming side remembers: the events it took, those that failed, and who is at work."""
+"""The tables of the consuming side: the inbox, parked events, lost messages and workers."""
 
 from datetime import timedelta
 
@@ -9,9 +9,9 @@ from eventbus.database.models import BusModel
 
 
 class InboxMessage(BusModel):
-    """An event that this service took responsibility for: handled, or parked.
+    """An event that this service has accepted: it was handled, or is parked.
 
-    CloudEvents gives an event its identity by source and id together.
+    In CloudEvents, source and id together identify an event.
     """
 
     pk = models.CompositePrimaryKey("consumer", "event_id", "source")
@@ -25,25 +25,25 @@ class InboxMessage(BusModel):
 
 
 class ParkedKey(BusModel):
-    """A key whose events wait in line, because the first of them could not be handled.
+    """A key whose events wait in line because the first of them failed.
 
-    A line is shared by all handlers, or it is that of one isolated handler. Whoever parks, retries
-    or discards an event of the line locks this row first. It stays when the line is empty, and
-    serves again. An event without a key has a row to itself.
+    A line is shared by all handlers, or belongs to one isolated handler. Code that parks, retries
+    or discards an event of the line must lock this row first. The row remains when the line is
+    empty, and is reused. An event without a key gets a row of its own.
 
-    :param apart: names of the handlers that the events of a shared line are not for. They were
-        isolated when the line began, and get the events of its key on their own while it lasts.
+    :param apart: names of the handlers that do not take the events of a shared line. They were
+        isolated when the line began, and handle events of its key separately while it lasts.
     """
 
     class State(models.TextChoices):
-        RETRYING = "retrying", "will be tried again"
-        DEAD = "dead", "waits for a person"
-        CLEAR = "clear", "nothing waits"
+        RETRYING = "retrying", "will be retried"
+        DEAD = "dead", "needs a decision"
+        CLEAR = "clear", "nothing waiting"
 
     consumer = models.CharField(max_length=255, help_text="The consumer group.")
     topic = models.CharField(max_length=249)
     key = models.CharField(
-        max_length=255, blank=True, help_text="Later events of this key wait; empty holds none."
+        max_length=255, blank=True, help_text="Later events of this key wait; none if empty."
     )
     handler = models.CharField(
         max_length=255, blank=True, help_text="The isolated handler whose line it is."
@@ -73,36 +73,36 @@ class ParkedKey(BusModel):
 
     @property
     def shown_key(self) -> str:
-        """The key, for people."""
+        """The key for display."""
         return self.key or "(no key)"
 
     def line(self) -> "models.QuerySet[ParkedEvent]":
-        """The events that wait, in their order."""
+        """The waiting events, in order."""
         return self.events.filter(state__in=ParkedEvent.OPEN).order_by("id")
 
     def hold(self, wait: timedelta | None) -> None:
-        """Have the first event tried again after the wait; without one, a person must decide."""
+        """Schedule a retry of the first event after a wait; None leaves it to a person."""
         self.state = self.State.DEAD if wait is None else self.State.RETRYING
         self.next_try_at = None if wait is None else timezone.now() + wait
 
     def go_on(self) -> None:
-        """Have the first event tried at once; where nothing waits any more, the key is clear."""
+        """Make the first event due now, or clear the key if no event is waiting."""
         self.hold(timedelta(0))
         if not self.line().exists():
             self.state, self.next_try_at = self.State.CLEAR, None
 
 
 class ParkedEvent(BusModel):
-    """A message that could not be handled, or that waits behind one that could not.
+    """A message that failed, or that waits behind one that failed.
 
-    The open ones of a key are handled in the order of their ids; the first of them failed, or is
-    about to be tried.
+    The open events of a key are handled in the order of their ids; the first one has failed, or is
+    about to be retried.
     """
 
     class State(models.TextChoices):
         FAILED = "failed"
-        BEHIND = "behind", "waits behind another event"
-        HANDLED = "handled", "handled on a later try"
+        BEHIND = "behind", "waiting behind another event"
+        HANDLED = "handled", "handled on a retry"
         DISCARDED = "discarded"
 
     OPEN = (State.FAILED, State.BEHIND)
@@ -140,7 +140,7 @@ class ParkedEvent(BusModel):
 
     @property
     def is_open(self) -> bool:
-        """Whether it still waits."""
+        """Whether it is still waiting."""
         return self.state in self.OPEN
 
     @property
@@ -150,7 +150,7 @@ class ParkedEvent(BusModel):
 
 
 class ParkedDecision(BusModel):
-    """What a person decided about a parked event, and why."""
+    """A person's decision about a parked event, with the reason."""
 
     class Action(models.TextChoices):
         RETRY = "retry", "retry now"
@@ -171,10 +171,10 @@ class ParkedDecision(BusModel):
 
 
 class LostMessages(BusModel):
-    """Messages that Kafka deleted before this service had read them: retention overran the group.
+    """Messages that Kafka's retention deleted before this service had read them.
 
-    :param first: the offset at which the group would have gone on.
-    :param last: the offset before the first that Kafka still had.
+    :param first: the offset from which the group would have resumed.
+    :param last: the offset before the first one that Kafka still had.
     """
 
     consumer = models.CharField("group", max_length=255)
@@ -198,22 +198,22 @@ class LostMessages(BusModel):
 
     @property
     def count(self) -> int:
-        """How many offsets that are; compacted topics and transactions use more than messages."""
+        """Number of offsets; compacted topics and transactions have fewer messages."""
         return self.last - self.first + 1
 
     @classmethod
     def of(cls, topic: str, partition: int) -> "models.QuerySet[LostMessages]":
-        """What this service has missed of a partition, in the order of the offsets."""
+        """The messages of a partition that this service lost, in offset order."""
         return cls.objects.filter(topic=topic, partition=partition).order_by("first")
 
 
 class WorkerState(BusModel):
     """The heartbeat of one worker process.
 
-    :param lost: messages that Kafka had deleted before this worker came to read them.
-    :param lag: messages that it has not read yet, in the partitions that it has.
-    :param rate: events a second that it took between the last two beats.
-    :param last_event: type, id and place of the event that it took last.
+    :param lost: messages that Kafka deleted before this worker could read them.
+    :param lag: unread messages in its partitions.
+    :param rate: events per second handled between the last two beats.
+    :param last_event: type, id and position of the last event it took.
     """
 
     consumer = models.CharField("group", max_length=255)

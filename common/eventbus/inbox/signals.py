@@ -1,10 +1,10 @@
-"""Django signals of the worker, for those who count or report.
+"""Django signals of the worker, for metrics and error reporting.
 
-Each has the keyword arguments ``consumer``, the consumer group, ``event``, ``place``, where it
-lies in Kafka, and ``line``: the isolated handler in whose line of retries it happens, or an empty
-text. All but the first are sent when the transaction that they tell of has ended, so a
-receiver changes nothing about it; what a receiver raises goes to Django's log. ``sender`` is the
-class :class:`~eventbus.inbox.taking.message.Message`. :data:`events_lost` differs, as there is no
+Each has the keyword arguments ``consumer``, the consumer group; ``event``; ``place``, its position
+in Kafka; and ``line``, the isolated handler whose line it concerns, or an empty string. All but the
+first are sent after their transaction has ended, so receivers cannot affect it; exceptions that
+receivers raise go to Django's log. ``sender`` is the class
+:class:`~eventbus.inbox.taking.message.Message`. :data:`events_lost` differs, since there is no
 event.
 """
 
@@ -18,30 +18,30 @@ from eventbus.inbox.taking.failures import Failure
 from eventbus.inbox.taking.message import Message
 
 event_received = Signal()
-"""An event is about to be handed to the handlers. Sent again when it is tried again."""
+"""An event is about to be passed to the handlers. Sent again for each retry."""
 
 event_handled = Signal()
-"""An event was handled, and what the handlers wrote is committed.
+"""An event was handled, and the handlers' writes are committed.
 
-Where an isolated handler failed alone, ``event_failed`` and ``event_parked`` tell of that.
+If an isolated handler failed on its own, ``event_failed`` and ``event_parked`` report that.
 """
 
 event_failed = Signal()
-"""A try failed and was rolled back. Also has ``exception`` and ``handler``, its dotted name."""
+"""An attempt failed and was rolled back. Adds ``exception`` and ``handler``, a dotted name."""
 
 event_parked = Signal()
-"""A message was parked. ``event`` is None where the bytes are no event."""
+"""A message was parked. ``event`` is None if the message is not a valid event."""
 
 events_lost = Signal()
-"""Kafka deleted messages before this service read them. Sent once for each such gap, when it is
-stored, by the worker that noticed. ``event`` is None, ``place`` is the first that is lost, and
-``count`` is how many offsets are."""
+"""Kafka deleted messages before this service read them. Sent once per gap, by the worker that
+noticed it, when the gap is recorded. ``event`` is None, ``place`` is the first lost position, and
+``count`` is the number of lost offsets."""
 
 
 def send(
     signal: Signal, consumer: str, messages: Iterable[Message], *, line: str = "", **values: Any
 ) -> None:
-    """Tell those who listen; where nobody does, it costs nothing."""
+    """Send a signal for each message; without receivers, this costs nothing."""
     if not signal.has_listeners(Message):
         return
     for message in messages:
@@ -51,11 +51,11 @@ def send(
 
 
 def failed(consumer: str, message: Message, failure: Failure, line: str) -> None:
-    """Tell those who listen that a try failed."""
+    """Signal that an attempt failed."""
     what = {"exception": failure.error, "handler": failure.handler}
     send(event_failed, consumer, [message], line=line, **what)
 
 
 def lost(consumer: str, place: Place, count: int) -> None:
-    """Tell those who listen that messages are lost."""
+    """Signal that messages are lost."""
     events_lost.send_robust(Message, consumer=consumer, event=None, place=place, count=count)

@@ -1,1 +1,1 @@
-"""kafka-python clients, built in one place from ``settings.KAFKA``; topics."""
+"""kafka-python clients, built in one place from ``EVENTBUS["KAFKA"]``; topics, lag, history."""

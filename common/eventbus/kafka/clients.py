@@ -1,14 +1,15 @@
-"""Producer, consumer and admin client, built from the settings and from nothing else."""
+"""Producer, consumer and admin client, built from the settings."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaAdminClient, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from eventbus.conf import bus_settings
 from eventbus.kafka.connecting import BOOTSTRAP_TIMEOUT_MS, connect, unavailable
+from eventbus.kafka.reading import RecordReader
 
 NEVER_MS = 2**31 - 1
 
@@ -17,65 +18,66 @@ class Future(Protocol):
     """What ``Producer.send`` returns."""
 
     def get(self, timeout: float | None = None) -> Any:
-        """Wait for the acknowledgement, or raise the KafkaError that came instead.
+        """Wait for the acknowledgement, or raise the KafkaError received instead.
 
-        :param timeout: seconds to wait at the most, then KafkaTimeoutError; None waits for ever.
+        :param timeout: maximum wait in seconds, then KafkaTimeoutError; None waits forever.
         """
 
 
 class Producer(Protocol):
-    """What the relay uses of kafka-python's producer."""
+    """The part of kafka-python's producer that the relay uses."""
 
     def send(
         self, topic: str, value: bytes, key: bytes | None, headers: list[tuple[str, bytes]]
     ) -> Future:
-        """Queue one message. Messages of one key are stored in the order of the calls.
+        """Queue one message. Messages with the same key are stored in the order of the calls.
 
-        :raises KafkaTimeoutError: when there is no such topic, or no broker to ask for it.
+        :raises KafkaTimeoutError: if the topic does not exist, or no broker answers.
         """
 
     def flush(self, timeout: float | None = None) -> None:
-        """Wait until all that was sent is acknowledged or has failed.
+        """Wait until every sent message is acknowledged or has failed.
 
-        :param timeout: seconds to wait at the most, then KafkaTimeoutError.
+        :param timeout: maximum wait in seconds, then KafkaTimeoutError.
         """
 
     def close(self, timeout: float | None = None) -> None:
-        """Stop sending; what was not acknowledged may or may not have been stored.
+        """Stop sending; unacknowledged messages may or may not have been stored.
 
-        :param timeout: seconds to wait for what is under way; then it is given up.
+        :param timeout: seconds to wait for messages in flight before abandoning them.
         """
 
 
 class Consumer(Protocol):
-    """What the worker uses of kafka-python's consumer. Not to be shared between threads."""
+    """The part of kafka-python's consumer that the worker uses. Not thread-safe."""
 
     def subscribe(self, topics: list[str]) -> None:
         """Join the group and share these topics with its other members.
 
-        The joining happens in the calls of :meth:`poll` at the latest.
+        The actual join happens in a call of :meth:`poll` at the latest.
         """
 
     def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
-        """The next records, in offset order within each partition; empty at the time-out.
+        """The next records, in offset order within each partition; empty after the timeout.
 
-        A call after which the group has rebalanced starts from what was committed last.
+        After a rebalance, reading resumes from the last committed offsets.
 
-        :raises NoOffsetForPartitionError: with a set of partitions of which the group has committed
-            nothing; they need a :meth:`seek`.
-        :raises OffsetOutOfRangeError: with a dictionary of partitions and the offsets that they
-            should go on from, which Kafka does not have; they need a :meth:`seek`.
-        :raises KafkaError: others, with ``retriable`` set where a later call may succeed.
+        :raises NoOffsetForPartitionError: with the set of partitions for which the group has no
+            committed offset; they need a :meth:`seek`.
+        :raises OffsetOutOfRangeError: with a dictionary of partitions and the requested offsets,
+            which Kafka does not have; they need a :meth:`seek`.
+        :raises UnreadableRecord: when a record is damaged; it has returned all before that one.
+        :raises KafkaError: others, with ``retriable`` set if a later call may succeed.
         """
 
     def commit(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
-        """Store where the group goes on.
+        """Commit the offsets from which the group will resume.
 
-        :raises CommitFailedError: when the group has rebalanced without this member.
+        :raises CommitFailedError: if the group has rebalanced without this member.
         """
 
     def assignment(self) -> set[TopicPartition]:
-        """The partitions that this member reads now."""
+        """The partitions currently assigned to this member."""
 
     def position(self, partition: TopicPartition) -> int | None:
         """The offset of the next record that ``poll`` will return."""
@@ -84,20 +86,20 @@ class Consumer(Protocol):
         """The end of the partition as of the last fetch; None before the first."""
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Let the next poll go on from this offset of an assigned partition."""
+        """Make the next poll start from this offset of an assigned partition."""
 
     def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offset of the first message that each partition has, or would have."""
+        """The offset of the first available message of each partition."""
 
     def close(self, *, timeout_ms: int) -> None:
         """Leave the group.
 
-        :param timeout_ms: how long to wait for a broker that does not answer.
+        :param timeout_ms: how long to wait for an unresponsive broker.
         """
 
 
 class AbandoningProducer(KafkaProducer):  # type: ignore[misc]
-    """kafka-python's producer, whose ``close()`` would raise and leave its thread sending."""
+    """A producer whose ``close()`` stops sending; kafka-python's raises and keeps sending."""
 
     def close(self, timeout: float | None = None, null_logger: bool = False) -> None:
         try:
@@ -109,12 +111,12 @@ class AbandoningProducer(KafkaProducer):  # type: ignore[misc]
 
 
 def producer() -> Producer:
-    """An idempotent producer that never gives a message up.
+    """An idempotent producer that never gives up on a message.
 
-    A time-out of its own would let a later message of the same key overtake an earlier one.
+    With a delivery timeout, a later message could overtake an earlier one of the same key.
 
-    :raises KafkaUnavailable: when no broker answers.
-    :raises KafkaRefused: when log-in or certificate are refused.
+    :raises KafkaUnavailable: if no broker answers.
+    :raises KafkaRefused: if the login or the certificate is rejected.
     """
     client: Producer = connect(
         AbandoningProducer,
@@ -130,18 +132,17 @@ def producer() -> Producer:
 
 
 def consumer(group: str) -> Consumer:
-    """A member of a consumer group; it commits by hand.
+    """A member of a consumer group, with manual commits.
 
-    ``auto.offset.reset`` is ``none``: the worker's ``Stream`` decides where to go on without an
-    offset, or with one that Kafka does not have any more, so that no message is passed over in
-    silence.
+    ``auto.offset.reset`` is ``none``: the worker's ``Stream`` decides where to start without a
+    committed offset, or with one that Kafka no longer has, so that no message is skipped silently.
 
-    :raises KafkaUnavailable: when no broker answers.
-    :raises KafkaRefused: when log-in or certificate are refused.
+    :raises KafkaUnavailable: if no broker answers.
+    :raises KafkaRefused: if the login or the certificate is rejected.
     """
     session_timeout_ms = bus_settings().session_timeout_ms
     client: Consumer = connect(
-        KafkaConsumer,
+        RecordReader,
         group_id=group,
         auto_offset_reset="none",
         enable_auto_commit=False,
@@ -154,10 +155,10 @@ def consumer(group: str) -> Consumer:
 
 @contextmanager
 def admin() -> Iterator[KafkaAdminClient]:
-    """An admin client for the length of a ``with`` block.
+    """An admin client for the duration of a ``with`` block.
 
-    :raises KafkaUnavailable: when no broker answers, or when what the block asks is refused.
-    :raises KafkaRefused: when log-in or certificate are refused.
+    :raises KafkaUnavailable: if no broker answers, or if a request in the block fails.
+    :raises KafkaRefused: if the login or the certificate is rejected.
     """
     with closing(connect(KafkaAdminClient)) as client:
         try:

@@ -1,4 +1,4 @@
-"""Connecting to Kafka, and saying why it fails."""
+"""Connect to Kafka, and report why it fails."""
 
 import logging
 import ssl
@@ -17,7 +17,7 @@ from kafka.errors import (
 from eventbus.conf import bus_settings
 
 BOOTSTRAP_TIMEOUT_MS = 2_000
-# As Java's client does (KIP-144). kafka-python would let up to 30 s pass after Kafka is back.
+# As in the Java client (KIP-144). kafka-python could take up to 30 s to notice a recovery.
 RECONNECT_MS = 1_000
 
 LOGIN = "KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM"
@@ -28,20 +28,20 @@ T = TypeVar("T")
 
 
 class KafkaUnavailable(Exception):
-    """No broker answers now; a later try may succeed. The text is fit for a log line."""
+    """No broker answers now; a later attempt may succeed. The message fits a log line."""
 
 
 class KafkaRefused(Exception):
-    """Kafka will not have us as we are set up, or we will not have it. Waiting does not help."""
+    """Kafka rejects our credentials, or we reject its certificate. Waiting does not help."""
 
 
 def connect(client: Callable[..., T], **options: object) -> T:
-    """Make a kafka-python client from the settings.
+    """Create a kafka-python client from the settings.
 
     :param client: its class.
-    :param options: what it takes besides where and how to connect.
-    :raises KafkaRefused: when log-in or certificate are refused.
-    :raises KafkaUnavailable: when no broker answers.
+    :param options: its options besides those for connecting.
+    :raises KafkaRefused: if the login or the certificate is rejected.
+    :raises KafkaUnavailable: if no broker answers.
     """
     with _heard_reasons() as reasons:
         try:
@@ -56,14 +56,14 @@ def connect(client: Callable[..., T], **options: object) -> T:
             reasons.append(error)
     for reason in reasons:
         if isinstance(reason, LOGIN_ERRORS):
-            raise KafkaRefused(f"Kafka at {_servers()} refuses the log-in: {reason}; check {LOGIN}")
+            raise KafkaRefused(f"Kafka at {_servers()} rejects the login: {reason}; check {LOGIN}")
         if _is_about_certificates(reason):
-            raise KafkaRefused(f"No TLS with Kafka at {_servers()}: {reason}; check {CERTIFICATES}")
+            raise KafkaRefused(f"TLS with Kafka at {_servers()}: {reason}; check {CERTIFICATES}")
     raise unavailable(_shown(reasons)) from failure
 
 
 def unavailable(reason: object) -> KafkaUnavailable:
-    """An error that names the servers and the reason, in one line."""
+    """An exception that names the servers and the reason in one line."""
     return KafkaUnavailable(f"Kafka at {_servers()}: {reason}")
 
 
@@ -72,26 +72,26 @@ def _servers() -> str:
 
 
 def _is_about_certificates(reason: BaseException) -> bool:
-    """Whether TLS failed, and not just because the other side hung up."""
+    """Whether TLS itself failed, as opposed to the peer closing the connection."""
     cause = reason.__context__ or reason
     hung_up = isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
     return isinstance(cause, ssl.SSLError) and not hung_up
 
 
 def _shown(reasons: Sequence[BaseException]) -> str:
-    """The last reason that is more than "it took too long"."""
+    """The last reason other than a timeout, if there is one."""
     telling = [reason for reason in reasons if not isinstance(reason, KafkaTimeoutError)]
     reason = (telling or reasons)[-1]
     text = str(reason) or type(reason).__name__
     if "disconnected" in text and bus_settings().kafka.get("sasl_mechanism"):
-        # kafka-python drops an answer that comes together with the end of the connection.
-        return f"{text}; a wrong log-in may look like this too, check {LOGIN}"
+        # kafka-python drops a response that arrives together with the end of the connection.
+        return f"{text}; a wrong login may look like this too, check {LOGIN}"
     return text
 
 
 @contextmanager
 def _heard_reasons() -> Iterator[list[BaseException]]:
-    """The errors of each attempt. kafka-python 3.0 tells them to its log and to nobody else."""
+    """The errors of each attempt, which kafka-python 3.0 only writes to its log."""
     reasons: list[BaseException] = []
     logger = logging.getLogger("kafka.net.manager")
     level, propagate = logger.level, logger.propagate
@@ -108,7 +108,7 @@ def _heard_reasons() -> Iterator[list[BaseException]]:
 
 
 class _Ear(logging.Handler):
-    """Keeps the exceptions that log messages are made of."""
+    """Collects the exceptions passed to log messages."""
 
     def __init__(self, heard: list[BaseException]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""History: what lies on topics between two points in time, read without disturbing any group."""
+"""History: the past messages of topics, read without affecting any consumer group."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from eventbus.kafka.connecting import connect, unavailable
 from eventbus.kafka.lag import READ_ONLY, first_messages, partitions_of
+from eventbus.kafka.reading import RecordReader
 
 POLL_MS = 500
 STALLED_SECONDS = 30.0
@@ -19,36 +20,35 @@ STALLED_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Extent:
-    """The offsets of a history in one partition, from ``start`` up to before ``end``."""
+    """The offsets to read in one partition: from ``start``, inclusive, to ``end``, exclusive."""
 
     start: int
     end: int
 
 
 class History:
-    """The messages of some topics, from a moment on, up to now.
+    """The messages of some topics from a point in time up to now.
 
-    :param reader: a kafka-python consumer that nothing was read with. kafka-python 3.0 may never go
-        on with a partition that was once paused, as finding the extents does; so this one pauses
-        none.
-    :param extents: what to read of each partition.
+    :param reader: an unused kafka-python consumer. kafka-python 3.0 may never resume a partition
+        that was paused, and finding the extents pauses them; so this needs another consumer.
+    :param extents: the offsets to read in each partition.
     """
 
     def __init__(self, reader: Any, extents: dict[TopicPartition, Extent]) -> None:
         self._reader = reader
         self._extents = extents
         self.lost = 0
-        """Messages that Kafka deleted meanwhile, before they were read."""
+        """Messages that Kafka deleted before they were read."""
 
     @property
     def count(self) -> int:
-        """How many messages it has, by their offsets; compacted topics have fewer."""
+        """Number of messages by their offsets; compacted topics have fewer."""
         return sum(extent.end - extent.start for extent in self._extents.values())
 
     def batches(self, size: int) -> Iterator[list[Any]]:
-        """The messages, so many at a time at the most, in order within each partition.
+        """The messages in batches of at most ``size``, in order within each partition.
 
-        :raises KafkaUnavailable: when Kafka has sent nothing for ``STALLED_SECONDS``.
+        :raises KafkaUnavailable: if Kafka sends nothing for ``STALLED_SECONDS``.
         """
         unfinished = {p for p, extent in self._extents.items() if extent.start < extent.end}
         self._reader.assign(list(unfinished))
@@ -64,7 +64,7 @@ class History:
             if messages or finished:
                 heard = time.monotonic()
             elif time.monotonic() - heard > STALLED_SECONDS:
-                raise unavailable(f"nothing came for {STALLED_SECONDS:.0f} s")
+                raise unavailable(f"no messages received for {STALLED_SECONDS:.0f} s")
 
     def _poll(self, size: int) -> list[Any]:
         try:
@@ -77,7 +77,7 @@ class History:
         return [record for records in polled.values() for record in records]
 
     def _go_on_behind(self, wanted: dict[TopicPartition, int]) -> None:
-        """Go on with the first messages that are left. A long history outlives its beginning."""
+        """Resume from the first remaining messages: retention may overtake a long read."""
         try:
             begins = self._reader.beginning_offsets(list(wanted))
         except KafkaError as error:
@@ -88,7 +88,7 @@ class History:
             self.lost += max(0, min(begins[partition], end) - offset)
 
     def _has(self, record: Any) -> bool:
-        """Whether a record lies before the end; newer ones come as well, from what is read."""
+        """Whether a record lies before the end; a fetch may return newer ones as well."""
         partition = TopicPartition(record.topic, record.partition)
         return bool(record.offset < self._extents[partition].end)
 
@@ -98,19 +98,19 @@ class History:
 
 @contextmanager
 def history(topics: Iterable[str], since: datetime | None) -> Iterator[History]:
-    """The history of topics, for the length of a ``with`` block.
+    """The history of topics, for the duration of a ``with`` block.
 
-    :param since: the time of the first message that counts; None for all that Kafka has.
-    :raises KafkaUnavailable: when no broker answers.
-    :raises KafkaRefused: when log-in or certificate are refused.
+    :param since: time of the earliest message to read; None for everything Kafka has.
+    :raises KafkaUnavailable: if no broker answers.
+    :raises KafkaRefused: if the login or the certificate is rejected.
     """
-    with closing(connect(KafkaConsumer, **READ_ONLY)) as scout:
+    with closing(connect(RecordReader, **READ_ONLY)) as scout:
         try:
             extents = _extents(scout, topics, since)
         except KafkaError as error:
             raise unavailable(error) from error
     options = {**READ_ONLY, "auto_offset_reset": "none"}
-    with closing(connect(KafkaConsumer, **options)) as reader:
+    with closing(connect(RecordReader, **options)) as reader:
         yield History(reader, extents)
 
 
@@ -136,6 +136,6 @@ def _starts(
         return {partition: scout.position(partition) for partition in partitions}
     moment = int(since.timestamp() * 1000)
     found = scout.offsets_for_times(dict.fromkeys(partitions, moment))
-    # A partition without a message that is young enough has none to read. Kafka answers with no
-    # offset then, Tansu with the first one and a timestamp of -1.
+    # Where no message of a partition is recent enough, Kafka returns no offset, but Tansu returns
+    # the first one with a timestamp of -1.
     return {p: at.offset for p, at in found.items() if at is not None and at.timestamp >= moment}

@@ -1,4 +1,4 @@
-"""Lag: how far a consumer group is behind the end of its topics."""
+"""Consumer lag: how far a consumer group is behind the end of its topics."""
 
 import time
 from collections.abc import Iterable
@@ -6,31 +6,31 @@ from contextlib import closing
 from typing import Any
 
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from eventbus.kafka.connecting import connect, unavailable
+from eventbus.kafka.reading import RecordReader
 
 PATIENCE_SECONDS = 10.0
 POLL_MS = 200
 READ_ONLY = {
     "enable_auto_commit": False,
     "allow_auto_create_topics": False,
-    "auto_offset_reset": "earliest",  # what is deleted while we look is passed over, not the rest
+    "auto_offset_reset": "earliest",  # skip only what retention deletes meanwhile
 }
-"""Of those who look and take part in nothing."""
+"""Options of consumers that only look and never join a group or commit."""
 
 
 class PartitionLag(msgspec.Struct, frozen=True):
     """How far a group is behind in one partition.
 
-    :param committed: where the group goes on; None where it has never committed.
-    :param earliest: the offset of the first message that Kafka still has, or would have.
+    :param committed: the committed offset; None if the group has never committed.
+    :param earliest: the offset of the first message that Kafka still has (log start offset).
     :param end: the offset that the next message will get.
-    :param lag: messages that the group can still read.
+    :param lag: messages that the group has yet to read.
     :param lost: messages that Kafka deleted before the group had read them.
-    :param seconds_behind: age of the first message that the group has not committed; 0 where there
-        is none.
+    :param seconds_behind: age of the first uncommitted message; 0 if there is none.
     """
 
     topic: str
@@ -44,15 +44,15 @@ class PartitionLag(msgspec.Struct, frozen=True):
 
 
 def group_lag(group: str, topics: Iterable[str]) -> list[PartitionLag]:
-    """The lag of a group in each partition of the topics that exist, in their order.
+    """The lag of a group in each partition of the existing topics, in order.
 
-    It reads the first waiting message of each partition, without joining the group: that message
-    has the age, and the answer that brings it has the end as every broker tells it truly.
+    It fetches the first unread message of each partition without joining the group: the message
+    gives the age, and the fetch response the high watermark, which every broker reports correctly.
 
-    :raises KafkaUnavailable: when no broker answers.
-    :raises KafkaRefused: when log-in or certificate are refused.
+    :raises KafkaUnavailable: if no broker answers.
+    :raises KafkaRefused: if the login or the certificate is rejected.
     """
-    reader = connect(KafkaConsumer, group_id=group, **READ_ONLY)
+    reader = connect(RecordReader, group_id=group, **READ_ONLY)
     with closing(reader):
         try:
             return _read(reader, partitions_of(reader, topics))
@@ -61,7 +61,7 @@ def group_lag(group: str, topics: Iterable[str]) -> list[PartitionLag]:
 
 
 def partitions_of(reader: Any, topics: Iterable[str]) -> list[TopicPartition]:
-    """The partitions of those topics that exist, sorted."""
+    """The partitions of the existing topics, sorted."""
     found = [TopicPartition(t, p) for t in topics for p in reader.partitions_for_topic(t) or ()]
     return sorted(found)
 
@@ -97,10 +97,10 @@ def _lag(
     first: Any,
     now: float,
 ) -> PartitionLag:
-    """From what was found out about a partition.
+    """The lag of one partition from the offsets that were read.
 
-    :param first: the first message that waits; None where none does. It lies before the committed
-        offset where the topic was made anew, and is read from there.
+    :param first: the first unread message, if any. It lies before the committed offset if the
+        topic was recreated.
     """
     return PartitionLag(
         topic=partition.topic,
@@ -115,11 +115,11 @@ def _lag(
 
 
 def first_messages(reader: Any, starts: dict[TopicPartition, int]) -> dict[TopicPartition, Any]:
-    """The first message of each partition from its start on, where there is one.
+    """The first message of each partition at or after its start, if there is one.
 
-    After that the reader knows the high watermark of each, and all of them are paused.
+    Afterwards the reader knows the high watermark of each partition, and all are paused.
 
-    :raises KafkaUnavailable: when a partition does not answer within ten seconds.
+    :raises KafkaUnavailable: if a partition does not answer within ten seconds.
     """
     first: dict[TopicPartition, Any] = {}
     unknown = set(starts)
@@ -132,6 +132,6 @@ def first_messages(reader: Any, starts: dict[TopicPartition, int]) -> dict[Topic
         unknown -= {p for p, end in ends.items() if end is not None and end <= starts[p]}
         unknown -= first.keys()
         if unknown and time.monotonic() > deadline:
-            raise unavailable(f"no answer about {len(unknown)} partitions")
+            raise unavailable(f"no answer for {len(unknown)} partitions")
     reader.pause(*starts)
     return first

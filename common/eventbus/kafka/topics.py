@@ -1,4 +1,4 @@
-"""Topics: made once, by a command, with their settings said aloud."""
+"""Topics: created once, by a command, with explicit settings."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,7 +15,7 @@ SEGMENT_MS = 24 * 3600 * 1000
 
 
 class Topic(NamedTuple):
-    """A topic as it is, and whether it was made just now."""
+    """A topic, and whether it has just been created."""
 
     name: str
     partitions: int
@@ -25,20 +25,20 @@ class Topic(NamedTuple):
 def create_topics(names: Iterable[str]) -> list[Topic]:
     """Create the topics that do not exist yet, and leave the others as they are.
 
-    :raises KafkaUnavailable: when no broker answers, or when it does not make them.
-    :raises KafkaRefused: when log-in or certificate are refused.
+    :raises KafkaUnavailable: if no broker answers, or if it does not create them.
+    :raises KafkaRefused: if the login or the certificate is rejected.
     """
     with admin() as client:
         return [_create(client, name) for name in names]
 
 
 def missing_topics(names: Iterable[str]) -> str:
-    """What keeps these topics from being used; empty when Kafka answers and has them all.
+    """Why these topics cannot be used yet; empty if Kafka answers and has all of them.
 
-    It asks with the admin client: asking with a producer or consumer makes some brokers create
-    the topic, with a number of partitions that nobody chose.
+    Asks with the admin client: a metadata request from a producer or consumer makes some brokers
+    create the topic with a default number of partitions.
 
-    :raises KafkaRefused: when log-in or certificate are refused.
+    :raises KafkaRefused: if the login or the certificate is rejected.
     """
     try:
         with admin() as client:
@@ -46,7 +46,7 @@ def missing_topics(names: Iterable[str]) -> str:
     except KafkaUnavailable as error:
         return str(error)
     if lacking:
-        return f"Kafka has no topic {', '.join(lacking)}; the command create_topics makes it"
+        return f"Kafka has no topic {', '.join(lacking)}; create it with create_topics"
     return ""
 
 
@@ -57,7 +57,7 @@ def _create(client: KafkaAdminClient, name: str) -> Topic:
         replication_factor=bus_settings().topic_replication_factor,
         topic_configs={
             "retention.ms": str(bus_settings().topic_retention_ms),
-            # Kafka deletes whole segments, so an event outlives its retention by up to one.
+            # Kafka deletes whole segments, so messages outlive the retention by up to one segment.
             "segment.ms": str(SEGMENT_MS),
         },
     )

@@ -1,4 +1,4 @@
-"""The producing side: events are written with the change, and relayed to Kafka after it."""
+"""The producing side: events are stored with the change, and relayed to Kafka after the commit."""
 
 from eventbus.outbox.publishing import publish, publish_all
 

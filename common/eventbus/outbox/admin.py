@@ -10,7 +10,7 @@ from eventbus.outbox.models import OutboxEvent
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(ReadOnlyAdmin):
-    """What waits and what was relayed; nothing can be changed here."""
+    """Waiting and relayed events, read-only."""
 
     list_display = ["position", "type", "aggregateid", "topic", "created_at", "published_at"]
     list_filter = ["type", ("published_at", admin.EmptyFieldListFilter)]
@@ -19,13 +19,13 @@ class OutboxEventAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, under a line that says how many events wait, and for how long."""
+        """The list, below a line with the number of waiting events and the age of the oldest."""
         rows = OutboxEvent.objects.filter(published_at=None)
         oldest = rows.order_by("position").first()
         waiting = rows.count()
-        said = {
+        state = {
             "waiting": waiting,
             "shown_waiting": f"{waiting:,}",
             "oldest": naturaltime(oldest.created_at) if oldest else "",
         }
-        return super().changelist_view(request, {**(extra_context or {}), **said})
+        return super().changelist_view(request, {**(extra_context or {}), **state})

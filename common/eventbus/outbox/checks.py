@@ -12,12 +12,12 @@ from eventbus.outbox.published import is_within, published
 @register()
 @with_settings
 def published_contracts_can_be_found(**_: Any) -> list[CheckMessage]:
-    """Each module of ``PUBLISHES`` can be imported, and has contracts."""
+    """Report each module in ``PUBLISHES`` that cannot be imported or defines no contract."""
     try:
         found = published()
     except ImportError as error:
         text = f"EVENTBUS['PUBLISHES'] names a module that cannot be imported: {error}."
-        return [Error(text, hint="Name modules as Python imports them.", id="eventbus_outbox.E001")]
+        return [Error(text, hint="Use dotted module paths.", id="eventbus_outbox.E001")]
     return [
         Error(
             f"EVENTBUS['PUBLISHES'] names {module}, which defines no contract.",

@@ -1,4 +1,4 @@
-"""The outbox table, with the columns that Debezium's Outbox Event Router reads by default.
+"""The outbox tables. Debezium's Outbox Event Router can read the first with its default columns.
 
 https://debezium.io/documentation/reference/stable/transformations/outbox-event-router.html
 """
@@ -11,8 +11,8 @@ from eventbus.database.models import BusModel
 class OutboxEvent(BusModel):
     """An event on its way to Kafka.
 
-    ``position`` is the order of relaying, not ``id``: a database sequence does not depend on
-    the clocks of several web servers.
+    Events are relayed in the order of ``position``, not ``id``: a database sequence does not
+    depend on the clocks of several web servers.
     """
 
     position = models.BigAutoField(primary_key=True)
@@ -42,10 +42,10 @@ class OutboxEvent(BusModel):
 
 
 class LastSequence(BusModel):
-    """The sequence with which a subject ended: it outlives the row that was deleted.
+    """The last sequence of a deleted subject, which outlives the subject's own row.
 
-    One row for each subject that was ever deleted, kept for ever. A subject that is created again
-    under the same id continues from here, so that readers do not take its events for old ones.
+    There is one row for each subject that was ever deleted, kept forever. A subject recreated under
+    the same id continues from here, so that consumers do not mistake its events for old ones.
     """
 
     aggregatetype = models.CharField(max_length=255)

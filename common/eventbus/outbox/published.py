@@ -1,4 +1,4 @@
-"""What this project publishes: the contracts in the modules that ``PUBLISHES`` names."""
+"""What this project publishes: the contracts in the modules listed in ``PUBLISHES``."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -9,11 +9,11 @@ from eventbus.events.contract import contracts
 
 
 def published() -> list[type[Contract]]:
-    """The contract classes that this project publishes, by their event types.
+    """The contract classes that this project publishes, sorted by event type.
 
-    A contract that is imported to be consumed is not among them.
+    Contracts that are only imported to be consumed are not included.
 
-    :raises ImportError: when a module that is named cannot be imported.
+    :raises ImportError: if a listed module cannot be imported.
     """
     modules = bus_settings().publishes
     for name in modules:
@@ -24,7 +24,7 @@ def published() -> list[type[Contract]]:
 
 
 def is_published(contract: type[Contract]) -> bool:
-    """Whether this project publishes events of a contract."""
+    """Whether this project publishes a contract."""
     return any(is_within(contract, name) for name in bus_settings().publishes)
 
 
@@ -34,5 +34,5 @@ def is_within(contract: type[Contract], name: str) -> bool:
 
 
 def published_topics() -> list[str]:
-    """The topics of what is published, sorted."""
+    """The topics of the published contracts, sorted."""
     return sorted({contract.topic for contract in published()})

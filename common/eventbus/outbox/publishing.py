@@ -1,4 +1,4 @@
-"""Publishing: one row in the caller's transaction, and nothing else."""
+"""Publishing: writes a row per event in the caller's transaction, and nothing else."""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -21,30 +21,30 @@ CHANNEL = "outbox"
 
 
 class NoTransaction(RuntimeError):
-    """publish() was called outside a transaction, so change and event could part ways."""
+    """publish() was called outside a transaction, so change and event would not be atomic."""
 
 
 class WrongDatabase(RuntimeError):
-    """The change was written to another database than the outbox's: each could commit alone."""
+    """The change is in another database than the outbox, so either could commit alone."""
 
 
 class NotPublished(RuntimeError):
-    """publish() was given an event of a contract that this project does not declare as its own."""
+    """publish() was called with an event that this project does not declare in ``PUBLISHES``."""
 
 
 def publish(event: Contract, *, using: str | None = None) -> uuid.UUID:
-    """Put an event on its way, in the transaction that is open.
+    """Publish an event as part of the open transaction.
 
-    It is relayed to Kafka after the commit; a rollback takes it back.
+    It is relayed to Kafka after the commit; a rollback discards it.
 
     :param using: alias of the database that the change was written to, as signals and querysets
-        know it; left out, the caller vouches that it is ``EVENTBUS["DATABASE_ALIAS"]``.
+        know it; if omitted, the caller guarantees that it is ``EVENTBUS["DATABASE_ALIAS"]``.
     :returns: the id of the event, a UUIDv7.
-    :raises WrongDatabase: when ``using`` is another database than the outbox's.
-    :raises NoTransaction: when no transaction is open in the outbox's database.
-    :raises NotPublished: when ``EVENTBUS["PUBLISHES"]`` does not name the event's module.
-    :raises ContractViolation: when a field does not fit the contract; the text names it.
-    :raises EventTooLarge: when Kafka would not carry it.
+    :raises WrongDatabase: if ``using`` is not the outbox's database.
+    :raises NoTransaction: if no transaction is open in the outbox's database.
+    :raises NotPublished: if ``EVENTBUS["PUBLISHES"]`` does not list the event's module.
+    :raises ContractViolation: if a field does not match the contract; the message names it.
+    :raises EventTooLarge: if the encoded event is larger than Kafka would accept.
     """
     [event_id] = publish_all([event], using=using)
     return event_id
@@ -57,16 +57,16 @@ def publish_all(
     sequences: Sequence[int] | None = None,
     group: str | None = None,
 ) -> list[uuid.UUID]:
-    """Put many events on their way, in their order and with one statement.
+    """Publish many events in order, with one statement.
 
     :param using: as for :func:`publish`.
     :param sequences: the place of each event in the life of its subject, where the caller counts
         and remembers it; left out, what each event says itself.
     :param group: the consumer group that they are for; left out, they are for all.
     :returns: their ids, UUIDv7.
-    :raises: as :func:`publish`; then none of them is published.
+    :raises: as :func:`publish`; none of the events is published then.
     """
-    # These need the app registry, and this package does not.
+    # Imported here because models need the app registry, and this package does not.
     from eventbus.outbox.models import OutboxEvent
     from eventbus.outbox.sequences import remember
 
@@ -77,7 +77,7 @@ def publish_all(
     rows = [_row(event, place, source) for event, place in zip(events, places, strict=True)]
     if not rows:
         return []
-    if len(rows) == 1:  # COPY takes a round trip more than an INSERT
+    if len(rows) == 1:  # COPY takes one more round trip than an INSERT
         OutboxEvent.objects.bulk_create([OutboxEvent(**dict(zip(COLUMNS, rows[0], strict=True)))])
     else:
         insert(OutboxEvent, COLUMNS, rows, using=connection.alias)
@@ -88,17 +88,17 @@ def publish_all(
 
 
 def _connection_of_the_change(using: str | None) -> BaseDatabaseWrapper:
-    """The outbox's connection, if the change is in the transaction that is open on it."""
+    """The outbox's connection, provided that the change is in its open transaction."""
     connection = bus_connection()
     alias = connection.alias
     if using not in (None, alias):
         raise WrongDatabase(
-            f"The change is in the database {using!r} and the outbox in {alias!r} "
+            f"The change is in the database {using!r} but the outbox is in {alias!r} "
             "(EVENTBUS['DATABASE_ALIAS']), so one could commit without the other"
         )
     if not connection.in_atomic_block:
         raise NoTransaction(
-            "outbox.publish() needs a transaction around change and event: "
+            "outbox.publish() requires a transaction around change and event: "
             f"transaction.atomic(using={alias!r})"
         )
     return connection
@@ -142,13 +142,13 @@ def _row(event: Contract, sequence: int, source: dict[str, Any]) -> OutboxValues
 
 
 def schema_address(event_type: str, major_version: int) -> str | None:
-    """The address of the JSON Schema of an event's data, if this project says where they are."""
+    """The URL of the JSON Schema of an event's data, if ``SCHEMA_URL`` is set."""
     base = bus_settings().schema_url
     return f"{base}{event_type}/v{major_version}/" if base else None
 
 
 def origin(group: str | None = None) -> dict[str, Any]:
-    """What events that are published together have in common."""
+    """The attributes shared by events that are published together."""
     context = current()
     return {
         "specversion": "1.0",
@@ -164,7 +164,7 @@ def origin(group: str | None = None) -> dict[str, Any]:
 
 
 def _checked_json(event: Contract) -> bytes:
-    """The data as JSON. A Struct checks its fields only when it is read, so it is read."""
+    """The data as JSON, validated by decoding it: a Struct is only checked when decoded."""
     data = msgspec.json.encode(event)
     try:
         msgspec.json.decode(data, type=type(event))

@@ -1,4 +1,4 @@
-"""Sequences that outlive the rows they counted the changes of."""
+"""Sequence numbers that outlive the rows whose changes they count."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -23,14 +23,14 @@ ROWS = {
     "sqlite": """
         SELECT json_extract(value, '$.aggregatetype'), json_extract(value, '$.aggregateid'),
         json_extract(value, '$.sequence') FROM json_each(%s) WHERE true
-    """,  # https://www.sqlite.org/lang_upsert.html says why WHERE true
+    """,  # WHERE true: see "Parsing Ambiguity", https://www.sqlite.org/lang_upsert.html
 }
 
 
 def remember(last: Iterable[Contract]) -> None:
-    """Remember where subjects ended, with one statement, in the transaction that is open.
+    """Store the last sequences of subjects, with one statement in the open transaction.
 
-    :param last: the last events of subjects that are gone.
+    :param last: the last events of subjects that no longer exist.
     """
     ended = {(event.aggregate, event.subject): event.sequence for event in last}
     if not ended:
@@ -45,18 +45,18 @@ def remember(last: Iterable[Contract]) -> None:
 
 
 def last_sequences(aggregate: str, subjects: Sequence[str]) -> dict[str, int]:
-    """The highest sequences that are known to have been published.
+    """The highest sequences known to have been published.
 
-    They are known of subjects that were deleted, for ever, and of all others as long as the outbox
-    keeps their events (``OUTBOX_RETENTION_DAYS``).
+    They are known forever for deleted subjects, and for all others as long as the outbox keeps
+    their events (``OUTBOX_RETENTION_DAYS``).
 
-    Ask for them after the row of a subject was inserted, or while it is locked: whoever else may
-    have deleted it has committed then, and what is answered here stays true until the end of the
-    transaction (with READ COMMITTED, which is Django's default).
+    Call this after inserting the row of a subject or while holding its lock: any concurrent
+    deletion has committed by then, and the result stays valid until the end of the transaction
+    (with READ COMMITTED, Django's default).
 
-    :param aggregate: what kind of thing the subjects are, such as ``product``.
+    :param aggregate: the kind of object, such as ``product``.
     :param subjects: their ids; the number of queries does not depend on how many there are.
-    :returns: the sequences by subject, without those of whom nothing is known.
+    :returns: the sequences by subject, without unknown subjects.
     """
     if not subjects:
         return {}

@@ -1,4 +1,4 @@
-"""What the service tells, for people and for programs."""
+"""The published events, documented for people and as JSON Schema."""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from eventbus.outbox.published import is_published, published
 
 @dataclass(frozen=True)
 class Field:
-    """A field of an event's data, as a line of a table."""
+    """A field of an event's data, as a table row."""
 
     name: str
     kind: str
@@ -28,8 +28,9 @@ class Field:
 
 @login_not_required
 def events_page(request: HttpRequest) -> HttpResponse:
-    """Each event with its fields and an example."""
-    return render(request, "outbox/events.html", {"events": [_shown(c) for c in published()]})
+    """A page of all published events with their fields and examples."""
+    events = [_shown(contract) for contract in published()]
+    return render(request, "eventbus_outbox/events.html", {"events": events})
 
 
 @login_not_required

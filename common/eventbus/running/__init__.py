@@ -1,1 +1,1 @@
-"""What long-lived commands share: stopping, waiting for what is missing, supervising."""
+"""Shared by long-running commands: stopping, waiting for dependencies, supervising."""

@@ -1,4 +1,4 @@
-"""What the commands share: words that they understand, and the bar that shows how far they are."""
+"""Shared by the commands: argument types, and the progress bar."""
 
 from argparse import ArgumentTypeError
 from datetime import datetime
@@ -10,40 +10,40 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 
 def positive(text: str) -> int:
-    """A whole number above 0."""
+    """Argument type: a positive integer."""
     try:
         number = int(text)
     except ValueError:
         number = 0
     if number < 1:
-        raise ArgumentTypeError("must be a whole number, at least 1")
+        raise ArgumentTypeError("must be an integer of at least 1")
     return number
 
 
 def words(text: str) -> list[str]:
-    """What stands between commas."""
+    """Argument type: comma-separated words."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def numbers(text: str) -> list[int]:
-    """The whole numbers between commas."""
+    """Argument type: comma-separated integers."""
     try:
         return [int(word) for word in words(text)]
     except ValueError:
-        raise ArgumentTypeError("must be whole numbers with commas between") from None
+        raise ArgumentTypeError("must be comma-separated integers") from None
 
 
 def moment(text: str) -> datetime:
-    """A moment in ISO 8601; without an offset, in the time zone of the settings."""
+    """Argument type: an ISO 8601 time; without an offset, in the ``TIME_ZONE`` of the settings."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise ArgumentTypeError("not ISO 8601, such as 2026-11-01T00:00Z") from None
+        raise ArgumentTypeError("must be an ISO 8601 time, such as 2026-11-01T00:00Z") from None
     return make_aware(when) if is_naive(when) else when
 
 
 def console(file: Any) -> Console:
-    """What tables are printed on. Square brackets in what they show are just that, no markup.
+    """A console for tables, which prints square brackets literally instead of as markup.
 
     :param file: such as a command's ``stdout``.
     """
@@ -51,6 +51,6 @@ def console(file: Any) -> Console:
 
 
 def progress() -> Progress:
-    """A bar on standard error, with how many of how many, and the time that is left."""
+    """A progress bar on standard error, with counts and the remaining time."""
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True))

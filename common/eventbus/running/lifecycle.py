@@ -1,4 +1,4 @@
-"""The life of a command that runs for years: it waits for what it needs, and stops when asked."""
+"""The lifecycle of a long-running command: wait for dependencies, stop on signals."""
 
 import os
 import signal
@@ -21,23 +21,22 @@ log = structlog.get_logger(__name__)
 ASK_AGAIN_SECONDS = 1.0
 
 ENDED, REFUSED, OUT_OF_MEMORY = 0, 2, 3
-"""Exit codes: as asked; wrong option, setting or log-in; ``--max-memory-per-child`` reached.
+"""Exit codes: normal; invalid option, setting or login; ``--max-memory-per-child`` reached.
 
-1 is any other error, 128 and the number of the signal a second signal.
+Any other error exits with 1, a second signal with 128 plus its number.
 """
 
 
 def stop_on_signals(cold: Callable[[], None] = lambda: None) -> threading.Event:
-    """An event that is set by the first SIGTERM or SIGINT; the second ends the process at once.
+    """An event that is set by the first SIGTERM or SIGINT; the second exits immediately.
 
-    The exit code is then 128 and the number of the signal, as shells have it. A terminal that
-    closes (SIGHUP) sets the event too, and never counts as the second: one that closes may send
-    it twice.
+    The exit code is then 128 plus the signal number, as in shells. A closing terminal (SIGHUP)
+    sets the event too but never counts as the second signal, since it may be sent twice.
 
-    :param cold: called before that, from the signal handler.
+    :param cold: called in the signal handler before the immediate exit.
 
-    A thread of its own sets it. ``Event.set()`` takes a lock that the interrupted code may hold,
-    in the middle of ``Event.wait()``; a SimpleQueue may be put to from a signal handler.
+    A separate thread sets the event: ``Event.set()`` takes a lock that the interrupted code may
+    hold inside ``Event.wait()``, while ``SimpleQueue.put()`` is safe in a signal handler.
     """
     stop = threading.Event()
     signals: SimpleQueue[int] = SimpleQueue()
@@ -46,14 +45,14 @@ def stop_on_signals(cold: Callable[[], None] = lambda: None) -> threading.Event:
     def handle(signum: int, frame: FrameType | None) -> None:
         if not next(first, False):
             cold()
-            with suppress(OSError):  # nobody may be reading it any more
-                os.write(sys.stderr.fileno(), b"Stopped at once, at the second signal.\n")
+            with suppress(OSError):  # the reading end may be closed
+                os.write(sys.stderr.fileno(), b"Second signal: stopped immediately.\n")
             os._exit(128 + signum)
         signals.put(signum)
 
     def set_when_asked() -> None:
         signals.get()
-        log.info("stopping after what is under way; a second signal stops at once")
+        log.info("finishing the work in progress; a second signal stops immediately")
         stop.set()
 
     threading.Thread(target=set_when_asked, name="stop-on-signals", daemon=True).start()
@@ -64,28 +63,28 @@ def stop_on_signals(cold: Callable[[], None] = lambda: None) -> threading.Event:
 
 
 def wait_until_ready(missing: Callable[[], str], stop: threading.Event) -> bool:
-    """Ask once a second what is missing, until nothing is; log each new answer once.
+    """Check once a second until nothing is missing; log each new answer once.
 
-    :param missing: says what is missing and what to do about it; empty when all is there.
-    :param stop: ends the waiting.
-    :returns: False when told to stop before all was there.
+    :param missing: returns what is missing and what to do about it; empty if nothing is.
+    :param stop: ends the wait.
+    :returns: False if stopped before everything was ready.
     """
-    said = ""
+    logged = ""
     while not stop.is_set():
         answer = missing()
         if not answer:
             return True
-        if answer != said:
-            said = answer
+        if answer != logged:
+            logged = answer
             log.warning("waiting", reason=answer)
         stop.wait(ASK_AGAIN_SECONDS)
     return False
 
 
 def missing_migrations(apps: Iterable[str]) -> str:
-    """What keeps the tables of some apps from being used; empty when they are there, up to date.
+    """Why the tables of some apps cannot be used yet; empty if their migrations are applied.
 
-    :param apps: their labels. Migrations of other apps are waited for only where these need them.
+    :param apps: their labels. Migrations of other apps count only if these depend on them.
     """
     connection = bus_connection()
     try:
@@ -94,8 +93,8 @@ def missing_migrations(apps: Iterable[str]) -> str:
         plan = executor.migration_plan([leaf for app in apps for leaf in graph.leaf_nodes(app)])
     except (OperationalError, InterfaceError) as error:
         connection.close()
-        return f"the database is away: {' '.join(str(error).split())}"
+        return f"the database is unavailable: {' '.join(str(error).split())}"
     if plan:
         names = ", ".join(sorted({migration.app_label for migration, _ in plan}))
-        return f"the database lacks migrations of {names}; the command migrate applies them"
+        return f"the database lacks migrations of {names}; apply them with migrate"
     return ""

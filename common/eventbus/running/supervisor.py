@@ -1,4 +1,4 @@
-"""Several workers for one command: each a process of its own, started again when it dies."""
+"""Supervises several worker processes and restarts those that die."""
 
 import threading
 import time
@@ -15,17 +15,17 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 60.0
-"""A worker that lived so long is started again after the first pause, whatever came before."""
+"""A worker that ran longer than this resets the pause before a restart."""
 
 
 class Supervisor:
-    """Keeps so many workers running until told to stop.
+    """Keeps a number of workers running until told to stop.
 
-    No worker outlives its supervisor, however that dies.
+    No worker outlives its supervisor, however the supervisor dies.
 
-    :param command: what starts a worker.
-    :param count: how many to keep.
-    :param ends_by_itself: whether a worker that exits with 0 is done, and not to be replaced.
+    :param command: the command line of a worker.
+    :param count: how many workers to keep running.
+    :param ends_by_itself: whether a worker that exits with 0 is finished and not restarted.
     """
 
     def __init__(self, command: Sequence[str], count: int, *, ends_by_itself: bool) -> None:
@@ -37,12 +37,12 @@ class Supervisor:
         self._code = ENDED
 
     def run(self, stop: threading.Event) -> int:
-        """Run until all workers have left.
+        """Run until all workers have ended.
 
-        :param stop: set it, and every worker finishes its batch and leaves.
-        :returns: the exit code for the whole: 0, or 2 where a worker refused to work.
+        :param stop: once set, every worker finishes its batch and exits.
+        :returns: the overall exit code: 0, or 2 if a worker refused to start.
         """
-        threading.Thread(target=self._tell_when_stopped, args=[stop], daemon=True).start()
+        threading.Thread(target=self._terminate_when_stopped, args=[stop], daemon=True).start()
         numbers = range(1, self._count + 1)
         slots = [threading.Thread(target=self._keep, args=[n, stop]) for n in numbers]
         for slot in slots:
@@ -52,11 +52,11 @@ class Supervisor:
         return self._code
 
     def kill(self) -> None:
-        """End every worker at once. Safe in a signal handler."""
+        """Kill every worker immediately. Safe in a signal handler."""
         for process in list(self._running.values()):
             process.kill()
 
-    def _tell_when_stopped(self, stop: threading.Event) -> None:
+    def _terminate_when_stopped(self, stop: threading.Event) -> None:
         stop.wait()
         with self._starting:
             for process in self._running.values():
@@ -75,7 +75,7 @@ class Supervisor:
                 stop.set()
                 return
             if code == OUT_OF_MEMORY:
-                log.info("worker replaced: it reached --max-memory-per-child", worker=number)
+                log.info("restarting worker: it reached --max-memory-per-child", worker=number)
                 continue
             if time.monotonic() - started > HEALTHY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
@@ -84,7 +84,7 @@ class Supervisor:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _start(self, number: int, stop: threading.Event) -> lifeline.Started | None:
-        """Start one worker, unless told to stop."""
+        """Start one worker, unless stopping."""
         with self._starting:
             if stop.is_set():
                 return None

@@ -9,17 +9,17 @@ STANDARD_STREAMS = (0, 1, 2)
 
 
 def when_it_closes(do: Callable[[], None]) -> None:
-    """Call something at SIGHUP, in place of ending at once; ``nohup`` still has SIGHUP ignored.
+    """Call a function on SIGHUP instead of exiting; under ``nohup``, SIGHUP stays ignored.
 
-    Standard streams that are the terminal lead to the null device from then on, since writing
-    to a terminal that is gone is an error, and would end the process in the middle of its work.
+    Standard streams connected to the terminal are redirected to the null device, since writing to
+    a closed terminal is an error that would end the process in the middle of its work.
 
-    :param do: called in the signal handler, perhaps more than once: a shell that is closed passes
-        SIGHUP on, and the kernel sends its own.
+    :param do: called in the signal handler, possibly more than once: a closing shell forwards
+        SIGHUP, and the kernel sends its own.
     """
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return
-    # Afterwards nobody could tell: a terminal that is gone is none.
+    # Determined now, because isatty() is false once the terminal is closed.
     terminals = [stream for stream in STANDARD_STREAMS if os.isatty(stream)]
 
     def handle(signum: int, frame: FrameType | None) -> None:

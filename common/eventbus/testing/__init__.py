@@ -1,1 +1,1 @@
-"""What the tests of a service need: Kafka in memory, and the bus that runs step by step."""
+"""For the tests of a service: an in-memory Kafka, and a bus that runs step by step."""

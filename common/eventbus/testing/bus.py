@@ -13,7 +13,7 @@ and in a test::
         bus.run()
         assert AuditEntry.objects.get().type == "product.created"
 
-What fails is parked, and tried again as its handler's ``Retry`` says; no test waits for that::
+A failed event is parked and retried according to its handler's ``Retry``, without real waiting::
 
         bus.travel(minutes=10)
 """
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from eventbus.inbox.running.tally import Tally
     from eventbus.outbox.relaying.session import ActiveSession
 
-# Relay and worker are imported where they are used: a service may have one of them alone.
+# Relay and worker are imported where they are used: a service may have only one of them.
 
 
 class CallersThread(Executor):
-    """Runs at once, in the thread and the transaction of the test."""
+    """Runs work immediately, in the thread and the transaction of the test."""
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> "Future[Any]":
         done: Future[Any] = Future()
@@ -55,9 +55,9 @@ class CallersThread(Executor):
 
 @contextmanager
 def active_session() -> "Iterator[ActiveSession]":
-    """The right to relay, which :class:`~eventbus.outbox.relaying.relay.Relay` asks for by itself.
+    """The right to relay, which :class:`~eventbus.outbox.relaying.relay.Relay` normally acquires itself.
 
-    :raises RuntimeError: when another relay of this database is active.
+    :raises RuntimeError: if another relay of this database is active.
     """
     from eventbus.outbox.relaying.session import ActiveSession
 
@@ -72,9 +72,9 @@ def active_session() -> "Iterator[ActiveSession]":
 
 @dataclass
 class Bus:
-    """An in-memory Kafka with the relay before it and the worker behind it.
+    """An in-memory Kafka, with a relay to publish to it and a worker to consume from it.
 
-    :param kafka: the broker; it has every topic of the contracts that are imported.
+    :param kafka: the broker; it has the topics of all imported contracts.
     :param group: the consumer group of the worker.
     """
 
@@ -88,15 +88,15 @@ class Bus:
         key: bytes | None = None,
         headers: Iterable[tuple[str, bytes]] | None = None,
     ) -> None:
-        """Store one message as another producer would; without headers, in structured mode."""
+        """Send one message like a foreign producer; without headers, in structured mode."""
         pairs = structured_headers() if headers is None else list(headers)
         self.kafka.create_topic(topic)
         self.kafka.producer().send(topic, value, key, pairs)
 
     def relay(self) -> int:
-        """Relay all that waits in the outbox.
+        """Relay all waiting events of the outbox.
 
-        :returns: how many events were sent.
+        :returns: the number of events sent.
         """
         from eventbus.outbox.relaying.relay import Relay
 
@@ -107,7 +107,7 @@ class Bus:
     def consume(self, batch_size: int = 500) -> "Tally":
         """Run this service's handlers until the worker has caught up and no parked event is due.
 
-        :param batch_size: the most messages in one transaction.
+        :param batch_size: maximum number of messages per transaction.
         :returns: what the worker counted.
         """
         from eventbus.inbox.running.stream import Stream
@@ -121,17 +121,17 @@ class Bus:
         return worker.tally
 
     def consume_again(self) -> "Tally":
-        """As after a crash before the offsets were committed: everything is delivered again."""
+        """Redeliver everything, as after a crash before the offsets were committed."""
         self.kafka.forget_offsets(self.group)
         return self.consume()
 
     def run(self) -> "Tally":
-        """Relay, then consume: what happens after a commit, at once."""
+        """Relay, then consume: everything that normally happens after a commit."""
         self.relay()
         return self.consume()
 
     def travel(self, **time: float) -> "Tally":
-        """Consume as if so much time had passed: parked events that are due by then are tried.
+        """Consume as if time had passed: parked events that are due by then are retried.
 
         :param time: as for a ``timedelta``, such as ``minutes=10``.
         """
@@ -142,7 +142,7 @@ class Bus:
         return self.consume()
 
     def retry_parked(self) -> "Tally":
-        """Consume as after somebody chose *retry now* for every parked event, dead or not."""
+        """Consume as if someone had chosen *retry now* for every parked event, dead or not."""
         from eventbus.inbox.models import ParkedEvent
         from eventbus.inbox.parking.decisions import retry_now
 
@@ -154,7 +154,7 @@ class Bus:
 
 @pytest.fixture
 def bus() -> Bus:
-    """A bus of its own for each test."""
+    """A separate bus for each test."""
     kafka = InMemoryKafka()
     for topic in topics():
         kafka.create_topic(topic, partitions=3)

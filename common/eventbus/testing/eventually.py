@@ -1,4 +1,4 @@
-"""Waiting in a test for what another thread or process does."""
+"""Wait in a test for what another thread or process does."""
 
 import time
 from collections.abc import Callable
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 def eventually(what: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
-    """The first true answer; the test fails when none comes in time.
+    """The first truthy result; the test fails if there is none in time.
 
-    :param what: asked again and again.
-    :param seconds: how long at the most.
+    :param what: called repeatedly.
+    :param seconds: the timeout.
     """
     deadline = time.monotonic() + seconds
     while not (found := what()):
         if time.monotonic() > deadline:
-            pytest.fail(f"nothing after {seconds:.0f} s; the last answer was {found!r}")
+            pytest.fail(f"timed out after {seconds:.0f} s; the last result was {found!r}")
         time.sleep(0.02)
     return found

@@ -1,7 +1,6 @@
-"""An in-memory Kafka: producer and consumer as ``eventbus.kafka.clients`` describes them.
+"""An in-memory Kafka with the producer and consumer protocols of ``eventbus.kafka.clients``.
 
-The same tests run against it and against a real broker, so a test that passes here means
-something there.
+The same tests run against it and against a real broker, so that its behaviour stays faithful.
 """
 
 import threading
@@ -26,7 +25,7 @@ from eventbus.kafka.connecting import KafkaUnavailable
 
 
 class Record(NamedTuple):
-    """A stored message, with the attributes of kafka-python's ConsumerRecord that we use."""
+    """A stored message, with the attributes of kafka-python's ConsumerRecord that are used."""
 
     topic: str
     partition: int
@@ -38,7 +37,7 @@ class Record(NamedTuple):
 
 @dataclass
 class Group:
-    """A consumer group. Each join and each leave begins a new generation."""
+    """A consumer group. Each join or leave starts a new generation."""
 
     members: list["InMemoryConsumer"] = field(default_factory=list)
     committed: dict[TopicPartition, int] = field(default_factory=dict)
@@ -48,7 +47,7 @@ class Group:
 class InMemoryKafka:
     """A broker in memory.
 
-    :param topics: topics to begin with, by name, with their numbers of partitions.
+    :param topics: initial topics by name, with their numbers of partitions.
     """
 
     def __init__(self, **topics: int) -> None:
@@ -69,17 +68,17 @@ class InMemoryKafka:
         return sorted(partition for partition in self.logs if partition.topic == topic)
 
     def records(self, topic: str) -> list[Record]:
-        """All that is stored, partition by partition."""
+        """All stored messages, partition by partition."""
         return [r for p in self.partitions(topic) for r in self.logs[p][self.begins[p] :]]
 
     def delete_records(self, offsets: dict[TopicPartition, int]) -> None:
-        """As retention does: forget what lies before these offsets."""
+        """Delete the messages before these offsets, as retention does."""
         with self.changed:
             for partition, offset in offsets.items():
                 self.begins[partition] = max(self.begins[partition], offset)
 
     def stop(self) -> None:
-        """Answer nobody, until :meth:`start`. What is stored stays."""
+        """Become unavailable until :meth:`start`; stored messages remain."""
         with self.changed:
             self.up = False
             self.changed.notify_all()
@@ -90,7 +89,7 @@ class InMemoryKafka:
             self.changed.notify_all()
 
     def forget_offsets(self, group: str) -> None:
-        """As after a crash between the database's commit and Kafka's: all is delivered again."""
+        """Redeliver everything, as after a crash between the commits to database and Kafka."""
         self.groups[group].committed.clear()
 
     def producer(self) -> "InMemoryProducer":
@@ -109,7 +108,7 @@ class InMemoryKafka:
 
 
 class InMemoryFuture:
-    """The acknowledgement of one message; it comes when the message is stored."""
+    """The acknowledgement of one message, given once it is stored."""
 
     def __init__(self, kafka: InMemoryKafka) -> None:
         self._kafka = kafka
@@ -125,7 +124,7 @@ class InMemoryFuture:
 
 
 class InMemoryProducer:
-    """Stores at once while the broker is up; what is sent while it is down waits in order."""
+    """Stores messages immediately while the broker is up, and queues them while it is down."""
 
     def __init__(self, kafka: InMemoryKafka) -> None:
         self._kafka = kafka
@@ -152,7 +151,7 @@ class InMemoryProducer:
     def flush(self, timeout: float | None = None) -> None:
         with self._kafka.changed:
             if not self._kafka.changed.wait_for(self._store, timeout):
-                raise KafkaTimeoutError("not all was acknowledged in time")
+                raise KafkaTimeoutError("not everything was acknowledged in time")
 
     def close(self, timeout: float | None = None) -> None:
         with self._kafka.changed:
@@ -172,7 +171,7 @@ class InMemoryProducer:
 
 
 class InMemoryConsumer:
-    """One member of a group, which shares the partitions evenly with the others."""
+    """A group member; the members share the partitions evenly."""
 
     def __init__(self, kafka: InMemoryKafka, group: Group) -> None:
         self._kafka = kafka
@@ -235,7 +234,7 @@ class InMemoryConsumer:
             self._kafka.changed.notify_all()
 
     def _join(self) -> None:
-        """Take part in the newest generation, from what was committed last."""
+        """Join the current generation, starting from the committed offsets."""
         if self._generation == self._group.generation:
             return
         self._generation = self._group.generation
@@ -250,7 +249,7 @@ class InMemoryConsumer:
         for partition, position in self._positions.items():
             log = self._kafka.logs[partition]
             if position is None or not self._kafka.begins[partition] <= position <= len(log):
-                if batches:  # first what is there, and the error in the next call
+                if batches:  # return what there is; the next call raises
                     break
                 raise OffsetOutOfRangeError({partition: position})
             records = log[position : position + max_records]

@@ -1,1 +1,1 @@
-"""What the REST APIs of all services share, in modules named as Django REST framework's are."""
+"""Shared by the REST APIs, in modules named after those of Django REST framework."""

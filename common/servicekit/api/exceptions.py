@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457), those that DRF does not know included."""
+"""Errors as problem details (RFC 9457), including errors that DRF does not handle."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -23,14 +23,14 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class BodyTooLarge(APIException):
-    """The request body is over ``DATA_UPLOAD_MAX_MEMORY_SIZE``."""
+    """The request body exceeds ``DATA_UPLOAD_MAX_MEMORY_SIZE``."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "body_too_large"
 
     def __init__(self) -> None:
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        super().__init__(f"The request body is too large: {limit:,} bytes is the most.")
+        super().__init__(f"The request body is too large: the limit is {limit:,} bytes.")
 
 
 class TooManyFields(APIException):
@@ -41,27 +41,27 @@ class TooManyFields(APIException):
 
     def __init__(self) -> None:
         limit = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
-        super().__init__(f"The form has too many fields: {limit:,} is the most. Send JSON.")
+        super().__init__(f"The form has too many fields: the limit is {limit:,}. Send JSON.")
 
 
 class Unstorable(APIException):
-    """PostgreSQL cannot hold, or compare with, what the request has: a NUL in a text, a year 0."""
+    """The request has a value that PostgreSQL cannot store, such as a NUL or a year 0."""
 
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "unstorable"
-    default_detail = "The request has a value that the database cannot hold."
+    default_detail = "The request has a value that the database cannot store."
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's, with problem details as the body."""
-    from rest_framework.views import exception_handler  # it reads the settings that name this one
+    """DRF's handler, with problem details as the body."""
+    from rest_framework.views import exception_handler  # it reads the setting that names this one
 
     if isinstance(error, RequestDataTooBig):
         error = BodyTooLarge()
     elif isinstance(error, TooManyFieldsSent):
         error = TooManyFields()
     elif isinstance(error, DataError):
-        log.warning("the database refuses a value of a request", reason=str(error))
+        log.warning("the database rejected a value of a request", reason=str(error))
         error = Unstorable()
     response = exception_handler(error, context)
     if response is None:
@@ -79,10 +79,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 def problem(status_code: int, detail: str, code: str | None = None) -> dict[str, Any]:
-    """Problem details of a kind that the status says (RFC 9457, section 4.2.1).
+    """Problem details whose kind is given by the status alone (RFC 9457, section 4.2.1).
 
-    :param detail: what is wrong this time, for people.
-    :param code: the same for programs, where the status does not say it all.
+    :param detail: what is wrong with this request, for people.
+    :param code: the reason for programs, if the status is not specific enough.
     """
     title = HTTPStatus(status_code).phrase
     details = {"type": "about:blank", "title": title, "status": status_code, "detail": detail}
@@ -90,9 +90,9 @@ def problem(status_code: int, detail: str, code: str | None = None) -> dict[str,
 
 
 def invalid(error: ValidationError, request: Any) -> Any:
-    """Problem details with an error for each value that is wrong.
+    """Problem details with an error for each invalid value.
 
-    The serializer goes with it, because the browsable API fills its form again from that.
+    The serializer is attached because the browsable API refills its form from it.
     """
     place = "parameter" if request.method in SAFE_METHODS else "pointer"
     errors = [
@@ -126,17 +126,17 @@ def _place(kind: str, path: tuple[str, ...]) -> str:
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Django's page, but problem details under ``/api/``."""
+    """Django's page, or problem details under ``/api/``."""
     if not request.path.startswith("/api/"):
         return defaults.page_not_found(request, exception)
-    return _answer(404, f"There is nothing at {request.path}")
+    return _answer(404, f"Nothing found at {request.path}")
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """Django's page, but problem details under ``/api/``; neither says what is broken inside."""
+    """Django's page, or problem details under ``/api/``; neither reveals internals."""
     if not request.path.startswith("/api/"):
         return defaults.server_error(request)
-    return _answer(500, "The server failed at this. The error is in its log.")
+    return _answer(500, "Internal error. The details are in the server's log.")
 
 
 def _answer(status_code: int, detail: str) -> JsonResponse:

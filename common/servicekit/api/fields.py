@@ -1,4 +1,4 @@
-"""Fields of serializers that several services use."""
+"""Serializer fields shared by several services."""
 
 from decimal import Decimal
 from typing import Any
@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 
 class DecimalField(serializers.DecimalField):
-    """DRF's, but -0 is 0: databases do not keep the sign, so that answers would differ later."""
+    """DRF's field, but -0 becomes 0: databases drop the sign, so responses would differ later."""
 
     def to_internal_value(self, data: Any) -> Decimal:
         return super().to_internal_value(data) + 0

@@ -1,4 +1,4 @@
-"""Filters of lists, which know no rows but those of the list."""
+"""List filters that reveal no rows other than those of the list."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from django_filters import rest_framework as filters
 from django_filters.filters import QuerySetRequestMixin
 
 OFFERING_ROWS = (QuerySetRequestMixin, filters.AllValuesFilter, filters.AllValuesMultipleFilter)
-"""Filters whose choices are read from tables, whoever those rows belong to."""
+"""Filters whose choices come from whole tables, whoever owns the rows."""
 
 
 class IdFilter(filters.Filter):  # type: ignore[misc]
-    """The rows that refer to an id.
+    """Filters rows by the id that they refer to.
 
-    django-filter looks a relation's value up among all rows of the other model: it shows them as
-    choices, and says of an id whether there is such a row. This one compares and nothing else.
-    An id that is somebody else's, and one that nobody has, find the same: nothing.
+    django-filter looks up a relation's value among all rows of the other model: it offers them as
+    choices, and reveals whether an id exists. This filter only compares. An id that belongs to
+    someone else and an id that does not exist both find nothing.
     """
 
     field_class = forms.IntegerField
@@ -27,7 +27,7 @@ class IdFilter(filters.Filter):  # type: ignore[misc]
 
 
 class FilterSet(filters.FilterSet):  # type: ignore[misc]
-    """django-filter's, with relations filtered by id."""
+    """django-filter's class, with relations filtered by id."""
 
     FILTER_DEFAULTS = {
         **filters.FilterSet.FILTER_DEFAULTS,
@@ -41,20 +41,20 @@ class FilterSet(filters.FilterSet):  # type: ignore[misc]
 
 
 class FilterBackend(filters.DjangoFilterBackend):  # type: ignore[misc]
-    """django-filter's, which takes no filter that shows rows beside those of the list."""
+    """django-filter's backend, without filters that reveal rows other than those of the list."""
 
     filterset_base = FilterSet
 
     def get_filterset_class(self, view: Any, queryset: Any = None) -> Any:
         """The filters of a view.
 
-        :raises ImproperlyConfigured: where one offers rows of a table, whoever they belong to.
+        :raises ImproperlyConfigured: if one offers the rows of a table regardless of their owner.
         """
         found = super().get_filterset_class(view, queryset)
         for name, one in found.base_filters.items() if found else ():
             if isinstance(one, OFFERING_ROWS):
                 raise ImproperlyConfigured(
-                    f"{found.__name__}.{name} shows everybody rows of a table; use IdFilter, or "
-                    "base the class on common.servicekit.api.filters.FilterSet."
+                    f"{found.__name__}.{name} shows all rows of a table to everyone; use IdFilter, "
+                    "or base the class on common.servicekit.api.filters.FilterSet."
                 )
         return found

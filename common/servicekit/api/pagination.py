@@ -1,4 +1,4 @@
-"""Pages of long lists."""
+"""Keyset pagination."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +18,7 @@ SALT = "common.servicekit.api.pagination"
 
 
 class Cursor(NamedTuple):
-    """Where a page begins: beside which row of which order, and on which side of it."""
+    """Where a page starts: the values of a row in an ordering, and the direction from it."""
 
     ordering: list[str]
     values: list[str]
@@ -26,13 +26,13 @@ class Cursor(NamedTuple):
 
 
 class KeysetPagination(BasePagination):
-    """Pages that begin behind a row, and not after a number of rows.
+    """Pages that start after a given row instead of after a number of rows.
 
-    So they stay right while rows come and go, and cost the same however deep they are. DRF's
-    ``CursorPagination`` counts again where many rows have the same value; here the primary key
-    decides among those.
+    They stay correct while rows are inserted and deleted, and their cost does not depend on their
+    depth. DRF's ``CursorPagination`` falls back to offsets where many rows have the same value;
+    here the primary key breaks the tie.
 
-    A view's queryset says the order, by columns of its own that hold no NULL.
+    The view's queryset defines the order, by columns of its own table that are never NULL.
     """
 
     page_size = 50
@@ -41,9 +41,9 @@ class KeysetPagination(BasePagination):
     size_param = "page_size"
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """The rows of the page that the query asks for.
+        """The rows of the requested page.
 
-        :raises NotFound: for a cursor that this list did not give out.
+        :raises NotFound: for a cursor that this list did not issue.
         """
         self._url = request.build_absolute_uri()
         self._ordering = complete_ordering(queryset)
@@ -75,13 +75,13 @@ class KeysetPagination(BasePagination):
             {
                 "name": self.cursor_param,
                 "in": "query",
-                "description": "Where the page begins, as `next` and `previous` have it.",
+                "description": "Where the page starts; taken from `next` or `previous`.",
                 "schema": {"type": "string"},
             },
             {
                 "name": self.size_param,
                 "in": "query",
-                "description": f"Most results of a page; {self.page_size} if left out.",
+                "description": f"Maximum number of results per page; {self.page_size} by default.",
                 "schema": {"type": "integer", "minimum": 1, "maximum": self.max_page_size},
             },
         ]
@@ -103,7 +103,7 @@ class KeysetPagination(BasePagination):
         except (signing.BadSignature, ValueError):
             raise NotFound("Invalid cursor") from None
         if cursor.ordering != self._ordering:
-            raise NotFound("The cursor is one of another ordering")
+            raise NotFound("The cursor belongs to another ordering")
         return cursor
 
     def _read_size(self, request: Request) -> int:
@@ -154,7 +154,7 @@ class KeysetPagination(BasePagination):
 
 
 def complete_ordering(queryset: QuerySet[Any]) -> list[str]:
-    """The order of a queryset, and the primary key where that leaves rows equal."""
+    """The ordering of a queryset, completed by the primary key if it is not unique."""
     meta = queryset.model._meta
     key = meta.pk.name
     ordering = [str(name) for name in queryset.query.order_by or meta.ordering]
@@ -170,9 +170,9 @@ def opposite(name: str) -> str:
 
 
 def as_value(model: type[Model], column: str, text: str) -> Any:
-    """A column's value from the text that a cursor has of it.
+    """A column's value from its text in a cursor.
 
-    :raises NotFound: when the column cannot hold it, because it is another one today.
+    :raises NotFound: if the column cannot hold it, because its type has changed.
     """
     try:
         return model._meta.get_field(column).to_python(text)  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Who may read and write."""
+"""Permissions for reading and writing."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from rest_framework.request import Request
 
 
 class ModelPermissions(DjangoModelPermissions):
-    """DRF's, but each request needs the permission of what it does, as in the admin.
+    """DRF's class, but each request needs the permission for what it does, as in the admin.
 
-    Reading needs the view permission, and a POST to one row (an action such as ``rotate``) the
-    change permission: it adds nothing. Every view has this unless it names its own.
+    Reading requires the view permission, and a POST to a single row (an action such as ``rotate``)
+    the change permission, since it adds nothing. It is the default of every view.
     """
 
     perms_map = {
@@ -26,7 +26,7 @@ class ModelPermissions(DjangoModelPermissions):
     def get_required_permissions(self, method: str, model_cls: Any) -> list[str]:
         """The permissions that a request needs.
 
-        :raises MethodNotAllowed: for a method that there is none for.
+        :raises MethodNotAllowed: for a method without a permission.
         """
         is_action = method == "POST" and self._is_about_one_row
         return list(super().get_required_permissions("PUT" if is_action else method, model_cls))

@@ -1,4 +1,4 @@
-"""What OpenAPI says of all our answers alike."""
+"""Parts of the OpenAPI document that all responses have in common."""
 
 from typing import Any
 
@@ -32,12 +32,12 @@ PROBLEM = {
 
 
 def add_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Postprocessing hook of drf-spectacular: what is not a success is a problem."""
+    """Postprocessing hook of drf-spectacular: documents all errors as problem details."""
     components = result.setdefault("components", {}).setdefault("schemas", {})
     components["Problem"] = PROBLEM
     reference = {"$ref": "#/components/schemas/Problem"}
     answer = {
-        "description": "The request was not carried out.",
+        "description": "The request failed.",
         "content": {MEDIA_TYPE: {"schema": reference}},
     }
     for operations in result["paths"].values():

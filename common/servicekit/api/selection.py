@@ -1,4 +1,4 @@
-"""Choosing which fields an answer has."""
+"""Selecting the fields of a response."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from rest_framework.permissions import SAFE_METHODS
 
 
 class SelectableFields(serializers.Serializer[Any]):
-    """A serializer whose answers have only those fields that ``?fields=id,name`` names."""
+    """A serializer whose output has only the fields given in ``?fields=id,name``."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if self._chosen():
-            self.get_fields()  # a list without rows would never ask for them
+            self.get_fields()  # validates the names even if the list is empty
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields()
@@ -21,7 +21,7 @@ class SelectableFields(serializers.Serializer[Any]):
             return fields
         if unknown := sorted(chosen.difference(fields)):
             known = ", ".join(fields)
-            message = f"There is no field {', '.join(unknown)}. There are: {known}."
+            message = f"There is no field {', '.join(unknown)}. Available fields: {known}."
             raise serializers.ValidationError({"fields": [message]})
         return {name: field for name, field in fields.items() if name in chosen}
 

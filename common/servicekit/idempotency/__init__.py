@@ -1,1 +1,1 @@
-"""Requests that may be sent twice and are carried out once, by their ``Idempotency-Key``."""
+"""Idempotent requests: carried out once per ``Idempotency-Key``, however often they are sent."""

@@ -1,4 +1,4 @@
-"""Carrying out a request once, however often it comes.
+"""Carry out a request only once, however often it is sent.
 
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
@@ -26,31 +26,31 @@ FORGOTTEN_AT_ONCE = 100
 
 
 class KeyOfAnotherRequest(APIException):
-    """The key came before, with a request that said something else."""
+    """The key was already used for a different request."""
 
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     default_code = "idempotency_key_reused"
-    default_detail = f"This {HEADER} came with another request before. Use a new key."
+    default_detail = f"This {HEADER} was already used for another request. Use a new key."
 
 
 def once(request: Request, carry_out: Callable[[], Response]) -> Response:
-    """Carry out a request, unless its key has come before: then give the answer of that time.
+    """Carry out a request, or return the stored response if its key has been used before.
 
-    The answer is kept in the transaction of the work itself. A request that fails keeps nothing
-    and may come again; one that comes while the first is at work waits for it.
+    The response is stored in the transaction of the work itself. A failed request stores nothing
+    and may be repeated; a request that arrives while the first is running waits for it.
 
-    :param request: without ``Idempotency-Key``, it is just carried out.
-    :raises KeyOfAnotherRequest: when the request with this key said something else.
+    :param request: without ``Idempotency-Key``, it is simply carried out.
+    :raises KeyOfAnotherRequest: if the key was used for a different request.
     """
     key = request.headers.get(HEADER)
     if key is None:
         return carry_out()
     if not 0 < len(key) <= LONGEST_KEY:
-        raise ValidationError({HEADER: [f"It must have 1 to {LONGEST_KEY} characters."]})
+        raise ValidationError({HEADER: [f"Must have 1 to {LONGEST_KEY} characters."]})
     with transaction.atomic():
         _forget_old_answers(key)
         kept, is_new = KeptAnswer.objects.get_or_create(
-            user=str(request.user.pk),  # a name may go to somebody else
+            user=str(request.user.pk),  # user names can be reassigned
             key=key,
             defaults={"fingerprint": fingerprint(request)},
         )
@@ -65,10 +65,10 @@ def once(request: Request, carry_out: Callable[[], Response]) -> Response:
 
 
 def fingerprint(request: Request) -> str:
-    """What the request says, whatever its spelling: two that mean the same have the same."""
+    """A digest of the content of the request, independent of its formatting."""
     data = dict(request.data.lists()) if hasattr(request.data, "lists") else request.data
-    said = [request.method, request.path, data]
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    content = [request.method, request.path, data]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _keep(kept: KeptAnswer, response: Response) -> None:
@@ -79,7 +79,7 @@ def _keep(kept: KeptAnswer, response: Response) -> None:
 
 
 def _forget_old_answers(key: str) -> None:
-    """Delete the oldest ones that are out of date, and the one of this key if it is."""
+    """Delete some of the oldest expired responses, and that of this key if expired."""
     limit = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_KEY_HOURS)
     old = KeptAnswer.objects.filter(created_at__lt=limit)
     skip_locked = connection.features.has_select_for_update_skip_locked

@@ -1,12 +1,12 @@
-"""The answers that are kept."""
+"""The stored responses."""
 
 from django.db import models
 
 
 class KeptAnswer(models.Model):
-    """The answer to a request that was carried out, for those that come with the same key."""
+    """The response to a request that was carried out, for repetitions with the same key."""
 
-    user = models.CharField(max_length=150, help_text="The primary key of who asked")
+    user = models.CharField(max_length=150, help_text="Primary key of the user")
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the request")
     status = models.PositiveSmallIntegerField(default=0)

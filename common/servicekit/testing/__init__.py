@@ -1,1 +1,1 @@
-"""What the tests of all three services share."""
+"""Shared by the tests of all three services."""

@@ -1,4 +1,4 @@
-"""What people get from a service, for tests that go over every URL."""
+"""What users can access in a service, for tests that cover every URL."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,36 +20,36 @@ from common.servicekit.testing.pages import Page, Values, pages
 READING = frozenset(["GET", "HEAD", "OPTIONS"])
 WRITING = frozenset(["POST", "PUT", "PATCH", "DELETE"])
 FORM = READING | {"POST", "PUT"}
-"""What Django's form views take."""
+"""The methods that Django's form views accept."""
 NO_SUCH_METHOD = 405
 
 
 class Open(NamedTuple):
-    """What of a route is open to everybody, and why it may be."""
+    """The methods of a route that are open to everyone, and why they may be."""
 
     methods: frozenset[str]
     reason: str
 
 
 OPEN_EVERYWHERE = {
-    "/healthz": Open(READING | WRITING, "Load balancers ask; it says that the process lives."),
-    "/readyz": Open(READING, "Load balancers ask; without a login it says the status alone."),
-    "/admin/login/": Open(FORM, "Here one logs in."),
-    "/api-auth/login/": Open(FORM, "Here one logs in to the browsable API."),
-    "/api/schema/": Open(READING, "What the API takes is no secret; it holds no data."),
-    "/api/docs/": Open(frozenset(["GET", "HEAD"]), "The same, for people."),
+    "/healthz": Open(READING | WRITING, "For load balancers; reports that the process is alive."),
+    "/readyz": Open(READING, "For load balancers; without a login, only the status."),
+    "/admin/login/": Open(FORM, "The login page."),
+    "/api-auth/login/": Open(FORM, "The login page of the browsable API."),
+    "/api/schema/": Open(READING, "The API's schema is not secret; it holds no data."),
+    "/api/docs/": Open(frozenset(["GET", "HEAD"]), "The schema as a page."),
 }
-"""By route; what each of our services opens to everybody."""
+"""What every service opens to everyone, by route."""
 
 
 def open_to_anybody(values: Values) -> dict[str, frozenset[str]]:
     """By route of the URL configuration, the methods that work without a login.
 
-    :param values: as :func:`common.servicekit.testing.pages.pages` takes them.
+    :param values: as for :func:`common.servicekit.testing.pages.pages`.
     """
     found: dict[str, frozenset[str]] = {}
     for page in pages(values):
-        cache.clear()  # so that throttling refuses nothing
+        cache.clear()  # resets throttling
         answered = {m for m in READING | WRITING if _answers(Client().generic(m, page.path))}
         if answered:
             found[page.route] = found.get(page.route, frozenset()) | answered
@@ -57,7 +57,7 @@ def open_to_anybody(values: Values) -> dict[str, frozenset[str]]:
 
 
 def _answers(response: Any) -> bool:
-    """Whether a response is anything but a refusal of those who are not logged in."""
+    """Whether a response is anything but a denial for lack of a login."""
     if response.status_code in (301, 302):
         target = urlsplit(response["Location"]).path
         return target not in (settings.LOGIN_URL, "/admin/login/")
@@ -71,7 +71,7 @@ def api_views(values: Values) -> set[type[APIView]]:
 
 
 def views_with_unguarded_filters(values: Values) -> list[str]:
-    """API views whose filters could show rows: those that pass :class:`FilterBackend` by."""
+    """API views whose filters could reveal rows: those that bypass :class:`FilterBackend`."""
     return [
         f"{view.__name__} uses {backend.__name__}"
         for view in api_views(values)
@@ -81,10 +81,10 @@ def views_with_unguarded_filters(values: Values) -> list[str]:
 
 
 class Answer(NamedTuple):
-    """What somebody was answered.
+    """A response.
 
-    :param asked: method, route, and the form of the answer.
-    :param text: the status, the headers and the body, without what differs each time.
+    :param asked: method, route and media type.
+    :param text: status, headers and body, without what differs each time.
     """
 
     asked: str
@@ -95,17 +95,17 @@ CHANGING = re.compile(
     r"(X-Request-ID|Set-Cookie|Content-Length|Expires): .*|\b[A-Za-z0-9]{64}\b"
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[\d.:+Z]+"
 )
-"""What is another one at each request: ids, tokens and times."""
+"""What differs with each request: ids, tokens and times."""
 
 
 def answers(
     client: Client, asked: Iterable[Page], fields: Mapping[str, object], known: object = "\0"
 ) -> Iterator[Answer]:
-    """What a client is answered with each method, in each form. Nothing that it writes stays.
+    """The responses to a client for each method and media type. All writes are rolled back.
 
-    :param asked: which pages.
-    :param fields: what to ask for in queries, and to send in bodies.
-    :param known: what the client itself sends; it is replaced in answers, which may repeat it.
+    :param asked: the pages to request.
+    :param fields: sent in queries and bodies.
+    :param known: what the client itself sends; replaced in responses, which may echo it.
     """
     for page in asked:
         for method, form, sent in _ways(page, fields):
@@ -115,7 +115,7 @@ def answers(
 
 
 def _ways(page: Page, fields: Mapping[str, object]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Method, media type of the answer, and fields. Pages for people show all that programs get."""
+    """Method, media type and fields. HTML pages show everything that JSON responses contain."""
     yield "GET", "application/json", fields
     if "format" in page.values:
         return

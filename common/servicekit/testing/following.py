@@ -1,13 +1,13 @@
-"""The files that one event passes, as they are called and as the documentation lists them.
+"""The files that one event passes through, as traced and as listed in the documentation.
 
-A file is on the way of an event if one of its functions, methods or properties takes the event as
+A file is on the path of an event if one of its functions, methods or properties takes the event as
 an argument, returns it, or gets it from a function that it calls. The event counts in each of its
 forms: the contract instance, the outbox row, Kafka's record, the message, the envelope, or what
 handlers get; alone, or within lists, tuples, sets and dicts. Its bytes, its id or its type alone do
-not count, nor do tests, ``testing`` packages and what is installed.
+not count, nor do tests, ``testing`` packages and installed packages.
 
-The way begins with the row that is saved, and ends when the handler of another service returns.
-Files are in the order in which the event first reaches them.
+The path begins with the saved row, and ends when the handler of another service returns. Files are
+in the order in which the event first reaches them.
 """
 
 import re
@@ -29,11 +29,11 @@ FILE = re.compile(r"^\| `([^`]+)`", re.MULTILINE)
 FORMS = (Contract, Envelope, Event, Record)
 NOT_ON_THE_WAY = {"testing", "tests", ".venv"}
 NESTED = 3
-"""Forms are at most so deep in containers: Kafka's records are in lists in a dict."""
+"""Maximum nesting of a form in containers: Kafka's records are in lists in a dict."""
 
 
 def listed() -> list[str]:
-    """The files that the documentation names, in its order."""
+    """The files that the documentation lists, in order."""
     table = TABLE.search(DOCUMENT.read_text())
     if table is None:
         raise LookupError(f"{DOCUMENT} has no table of the files of one event")
@@ -43,11 +43,11 @@ def listed() -> list[str]:
 def followed(
     work: Callable[[], object], *forms: type, until: Callable[..., object] | None = None
 ) -> list[str]:
-    """The files that an event passes while something is done with it.
+    """The files that an event passes through during some work.
 
     :param work: publishes, relays or consumes one event, in this thread.
-    :param forms: further types that it has on its way, such as the model that is saved.
-    :param until: a function whose return ends the way.
+    :param forms: further types that the event takes, such as the model that is saved.
+    :param until: a function whose return ends the path.
     """
     walk = Walk((*FORMS, *forms), until)
     sys.setprofile(walk)
@@ -59,7 +59,7 @@ def followed(
 
 
 class Walk:
-    """A profile function (:func:`sys.setprofile`) that notes files."""
+    """A profile function (:func:`sys.setprofile`) that collects files."""
 
     def __init__(self, forms: tuple[type, ...], until: Callable[..., object] | None) -> None:
         self.files: list[str] = []
@@ -102,7 +102,7 @@ class Walk:
 
 
 def arguments(frame: FrameType) -> Iterator[Any]:
-    """What a function was called with, in a frame that has only begun."""
+    """The arguments of a function, from a frame that has just been entered."""
     code = frame.f_code
     count = code.co_argcount + code.co_kwonlyargcount
     count += bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)  # *args and **kwargs

@@ -1,4 +1,4 @@
-"""Every URL that a service answers, for tests that must leave none out."""
+"""Every URL of a service, for tests that must cover all of them."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,8 +15,8 @@ Values = Mapping[str, Sequence[object]]
 class Page:
     """A URL of the service.
 
-    :param route: as the URL configuration has it, such as ``/api/products/<pk>/``.
-    :param path: with a value for each parameter.
+    :param route: as in the URL configuration, such as ``/api/products/<pk>/``.
+    :param path: the route with a value for each parameter.
     :param values: those values.
     """
 
@@ -27,17 +27,17 @@ class Page:
 
 
 def pages(values: Values) -> list[Page]:
-    """The pages of the URL configuration in use, each with all values that lead there.
+    """The pages of the current URL configuration, each with all values that match it.
 
-    :param values: for each parameter of a route, what to put in its place.
-    :raises KeyError: when a route has a parameter without a value.
-    :raises ValueError: when no values lead to a route, so that none is left out.
+    :param values: the values to substitute for each parameter of a route.
+    :raises KeyError: if a route has a parameter without a value.
+    :raises ValueError: if no value matches a route, so that no route is missed.
     """
     found = []
     for template, view in _routes(get_resolver().url_patterns, "/"):
         filled = [page for page in _filled(template, view, values) if _leads_there(page)]
         if not filled:
-            raise ValueError(f"No values lead to {template}")
+            raise ValueError(f"No values match {template}")
         found += filled
     return found
 

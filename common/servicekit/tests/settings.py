@@ -1,4 +1,4 @@
-"""A Django project with all that the services share: for mypy, and for tests of the kit."""
+"""A Django project with everything that the services share, for mypy and the kit's tests."""
 
 from common.servicekit.settings import *  # noqa: F403
 from common.servicekit.settings import EVENTBUS_DEFAULTS, SHARED_APPS, env

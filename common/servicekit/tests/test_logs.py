@@ -1,9 +1,11 @@
-"""Logs: one line an event, with the traceback where there is one."""
+"""Logs: one line per event, including its traceback, if any."""
 
 import json
 import logging
 import logging.config
+from collections.abc import Callable, Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
 import structlog
@@ -12,8 +14,8 @@ from common.servicekit.logs import logging_config
 
 
 @pytest.fixture
-def lines():
-    """What a program with our logging prints, as JSON."""
+def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The JSON output of a program with this logging configuration."""
     output = StringIO()
     config = logging_config("INFO", as_json=True)
     config["handlers"]["stderr"]["stream"] = output
@@ -24,7 +26,9 @@ def lines():
     root.handlers, root.level = before
 
 
-def test_an_exception_is_one_line_with_its_traceback(lines):
+def test_an_exception_is_one_line_with_its_traceback(
+    lines: Callable[[], list[dict[str, Any]]],
+) -> None:
     try:
         raise ValueError("no kettle")
     except ValueError:
@@ -38,7 +42,9 @@ def test_an_exception_is_one_line_with_its_traceback(lines):
     assert (library["logger"], ours["place"]) == ("django.request", "shelf")
 
 
-def test_what_is_bound_to_the_request_is_on_every_line(lines):
+def test_context_bound_to_the_request_is_on_every_line(
+    lines: Callable[[], list[dict[str, Any]]],
+) -> None:
     with structlog.contextvars.bound_contextvars(correlation_id="order-4711"):
         logging.getLogger("library").warning("one")
         structlog.get_logger("ours").warning("two")

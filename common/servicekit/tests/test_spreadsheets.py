@@ -1,4 +1,4 @@
-"""Texts in cells: never run, never changed."""
+"""Text in cells: never evaluated, never changed."""
 
 import pytest
 from hypothesis import example, given
@@ -15,15 +15,15 @@ texts = st.builds(
 @given(texts)
 @example("'")
 @example("''")
-def test_a_text_comes_back_as_it_was(text):
+def test_text_survives_a_round_trip(text: str) -> None:
     assert unmark(defuse(text)) == unmark(mark(text)) == text
 
 
 @given(texts)
-def test_no_cell_begins_with_a_formula(text):
+def test_no_cell_begins_with_a_formula(text: str) -> None:
     assert not defuse(text).startswith(tuple(BEGINNINGS))
 
 
 @pytest.mark.parametrize("text", ["", "a=b", "'tis", "1-1", "{}"])
-def test_other_texts_stay_as_they_are(text):
+def test_other_text_is_unchanged(text: str) -> None:
     assert defuse(text) == mark(text) == text

@@ -14,9 +14,10 @@ policy = Retry(attempts=4, backoff=10, max_backoff=30, jitter=False, on=(ValueEr
 
 @subscribe(ProductCreated, ProductUpdated, retry=policy)
 def write(event: Event[ProductCreated | ProductUpdated]) -> None:
-    """Write a row, and only then fail for a product of a broken price."""
+    """Write a row, and then fail if the product has a broken price."""
+    assert event.sequence is not None
     price = event.data.price
     Written.objects.create(subject=event.subject, sequence=event.sequence, price=str(price))
     if price in broken_prices:
         error = LookupError if price == HOPELESS else ValueError
-        raise error(f"cannot stand the price {price}")
+        raise error(f"broken price {price}")

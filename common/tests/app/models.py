@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Written(models.Model):
-    """What the test handlers write: one row an event."""
+    """Written by the test handlers: one row per event."""
 
     subject = models.CharField(max_length=50)
     sequence = models.IntegerField()

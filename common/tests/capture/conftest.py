@@ -14,6 +14,7 @@ from eventbus.capture.trigger.verifying import trigger_publications
 from eventbus.events import Envelope, decode
 from eventbus.outbox.models import OutboxEvent
 
+
 def install() -> None:
     """Create all triggers anew."""
     with connection.cursor() as cursor:

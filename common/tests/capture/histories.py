@@ -105,10 +105,7 @@ class History:
     def __init__(self, model: type[models.Model], *publications: Publication) -> None:
         self.items: Any = model._default_manager
         self.model: Any = model
-        shelf: Any = model._meta.get_field("shelf").related_model
-        self.shelves = [
-            shelf._default_manager.get_or_create(slug=slug)[0] for slug in ("a", "b", "c")
-        ]
+        self.shelves = self._shelves()
         self.publications = publications
         self.keys: dict[str, Any] = {}
 
@@ -129,6 +126,11 @@ class History:
             transaction.set_rollback(not keep)
         if not keep:
             self.keys = known  # the database may give them out again
+            self.shelves = self._shelves()
+
+    def _shelves(self) -> list[Any]:
+        shelf = self.model._meta.get_field("shelf").related_model._default_manager
+        return [shelf.get_or_create(slug=slug)[0] for slug in ("a", "b", "c")]
 
     def new(self, number: int, value: int, **fields: Any) -> Any:
         return self.model(

@@ -127,9 +127,11 @@ def test_migrating_there_and_back():
     ("harm", "found"),
     [
         (
-            lambda name: f"DROP TRIGGER {name} ON triggered_item"
-            if connection.vendor == "postgresql"
-            else f"DROP TRIGGER {name}",
+            lambda name: (
+                f"DROP TRIGGER {name} ON triggered_item"
+                if connection.vendor == "postgresql"
+                else f"DROP TRIGGER {name}"
+            ),
             "missing",
         ),
         pytest.param(
@@ -138,8 +140,10 @@ def test_migrating_there_and_back():
             marks=postgresql,
         ),
         pytest.param(
-            lambda name: f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger "
-            "LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+            lambda name: (
+                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger "
+                "LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+            ),
             "does not publish what is declared",
             marks=postgresql,
         ),

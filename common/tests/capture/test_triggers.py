@@ -5,8 +5,15 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from common.tests.capture.conftest import as_orm_tells, as_triggers_told, clear, data, envelopes
-from common.tests.capture.conftest import rows, told
+from common.tests.capture.conftest import (
+    as_orm_tells,
+    as_triggers_told,
+    clear,
+    data,
+    envelopes,
+    rows,
+    told,
+)
 from common.tests.capture.triggered import events
 from common.tests.capture.triggered.models import Item, Line, Shelf, Tag, Thing
 from eventbus.capture import suppressed
@@ -235,7 +242,9 @@ def test_relations_and_deletions_that_skip_signals():
 
 
 def test_the_origin_is_that_of_django():
-    context = Context("c-1", lambda: "user:é'\"\\%s", "e-1", "00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+    context = Context(
+        "c-1", lambda: "user:é'\"\\%s", "e-1", "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+    )
     with use(context):
         item()
         Item.objects.filter(name__endswith="e%").update(amount=1)
@@ -259,7 +268,9 @@ def test_the_origin_changes_within_a_transaction():
 
 
 def test_a_statement_stays_one_query_and_answers_as_before():
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         kettle = item()
         assert Item.objects.update(amount=1) == 1
         assert Item.objects.filter(pk=kettle.pk).delete()[1]["triggered.Item"] == 1

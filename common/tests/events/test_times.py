@@ -1,6 +1,7 @@
-"""Times at the edge of the calendar: what is valid comes in, what cannot be held is left out."""
+"""Times at the edge of the calendar: valid ones are accepted, unrepresentable ones dropped."""
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.tests.events.modes import SMALLEST
-from eventbus.events import InvalidEvent, decode
+from eventbus.events import Envelope, InvalidEvent, decode
 from eventbus.events.times import EARLIEST, LATEST, is_rfc3339
 
 UNHOLDABLE = [
@@ -46,27 +47,27 @@ INVALID = [
 ]
 
 
-def in_both_modes(time):
+def in_both_modes(time: str) -> Iterator[Callable[[], Envelope]]:
     yield lambda: decode(json.dumps({**SMALLEST, "time": time}).encode())
     headers = [(f"ce_{name}", text.encode()) for name, text in {**SMALLEST, "time": time}.items()]
     yield lambda: decode(b"", headers)
 
 
 @pytest.mark.parametrize("time", UNHOLDABLE)
-def test_a_valid_time_that_cannot_be_held_is_left_out(time):
+def test_a_valid_time_that_cannot_be_held_is_left_out(time: str) -> None:
     for read in in_both_modes(time):
         envelope = read()
         assert (envelope.id, envelope.time) == ("1", None)
 
 
 @pytest.mark.parametrize(("time", "moment"), HELD)
-def test_a_time_with_a_year_of_margin_is_held(time, moment):
+def test_a_time_with_a_year_of_margin_is_held(time: str, moment: datetime) -> None:
     for read in in_both_modes(time):
         assert read().time == moment
 
 
 @pytest.mark.parametrize("time", INVALID)
-def test_what_is_no_rfc_3339_is_refused_by_name(time):
+def test_an_invalid_time_is_refused_by_name(time: str) -> None:
     assert not is_rfc3339(time)
     for read in in_both_modes(time):
         with pytest.raises(InvalidEvent, match="time"):
@@ -74,14 +75,14 @@ def test_what_is_no_rfc_3339_is_refused_by_name(time):
 
 
 @given(st.datetimes(EARLIEST.replace(tzinfo=None), timezones=st.timezones()))
-def test_every_time_of_a_year_that_is_held_comes_through(moment):
+def test_every_time_of_a_year_that_is_held_comes_through(moment: datetime) -> None:
     text = moment.replace(microsecond=0).astimezone(UTC).isoformat()
     assert is_rfc3339(text)
     for read in in_both_modes(text):
         assert read().time in (None, datetime.fromisoformat(text))
 
 
-def test_what_is_held_can_be_shown_in_every_zone():
+def test_what_is_held_can_be_shown_in_every_zone() -> None:
     for name in available_timezones():
         for moment in (EARLIEST, LATEST):
             assert moment.astimezone(ZoneInfo(name)).isoformat()

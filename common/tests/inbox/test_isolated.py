@@ -1,8 +1,10 @@
-"""Isolated handlers: the failure of one is its own, and so is its line of retries."""
+"""Isolated handlers: each fails on its own, and has its own line of retries."""
 
 import json
 import threading
+from collections.abc import Callable
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.checks import run_checks
@@ -12,14 +14,16 @@ from common.contracts.product import TOPIC, ProductCreated
 from common.tests.app.models import Note
 from common.tests.conftest import hopeless, noted, poison, product, written
 from eventbus import outbox
+from eventbus.events import Event
 from eventbus.inbox import Retry, signals, subscribe
 from eventbus.inbox.models import InboxMessage, ParkedEvent, ParkedKey
 from eventbus.inbox.parking import decisions
 from eventbus.inbox.parking.holding import parked_message
 from eventbus.inbox.running import health
 from eventbus.inbox.running.replay import Replay
-from eventbus.inbox.taking.subscriptions import subscription_of, subscriptions
+from eventbus.inbox.taking.subscriptions import HandlerSubscription, subscription_of, subscriptions
 from eventbus.outbox.models import OutboxEvent
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
@@ -34,22 +38,23 @@ def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 policy = Retry(attempts=2, backoff=10, jitter=False)
 bad: set[str] = set()
-"""What :func:`note` cannot stand, as ``product.version``."""
+"""What makes :func:`note` fail, as ``product.version``."""
 
 
-def note(event):
+def note(event: Event[Any]) -> None:
+    assert event.sequence is not None
     row = Note.objects.create(subject=event.subject, sequence=event.sequence)
     if str(row) in bad:
         raise ValueError(f"cannot note {row}")
 
 
-def note_all(events):
+def note_all(events: list[Event[Any]]) -> None:
     for event in events:
         note(event)
 
 
 @pytest.fixture(params=["one event", "batch"])
-def isolated(request, own_handlers):
+def isolated(request: pytest.FixtureRequest, own_handlers: list[HandlerSubscription]) -> str:
     """Subscribes the isolated handler, in both forms; it is called ``NAME``."""
     bad.clear()
     batch = request.param == "batch"
@@ -58,13 +63,13 @@ def isolated(request, own_handlers):
     return subscriptions[-1].name
 
 
-def publish(*events):
+def publish(*events: ProductCreated) -> None:
     for event in events:
         outbox.publish(event)
 
 
-def lines():
-    """What waits: key, handler without its module, state of the line, versions."""
+def lines() -> dict[tuple[str, str], tuple[str, list[int | None]]]:
+    """The lines: key, handler without its module, state, versions of the waiting events."""
     found = {}
     for key in ParkedKey.objects.exclude(state="clear").order_by("key", "handler"):
         versions = [parked_message(row).event().sequence for row in key.line()]
@@ -72,7 +77,7 @@ def lines():
     return found
 
 
-def test_it_fails_alone_and_its_events_wait_for_it_alone(bus, isolated):
+def test_it_fails_alone_and_its_events_wait_for_it_alone(bus: Bus, isolated: str) -> None:
     bad.update({"1.2"})
     publish(product(1, 1), product(2, 1), product(1, 2), product(1, 3))
     tally = bus.run()
@@ -83,7 +88,7 @@ def test_it_fails_alone_and_its_events_wait_for_it_alone(bus, isolated):
     name = isolated.rpartition(".")[2]
     assert lines() == {("1", name): ("retrying", [2, 3, 4])}
     assert (tally.handled, tally.failed, tally.parked) == (4, 1, 2)
-    head = ParkedEvent.objects.first()
+    head = ParkedEvent.objects.all()[0]
     assert (head.handler, head.attempts, head.error) == (isolated, 1, "ValueError: cannot note 1.2")
     bad.clear()
     assert bus.travel(seconds=10).handled == 3
@@ -94,7 +99,7 @@ def test_it_fails_alone_and_its_events_wait_for_it_alone(bus, isolated):
     assert (len(written()), len(noted())) == (6, 6)
 
 
-def test_its_retries_run_it_alone_until_it_is_dead(bus, isolated):
+def test_its_retries_run_it_alone_until_it_is_dead(bus: Bus, isolated: str) -> None:
     bad.add("1.1")
     publish(product(1, 1))
     bus.run()
@@ -105,12 +110,14 @@ def test_its_retries_run_it_alone_until_it_is_dead(bus, isolated):
     bus.run()
     assert written() == ["1.1", "1.2"]
     assert noted() == []
-    decisions.discard(ParkedEvent.objects.first().pk, "ann", "junk", release=True)
+    decisions.discard(ParkedEvent.objects.all()[0].pk, "ann", "junk", release=True)
     bus.consume()
     assert noted() == ["1.2"]
 
 
-def test_what_is_parked_for_the_others_does_not_hold_it_back(bus, isolated, heal):
+def test_what_is_parked_for_the_others_does_not_hold_it_back(
+    bus: Bus, isolated: str, heal: Callable[[], None]
+) -> None:
     publish(poison(1, 1), product(1, 2))
     bus.run()
     publish(product(1, 3))
@@ -123,13 +130,15 @@ def test_what_is_parked_for_the_others_does_not_hold_it_back(bus, isolated, heal
     assert written() == noted() == ["1.1", "1.2", "1.3"]
 
 
-def test_both_lines_of_a_key_go_on_by_themselves(bus, isolated, heal):
+def test_both_lines_of_a_key_go_on_by_themselves(
+    bus: Bus, isolated: str, heal: Callable[[], None]
+) -> None:
     bad.add("1.1")
     publish(poison(1, 1), product(1, 2))
     bus.run()
     assert written() == noted() == []
     heal()
-    decisions.retry_now(ParkedEvent.objects.filter(parked_key__handler="").first().pk, "ann")
+    decisions.retry_now(ParkedEvent.objects.filter(parked_key__handler="")[0].pk, "ann")
     bus.consume()
     assert (written(), noted()) == (["1.1", "1.2"], [])
     bad.clear()
@@ -137,7 +146,9 @@ def test_both_lines_of_a_key_go_on_by_themselves(bus, isolated, heal):
     assert (written(), noted()) == (["1.1", "1.2"], ["1.1", "1.2"])
 
 
-def test_an_event_for_isolated_handlers_alone(bus, own_handlers):
+def test_an_event_for_isolated_handlers_alone(
+    bus: Bus, own_handlers: list[HandlerSubscription]
+) -> None:
     bad.clear()
     bad.add("1.1")
     own_handlers.clear()
@@ -148,12 +159,12 @@ def test_an_event_for_isolated_handlers_alone(bus, own_handlers):
     assert lines() == {("1", "note"): ("retrying", [1])}
 
 
-def test_two_isolated_handlers_do_not_share_a_fate(bus, isolated):
+def test_two_isolated_handlers_fail_independently(bus: Bus, isolated: str) -> None:
     bad.add("1.1")
     seen = []
 
     @subscribe(ProductCreated, isolated=True)
-    def look(event):
+    def look(event: Event[Any]) -> None:
         seen.append(event.sequence)
 
     publish(product(1, 1), product(1, 2))
@@ -162,7 +173,7 @@ def test_two_isolated_handlers_do_not_share_a_fate(bus, isolated):
     assert noted() == []
 
 
-def test_events_without_a_key_are_parked_each_by_itself(bus, isolated):
+def test_events_without_a_key_are_parked_each_by_itself(bus: Bus, isolated: str) -> None:
     bad.update({"1.1", "2.1"})
     publish(product(1, 1), product(2, 1))
     for row in OutboxEvent.objects.all():
@@ -174,11 +185,11 @@ def test_events_without_a_key_are_parked_each_by_itself(bus, isolated):
     assert noted() == ["1.1", "2.1"]
 
 
-def test_signals_name_the_line(bus, isolated, heal):
+def test_signals_name_the_line(bus: Bus, isolated: str, heal: Callable[[], None]) -> None:
     heard = []
 
-    def hear(name):
-        def receive(event, line, **_):
+    def hear(name: str) -> Callable[..., None]:
+        def receive(event: Event[Any], line: str, **_: object) -> None:
             heard.append((name, event.sequence, line))
 
         return receive
@@ -203,8 +214,10 @@ def test_signals_name_the_line(bus, isolated, heal):
     ]
 
 
-def test_a_handler_that_becomes_isolated_gets_what_was_parked_for_it(bus, own_handlers):
-    """So that a handler which fails can be set apart from the others, whose events wait for it."""
+def test_a_handler_that_becomes_isolated_gets_what_was_parked_for_it(
+    bus: Bus, own_handlers: list[HandlerSubscription]
+) -> None:
+    """So that a failing handler can be separated from the others, whose events wait for it."""
     bad.clear()
     bad.update({"1.1", "1.2"})
     subscribe(ProductCreated, retry=policy)(note)
@@ -224,8 +237,10 @@ def test_a_handler_that_becomes_isolated_gets_what_was_parked_for_it(bus, own_ha
     assert noted() == ["1.1", "1.2", "1.3"]
 
 
-def test_it_waits_in_the_shared_line_to_the_end_of_that(bus, own_handlers, heal):
-    """Its own line has begun by then, but must not overtake what waits for it in the shared one."""
+def test_it_waits_in_the_shared_line_to_the_end_of_that(
+    bus: Bus, own_handlers: list[HandlerSubscription], heal: Callable[[], None]
+) -> None:
+    """Its own line exists by then, but must not overtake its events in the shared one."""
     bad.clear()
     bad.add("1.1")
     subscribe(ProductCreated, retry=policy)(note)
@@ -247,8 +262,11 @@ def test_it_waits_in_the_shared_line_to_the_end_of_that(bus, own_handlers, heal)
 
 @pytest.mark.parametrize("second", [product, poison])
 def test_a_handler_that_is_no_longer_isolated_empties_its_own_line_first(
-    bus, own_handlers, heal, second
-):
+    bus: Bus,
+    own_handlers: list[HandlerSubscription],
+    heal: Callable[[], None],
+    second: Callable[[int, int], ProductCreated],
+) -> None:
     bad.clear()
     bad.add("1.1")
     subscribe(ProductCreated, isolated=True, retry=policy)(note)
@@ -269,15 +287,15 @@ def test_a_handler_that_is_no_longer_isolated_empties_its_own_line_first(
     assert ParkedEvent.objects.filter(parked_key__handler=NAME, state="handled").count() == 3
 
 
-def parked(*words):
+def parked(*words: str) -> str:
     out = StringIO()
     call_command("parked", *words, stdout=out, stderr=out)
     return " ".join(out.getvalue().split())
 
 
 @pytest.fixture
-def renamed(bus, own_handlers):
-    """An event that waits for a handler which does not exist any more. Returns its id."""
+def renamed(bus: Bus, own_handlers: list[HandlerSubscription]) -> int:
+    """An event that waits for a handler that no longer exists. Returns its id."""
     bad.clear()
     bad.add("1.1")
     subscribe(ProductCreated, isolated=True, retry=policy)(note)
@@ -287,19 +305,21 @@ def renamed(bus, own_handlers):
     return ParkedEvent.objects.get().pk
 
 
-def test_what_waits_for_a_handler_that_is_gone_stays_and_says_so(bus, renamed, own_handlers):
+def test_events_for_a_removed_handler_remain_and_are_reported(
+    bus: Bus, renamed: int, own_handlers: list[HandlerSubscription]
+) -> None:
     assert bus.travel(days=1).handled == 0
     publish(product(1, 2))
     bus.run()
     assert written() == ["1.1", "1.2"]
     assert health.dead() == 1
-    assert "no such handler" in parked("list")
+    assert "handler not found" in parked("list")
     [line] = json.loads(parked("list", "--json"))
     assert (line["handler"], line["waiting"]) == (NAME, 1)
-    assert f"{NAME} alone. No such handler exists" in parked("show", str(renamed))
+    assert f"only {NAME}. Handler not found" in parked("show", str(renamed))
     messages = [m for m in run_checks(databases=["default"]) if m.id == "eventbus_inbox.W002"]
     assert [NAME in message.msg for message in messages] == [True]
-    with pytest.raises(CommandError, match="does not exist any more: give it its old name back"):
+    with pytest.raises(CommandError, match="no longer exists: restore the handler's name"):
         parked("retry", str(renamed))
     bad.clear()
     subscribe(ProductCreated, isolated=True)(note)
@@ -307,24 +327,26 @@ def test_what_waits_for_a_handler_that_is_gone_stays_and_says_so(bus, renamed, o
     assert noted() == ["1.1"]
 
 
-def test_retrying_everything_names_what_cannot_be_retried(renamed, bus, heal):
+def test_retrying_everything_names_what_cannot_be_retried(
+    renamed: int, bus: Bus, heal: Callable[[], None]
+) -> None:
     publish(poison(2, 1))
     bus.run()
     heal()
     out = StringIO()
     with pytest.raises(SystemExit, match="1"):
         call_command("parked", "retry", "--all", stdout=out, stderr=out)
-    assert f"Not retried: 1 events, 1, for {NAME}. No such handler exists." in out.getvalue()
+    assert f"Not retried: 1 events, 1, for {NAME}. Handler not found." in out.getvalue()
     assert "1 handled, 1 still parked" in out.getvalue()
 
 
-def test_what_waits_for_a_handler_that_is_gone_can_be_discarded(renamed):
+def test_events_for_a_removed_handler_can_be_discarded(renamed: int) -> None:
     parked("discard", str(renamed), "--reason", "the handler is gone")
     assert health.dead() == 0
     assert lines() == {}
 
 
-def test_a_replay_lets_it_fail_alone(bus, isolated):
+def test_a_replay_lets_it_fail_alone(bus: Bus, isolated: str) -> None:
     bad.add("1.1")
     publish(product(1, 1), product(1, 2))
     bus.relay()
@@ -335,7 +357,7 @@ def test_a_replay_lets_it_fail_alone(bus, isolated):
     assert not ParkedKey.objects.exists()
 
 
-def test_a_dead_event_of_the_others_does_not_hold_it_back(bus, isolated):
+def test_a_dead_event_of_the_others_does_not_hold_it_back(bus: Bus, isolated: str) -> None:
     publish(hopeless(1, 1))
     bus.run()
     bus.consume_again()
@@ -344,5 +366,5 @@ def test_a_dead_event_of_the_others_does_not_hold_it_back(bus, isolated):
     assert InboxMessage.objects.count() == 1
 
 
-def test_its_subscription_says_so(isolated):
+def test_its_subscription_says_so(isolated: str) -> None:
     assert "isolated)" in str(subscription_of(isolated))

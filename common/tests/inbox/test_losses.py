@@ -1,7 +1,9 @@
-"""Retention overran the group: what was deleted unread is told once, kept, and shown."""
+"""Retention overtakes the group: unread deletions are reported once, recorded, and shown."""
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import structlog
@@ -11,25 +13,36 @@ from kafka.errors import KafkaTimeoutError
 from common.contracts.product import TOPIC
 from common.tests.conftest import locked, product, written
 from eventbus import outbox
+from eventbus.events import Place
 from eventbus.inbox import signals
 from eventbus.inbox.models import LostMessages
 from eventbus.inbox.running import health, losses
 from eventbus.inbox.running.processing import Processor
-from eventbus.inbox.running.stream import Stream
+from eventbus.inbox.running.stream import Loss, Stream
+from eventbus.inbox.running.tally import Tally
 from eventbus.inbox.running.worker import Limits, Worker
-from eventbus.testing.kafka import InMemoryConsumer
+from eventbus.inbox.taking.message import Message
+from eventbus.testing.bus import Bus
+from eventbus.testing.kafka import InMemoryConsumer, Record
 
 pytestmark = pytest.mark.django_db
 
 KEYS = (1, 2, 3, 5, 7)
-TOLD = "Kafka deleted messages before they were read: they are lost to this service"
+REPORT = "Kafka deleted messages before they were read: this service has lost them"
 
 
 @pytest.fixture
-def heard():
+def heard() -> Iterator[list[Any]]:
     found = []
 
-    def receive(sender, consumer, event, place, count, **rest):
+    def receive(
+        sender: type[Message],
+        consumer: str,
+        event: None,
+        place: Place,
+        count: int,
+        **rest: object,
+    ) -> None:
         found.append((consumer, event, place, count))
 
     signals.events_lost.connect(receive)
@@ -38,25 +51,25 @@ def heard():
 
 
 @contextmanager
-def logged(level="error"):
-    lines = []
+def logged(level: str = "error") -> Iterator[list[Any]]:
+    lines: list[Any] = []
     with structlog.testing.capture_logs() as logs:
         yield lines
     lines += [line for line in logs if line["log_level"] == level]
 
 
-def publish(bus, *versions, product_id=1):
+def publish(bus: Bus, *versions: int, product_id: int = 1) -> None:
     for version in versions:
         outbox.publish(product(product_id, version))
     bus.relay()
 
 
-def place_of(bus):
-    """The partition that product 1 is in."""
+def place_of(bus: Bus) -> TopicPartition:
+    """The partition of product 1."""
     return next(TopicPartition(r.topic, r.partition) for r in bus.kafka.records(TOPIC))
 
 
-def test_what_retention_took_is_told_once_and_the_rest_is_handled(bus, heard):
+def test_a_loss_is_reported_once_and_the_rest_is_handled(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1, 2)
     bus.consume()
     publish(bus, 3, 4, 5, 6)
@@ -69,7 +82,7 @@ def test_what_retention_took_is_told_once_and_the_rest_is_handled(bus, heard):
     [row] = LostMessages.objects.all()
     assert (row.topic, row.partition, row.first, row.last, row.count) == (*place, 2, 4, 3)
     assert heard == [("bus_tests", None, (*place, 2), 3)]
-    [line] = [line for line in lines if line["event"] == TOLD]
+    [line] = [line for line in lines if line["event"] == REPORT]
     assert (line["partition"], line["messages"]) == (f"{TOPIC}/{place.partition}", 3)
     assert (health.lost(), "3 lost" in str(tally)) == (3, True)
     with logged() as lines:
@@ -77,7 +90,7 @@ def test_what_retention_took_is_told_once_and_the_rest_is_handled(bus, heard):
     assert (lines, len(heard)) == ([], 1)
 
 
-def test_a_partition_that_is_empty_now_is_told_of_as_well(bus, heard):
+def test_an_emptied_partition_is_reported_too(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3)
@@ -88,7 +101,9 @@ def test_a_partition_that_is_empty_now_is_told_of_as_well(bus, heard):
     assert bus.consume().lost == 0
 
 
-def test_more_that_is_deleted_before_the_group_has_gone_on_is_told_as_well(bus, heard, monkeypatch):
+def test_further_deletions_before_the_group_resumes_are_reported_too(
+    bus: Bus, heard: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3, 4)
@@ -102,19 +117,19 @@ def test_more_that_is_deleted_before_the_group_has_gone_on_is_told_as_well(bus, 
     assert [count for *_, count in heard] == [1, 3]
 
 
-def test_a_group_that_has_read_nothing_yet_has_lost_nothing(bus, heard):
-    """What was deleted before a service was there is not its own."""
+def test_a_group_that_has_read_nothing_yet_has_lost_nothing(bus: Bus, heard: list[Any]) -> None:
+    """Messages deleted before a service existed are no loss to it."""
     publish(bus, 1, 2, 3)
     place = place_of(bus)
     bus.kafka.delete_records({place: 2})
     with logged("warning") as lines:
         bus.consume()
     assert (written(), heard, LostMessages.objects.count()) == (["1.3"], [], 0)
-    [line] = [line for line in lines if "first message that is left" in line["event"]]
+    [line] = [line for line in lines if "first remaining message" in line["event"]]
     assert (line["partition"], line["first"]) == (f"{TOPIC}/{place.partition}", 2)
 
 
-def test_a_topic_made_anew_is_read_from_its_start(bus, heard):
+def test_a_recreated_topic_is_read_from_its_start(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1, 2, 3)
     place = place_of(bus)
     bus.consume()
@@ -123,22 +138,22 @@ def test_a_topic_made_anew_is_read_from_its_start(bus, heard):
     with logged() as lines:
         bus.consume()
     assert (written()[-1], heard) == ("1.4", [])
-    assert any("made anew" in line["event"] for line in lines)
+    assert any("recreated" in line["event"] for line in lines)
 
 
 class Slow(InMemoryConsumer):
-    """Between two polls, retention goes on."""
+    """Retention deletes messages between two polls."""
 
-    overrun = None
+    overrun: dict[TopicPartition, int] | None = None
 
-    def poll(self, timeout_ms, max_records):
+    def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
         found = super().poll(timeout_ms, 1)
         if found and self.overrun:
             self._kafka.delete_records(self.overrun)
         return found
 
 
-def work(consumer, batch_size=1):
+def work(consumer: InMemoryConsumer, batch_size: int = 1) -> Tally:
     stop = threading.Event()
     stream = Stream(consumer, stop)
     worker = Worker(stream, "bus_tests", [TOPIC], stop, batch_size, Limits(drain=True))
@@ -146,7 +161,7 @@ def work(consumer, batch_size=1):
     return worker.tally
 
 
-def test_retention_that_overruns_a_worker_in_mid_run_is_told(bus, heard):
+def test_losses_of_a_running_worker_are_reported(bus: Bus, heard: list[Any]) -> None:
     publish(bus, 1, 2, 3, 4)
     bus.kafka.consumer("bus_tests")
     consumer = Slow(bus.kafka, bus.kafka.groups["bus_tests"])
@@ -155,14 +170,16 @@ def test_retention_that_overruns_a_worker_in_mid_run_is_told(bus, heard):
     assert (written(), len(heard)) == (["1.1", "1.4"], 1)
 
 
-def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(bus, monkeypatch):
+def test_losses_of_a_worker_waiting_for_its_database_are_reported(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(bus, 1, 2)
     place = place_of(bus)
     failures = [locked()]
 
     real = Processor.process
 
-    def sometimes(self, messages):
+    def sometimes(self: Processor, messages: list[Message]) -> Any:
         if failures:
             bus.kafka.delete_records({place: 1})
             raise failures.pop()
@@ -174,29 +191,33 @@ def test_retention_that_overruns_a_worker_that_waits_for_its_database_is_told(bu
     assert written() == ["1.2"]
 
 
-def test_a_database_that_is_away_delays_the_telling_and_no_event_overtakes_it(bus, monkeypatch):
+def test_a_database_outage_delays_the_report_and_no_event_overtakes_it(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(bus, 1)
     bus.consume()
     publish(bus, 2, 3)
     bus.kafka.delete_records({place_of(bus): 2})
     failures = [locked(), locked()]
     seen = []
-    real = losses.tell
+    real = losses.report
 
-    def tell(consumer, loss):
+    def report(consumer: str, loss: Loss) -> None:
         if failures:
             raise failures.pop()
         seen.append(written())
         real(consumer, loss)
 
-    monkeypatch.setattr(losses, "tell", tell)
+    monkeypatch.setattr(losses, "report", report)
     monkeypatch.setattr("eventbus.running.daemon.FIRST_PAUSE_SECONDS", 0)
     assert bus.consume().lost == 1
     assert seen == [["1.1"]]
     assert written() == ["1.1", "1.3"]
 
 
-def test_kafka_that_is_away_when_the_first_offset_is_asked_for_is_waited_for(bus, monkeypatch):
+def test_a_kafka_outage_while_finding_the_first_offset_is_waited_out(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("eventbus.running.daemon.LONGEST_PAUSE_SECONDS", 0)
     publish(bus, 1)
     bus.consume()
@@ -207,15 +228,15 @@ def test_kafka_that_is_away_when_the_first_offset_is_asked_for_is_waited_for(bus
     failures = [KafkaTimeoutError("busy")]
     real = consumer.beginning_offsets
 
-    def beginning_offsets(partitions):
+    def beginning_offsets(partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         if failures:
             raise failures.pop()
         return real(partitions)
 
-    consumer.beginning_offsets = beginning_offsets
+    monkeypatch.setattr(consumer, "beginning_offsets", beginning_offsets)
     assert work(consumer).lost == 1
 
 
-def test_it_is_shown_in_the_admin_and_by_the_health_page():
+def test_it_is_shown_in_the_admin_and_by_the_health_page() -> None:
     LostMessages.objects.create(consumer="g", topic="t", partition=1, first=10, last=19)
     assert health.lost() == 10

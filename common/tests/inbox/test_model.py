@@ -1,20 +1,23 @@
-"""The worker's core against a model: whatever happens, nothing is lost, doubled or reordered.
+"""The worker's core against a model: whatever happens, nothing is lost, duplicated or reordered.
 
 The model is one list of versions for each product and line: what was published and not discarded,
-in its order. There are three lines: that of the handlers that share one fate, and those of two
-isolated handlers, of one event and of many. Hypothesis makes up histories of publishing, failures,
-crashes, rebalances, retries, decisions and redeployments that change who is isolated, and looks for
-the shortest one that breaks a promise.
+in order. There are three lines: one shared by the handlers that are not isolated, and those of two
+isolated handlers, one for single events and one for batches. Hypothesis generates histories of
+publishing, failures, crashes, rebalances, retries, decisions and redeployments that change which
+handlers are isolated, and looks for the shortest one that breaks a promise.
 """
 
 import threading
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -24,12 +27,14 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from hypothesis.strategies import DataObject
 
 from common.contracts.product import TOPIC, ProductCreated
 from common.tests.app import handlers
 from common.tests.app.models import Note, Written
 from common.tests.conftest import hopeless, poison, product
 from eventbus import outbox
+from eventbus.events import Event
 from eventbus.inbox import Retry
 from eventbus.inbox.models import ParkedEvent, ParkedKey
 from eventbus.inbox.parking import decisions
@@ -49,28 +54,29 @@ MAKE = st.sampled_from([product, product, poison, hopeless])
 
 policy = Retry(attempts=2, backoff=10, jitter=False)
 cannot_note: set[tuple[str, int]] = set()
-"""What the isolated handlers cannot stand: one of them, and a remainder of the version."""
+"""What makes an isolated handler fail: its name, and a remainder of the version."""
 
 
-def note(event):
+def note(event: Event[Any]) -> None:
     _note(NOTING, event)
 
 
-def note_all(events):
+def note_all(events: list[Event[Any]]) -> None:
     for event in events:
         _note(NOTING_ALL, event)
 
 
-def _note(name, event):
+def _note(name: str, event: Event[Any]) -> None:
+    assert event.sequence is not None
     Note.objects.create(subject=f"{name} {event.subject}", sequence=event.sequence)
     if (name, event.sequence % 3) in cannot_note:
-        raise ValueError(f"{name} cannot stand {event.sequence}")
+        raise ValueError(f"{name} fails for {event.sequence}")
 
 
 class CommitsFail:
-    """In the place of ``transaction.atomic``: what an isolated handler wrote cannot be committed.
+    """Replaces ``transaction.atomic``: the writes of an isolated handler cannot be committed.
 
-    As with a deferred constraint, the error comes at the end of the outermost block.
+    As with a deferred constraint, the error is raised at the end of the outermost block.
     """
 
     def __init__(self) -> None:
@@ -78,7 +84,7 @@ class CommitsFail:
         self._depth = 0
 
     @contextmanager
-    def __call__(self, *arguments, **options):
+    def __call__(self, *arguments: Any, **options: Any) -> Iterator[None]:
         self._depth += 1
         try:
             with self._atomic(*arguments, **options):
@@ -95,7 +101,7 @@ class Crash(BaseException):
 
 
 class Member(Worker):
-    """A worker that is run step by step, and that never leaves by itself."""
+    """A worker that runs step by step, and never leaves by itself."""
 
     def join(self) -> "Member":
         self.stream.join(self.topics)
@@ -142,7 +148,7 @@ class History(RuleBasedStateMachine):
         return Member(stream, GROUP, [TOPIC], stop, batch_size=4).join()
 
     @rule(changes=st.lists(st.tuples(PRODUCTS, MAKE), min_size=1, max_size=6))
-    def publish(self, changes):
+    def publish(self, changes: list[tuple[int, Callable[[int, int], ProductCreated]]]) -> None:
         for product_id, make in changes:
             self.versions[product_id] += 1
             outbox.publish(make(product_id, self.versions[product_id]))
@@ -152,22 +158,22 @@ class History(RuleBasedStateMachine):
 
     @precondition(lambda self: self.versions)
     @rule(data=st.data())
-    def a_message_comes_again(self, data):
+    def a_message_comes_again(self, data: DataObject) -> None:
         record = data.draw(st.sampled_from(self.bus.kafka.records(TOPIC)))
         self.bus.send(TOPIC, record.value, record.key, record.headers)
 
     @rule(times=st.integers(1, 5))
-    def the_workers_work(self, times):
+    def the_workers_work(self, times: int) -> None:
         for _ in range(times):
             for member in self.members:
                 member.step()
 
     @rule(data=st.data())
-    def one_worker_works(self, data):
+    def one_worker_works(self, data: DataObject) -> None:
         data.draw(st.sampled_from(self.members)).step()
 
     @rule(data=st.data())
-    def a_worker_dies_before_it_commits_the_offsets(self, data):
+    def a_worker_dies_before_it_commits_the_offsets(self, data: DataObject) -> None:
         member = data.draw(st.sampled_from(self.members))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Stream, "commit", self._crash)
@@ -176,11 +182,11 @@ class History(RuleBasedStateMachine):
         self._replace(member)
 
     @rule(data=st.data())
-    def a_worker_dies_in_its_transaction(self, data):
+    def a_worker_dies_in_its_transaction(self, data: DataObject) -> None:
         member = data.draw(st.sampled_from(self.members))
         before = Written.objects.count()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(handlers.Written.objects, "create", self._crash)
+            patch.setattr(Written.objects, "create", self._crash)
             try:
                 member.step()
             except Crash:
@@ -188,71 +194,72 @@ class History(RuleBasedStateMachine):
         self._replace(member)
 
     @rule()
-    def a_worker_joins(self):
+    def a_worker_joins(self) -> None:
         if len(self.members) < 3:
             self.members.append(self._member())
 
     @rule(data=st.data())
-    def a_worker_leaves(self, data):
+    def a_worker_leaves(self, data: DataObject) -> None:
         if len(self.members) > 1:
             member = data.draw(st.sampled_from(self.members))
             self.members.remove(member)
             member.stream.leave()
 
     @rule(price=st.sampled_from([handlers.BROKEN, handlers.HOPELESS]))
-    def the_handler_breaks_or_heals(self, price):
+    def the_handler_breaks_or_heals(self, price: Decimal) -> None:
         self.broken ^= {price}
 
     @rule(name=st.sampled_from([NOTING, NOTING_ALL]), remainder=st.integers(0, 2))
-    def an_isolated_handler_breaks_or_heals(self, name, remainder):
+    def an_isolated_handler_breaks_or_heals(self, name: str, remainder: int) -> None:
         cannot_note.symmetric_difference_update({(name, remainder)})
 
     @rule(name=st.sampled_from([NOTING, NOTING_ALL]))
-    def a_handler_is_deployed_isolated_or_not(self, name):
+    def a_handler_is_deployed_isolated_or_not(self, name: str) -> None:
         self.isolated[name] = not self.isolated[name]
         self._deploy()
 
     @rule(data=st.data())
-    def commits_fail(self, data):
-        """In one step, those of all transactions in which an isolated handler is at work."""
+    def commits_fail(self, data: DataObject) -> None:
+        """Make the commits of all transactions with an isolated handler fail, for one step."""
         member = data.draw(st.sampled_from(self.members))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(transaction, "atomic", CommitsFail())
             member.step()
 
     @rule(seconds=st.sampled_from([60, 10]))
-    def time_passes(self, seconds):
+    def time_passes(self, seconds: int) -> None:
         waiting = ParkedKey.objects.filter(next_try_at__isnull=False)
         waiting.update(next_try_at=F("next_try_at") - timedelta(seconds=seconds))
 
     @precondition(lambda self: ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN).exists())
     @rule(data=st.data())
-    def somebody_retries(self, data):
+    def somebody_retries(self, data: DataObject) -> None:
         decisions.retry_now(self._open(data).pk, "ann")
 
     @precondition(lambda self: ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN).exists())
     @rule(data=st.data(), release=st.booleans())
-    def somebody_discards(self, data, release):
+    def somebody_discards(self, data: DataObject, release: bool) -> None:
         event = self._open(data)
         decisions.discard(event.pk, "ann", "junk", release=release)
         discarded = parked_message(event).event()
+        assert discarded.sequence is not None
         for name in self._lines_of(event.parked_key):
             self.published[name, int(discarded.subject)].remove(discarded.sequence)
 
     @invariant()
-    def each_product_is_written_once_and_in_order(self):
+    def each_product_is_written_once_and_in_order(self) -> None:
         for line, published in self.published.items():
             written = self._written(*line)
             assert written == published[: len(written)]
 
     @invariant()
-    def what_waits_is_in_line(self):
+    def what_waits_is_in_line(self) -> None:
         for key in ParkedKey.objects.all():
             states = [event.state for event in key.line()]
             assert bool(states) == (key.state != "clear")
             assert states[1:] == ["behind"] * len(states[1:])
 
-    def teardown(self):
+    def teardown(self) -> None:
         try:
             self.broken.clear()
             cannot_note.clear()
@@ -276,22 +283,22 @@ class History(RuleBasedStateMachine):
         member.stream.leave()
         self.members.append(self._member())
 
-    def _crash(self, *arguments, **values):
+    def _crash(self, *arguments: object, **values: object) -> None:
         raise Crash
 
-    def _open(self, data) -> ParkedEvent:
+    def _open(self, data: DataObject) -> ParkedEvent:
         line = ParkedEvent.objects.filter(state__in=ParkedEvent.OPEN)
         return data.draw(st.sampled_from(list(line)))
 
     def _lines_of(self, key: ParkedKey) -> list[str]:
-        """Whose events wait there."""
+        """The lines of the model whose events wait there."""
         if key.handler:
             return [key.handler.rpartition(".")[2]]
         apart = {name.rpartition(".")[2] for name in key.apart}
         return [name for name in LINES if name not in apart]
 
     def _written(self, name: str, product_id: int) -> list[int]:
-        rows = Written.objects.filter(subject=str(product_id))
+        rows: QuerySet[Any] = Written.objects.filter(subject=str(product_id))
         if name != SHARED:
             rows = Note.objects.filter(subject=f"{name} {product_id}")
         return list(rows.order_by("id").values_list("sequence", flat=True))
@@ -303,7 +310,7 @@ class History(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-def test_no_history_breaks_a_promise():
+def test_no_history_breaks_a_promise() -> None:
     run_state_machine_as_test(
         History,
         settings=settings(

@@ -1,24 +1,37 @@
-"""Django signals of the worker: each tells of what has happened, and disturbs nothing."""
+"""Django signals of the worker: each reports what has happened, and affects nothing."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from django.dispatch import Signal
 
 from common.tests.app.models import Written
 from common.tests.conftest import poison, product, written
 from eventbus import outbox
+from eventbus.events import Event
 from eventbus.inbox import signals
 from eventbus.inbox.models import ParkedEvent
+from eventbus.inbox.taking.message import Message
+from eventbus.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def heard():
-    """What was heard: name, subject and sequence of the event, and the rest."""
+def heard() -> Iterator[list[Any]]:
+    """The received signals: name, subject and sequence of the event, and the rest."""
     found = []
     receivers = {}
 
-    def listen(name):
-        def receive(sender, consumer, event, signal, **rest):
+    def listen(name: str) -> Callable[..., None]:
+        def receive(
+            sender: type[Message],
+            consumer: str,
+            event: Event[Any] | None,
+            signal: Signal,
+            **rest: object,
+        ) -> None:
             assert consumer == "bus_tests"
             found.append((name, event and f"{event.subject}.{event.sequence}", rest))
 
@@ -33,11 +46,11 @@ def heard():
         getattr(signals, name).disconnect(receivers[name])
 
 
-def names(heard):
+def names(heard: list[Any]) -> list[tuple[str, str]]:
     return [(name, what) for name, what, _ in heard]
 
 
-def test_an_event_that_is_handled(bus, heard):
+def test_an_event_that_is_handled(bus: Bus, heard: list[Any]) -> None:
     outbox.publish(product())
     bus.run()
     assert names(heard) == [("event_received", "1.1"), ("event_handled", "1.1")]
@@ -45,7 +58,9 @@ def test_an_event_that_is_handled(bus, heard):
     assert len(heard) == 2
 
 
-def test_an_event_that_fails_is_parked_and_handled_later(bus, heard, heal):
+def test_an_event_that_fails_is_parked_and_handled_later(
+    bus: Bus, heard: list[Any], heal: Callable[[], None]
+) -> None:
     outbox.publish(poison(1, 1))
     bus.run()
     assert names(heard) == [
@@ -65,7 +80,7 @@ def test_an_event_that_fails_is_parked_and_handled_later(bus, heard, heal):
     assert names(heard) == [("event_received", "1.1"), ("event_handled", "1.1")]
 
 
-def test_what_is_no_event_is_parked_without_one(bus, heard):
+def test_an_invalid_message_is_parked_without_an_event(bus: Bus, heard: list[Any]) -> None:
     bus.send("product.events", b"oops")
     bus.consume()
     [(name, event, rest)] = heard
@@ -73,8 +88,8 @@ def test_what_is_no_event_is_parked_without_one(bus, heard):
     assert rest["place"].offset == 0
 
 
-def test_a_receiver_that_raises_disturbs_nobody(bus):
-    def fail(**values):
+def test_a_receiver_that_raises_affects_nothing(bus: Bus) -> None:
+    def fail(**values: object) -> None:
         assert Written.objects.exists()
         raise RuntimeError("receiver")
 

@@ -1,4 +1,4 @@
-"""Reading again what could not be processed."""
+"""Rereading what could not be processed."""
 
 import threading
 
@@ -9,7 +9,7 @@ from eventbus.testing.kafka import InMemoryConsumer, InMemoryKafka, Record
 
 
 @pytest.fixture
-def kafka():
+def kafka() -> InMemoryKafka:
     kafka = InMemoryKafka(t=4)
     for partition in kafka.partitions("t"):
         for number in range(3):
@@ -18,8 +18,8 @@ def kafka():
     return kafka
 
 
-def read(stream):
-    """All that comes, as partition and offset."""
+def read(stream: Stream) -> list[tuple[int, int]]:
+    """All records, as partition and offset."""
     found = []
     while batches := stream.poll(timeout_ms=0, max_records=2):
         found += [(r.partition, r.offset) for records in batches.values() for r in records]
@@ -29,7 +29,7 @@ def read(stream):
 EVERYTHING = [(partition, offset) for partition in range(4) for offset in range(3)]
 
 
-def member(kafka):
+def member(kafka: InMemoryKafka) -> tuple[InMemoryConsumer, Stream]:
     kafka.consumer("g")
     consumer = InMemoryConsumer(kafka, kafka.groups["g"])
     stream = Stream(consumer, threading.Event())
@@ -37,7 +37,7 @@ def member(kafka):
     return consumer, stream
 
 
-def test_what_is_rewound_comes_again_as_far_as_it_is_still_ours(kafka):
+def test_only_assigned_partitions_are_rewound(kafka: InMemoryKafka) -> None:
     consumer, stream = member(kafka)
     batches = stream.poll(timeout_ms=0, max_records=12)
     member(kafka)

@@ -1,26 +1,30 @@
-"""Only the relay that holds the lock sends and marks, whatever becomes of its session."""
+"""Only the relay that holds the lock sends and marks, whatever happens to its session."""
 
 import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from common.tests.conftest import product
 from eventbus import outbox
+from eventbus.kafka.clients import Future
 from eventbus.outbox.models import OutboxEvent
 from eventbus.outbox.relaying.lock import FileLock, LockLost
 from eventbus.outbox.relaying.relay import Relay
 from eventbus.outbox.relaying.session import ActiveSession
-from eventbus.testing.bus import CallersThread, active_session
+from eventbus.testing.bus import Bus, CallersThread, active_session
 from eventbus.testing.kafka import InMemoryKafka, InMemoryProducer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,7 +56,7 @@ def waiting() -> list[str]:
 
 
 def eventually(answer: Callable[[], Any]) -> Any:
-    """Ask until there is an answer: the database has no event to wait for."""
+    """Poll until there is a result: the database offers no event to wait for."""
     deadline = time.monotonic() + SECONDS
     while not (found := answer()):
         assert time.monotonic() < deadline
@@ -68,26 +72,31 @@ def number(statement: str) -> int | None:
 
 
 class Named(InMemoryProducer):
-    """Notes which relay sent what."""
+    """Records which relay sent what."""
 
     def __init__(self, kafka: InMemoryKafka, name: str, sent: list[tuple[str, str]]) -> None:
         super().__init__(kafka)
         self._name, self._sent = name, sent
 
-    def send(self, topic, value, key=None, headers=()):
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Iterable[tuple[str, bytes]] = (),
+    ) -> Future:
+        assert key is not None
         self._sent.append((self._name, key.decode()))
         return super().send(topic, value, key, headers)
 
 
 @contextmanager
 def running(*relays: str, kafka: InMemoryKafka, sent: list[tuple[str, str]]) -> Iterator[None]:
-    """Relays in threads, each with a database session of its own."""
+    """Relays in threads, each with its own database session."""
     stop = threading.Event()
     databases = [ThreadPoolExecutor(1) for _ in relays]
     threads = [
-        threading.Thread(
-            target=Relay(lambda name=name: Named(kafka, name, sent), database, stop).run
-        )
+        threading.Thread(target=Relay(partial(Named, kafka, name, sent), database, stop).run)
         for name, database in zip(relays, databases, strict=True)
     ]
     for thread in threads:
@@ -103,7 +112,7 @@ def running(*relays: str, kafka: InMemoryKafka, sent: list[tuple[str, str]]) -> 
 
 
 def lock_rows() -> Any:
-    """Lock all rows of the outbox as somebody else, until the answer is closed."""
+    """Lock all rows of the outbox from another session, until the returned connection is closed."""
     holder = connection.copy()
     with holder.cursor() as cursor:
         cursor.execute("BEGIN")
@@ -111,7 +120,7 @@ def lock_rows() -> Any:
     return holder
 
 
-def test_a_session_that_dies_while_pruning_leaves_one_relay_that_sends(bus):
+def test_a_session_that_dies_while_pruning_leaves_one_relay_that_sends(bus: Bus) -> None:
     if connection.vendor != "postgresql":
         return  # on SQLite, no session can die
     relayed_long_ago(1)
@@ -130,24 +139,31 @@ def test_a_session_that_dies_while_pruning_leaves_one_relay_that_sends(bus):
 
 
 class Losing(InMemoryProducer):
-    """Loses the relay's session while Kafka takes its time with a batch."""
+    """Loses the relay's session while Kafka is processing a batch."""
 
     def __init__(self, kafka: InMemoryKafka, sent: list[str], lose: Callable[[], None]) -> None:
         super().__init__(kafka)
         self._sent, self._lose = sent, lose
 
-    def send(self, topic, value, key=None, headers=()):
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Iterable[tuple[str, bytes]] = (),
+    ) -> Future:
+        assert key is not None
         self._sent.append(key.decode())
         return super().send(topic, value, key, headers)
 
-    def flush(self, timeout=None):
+    def flush(self, timeout: float | None = None) -> None:
         self._lose()
         super().flush(timeout=0)
 
 
 @pytest.fixture
-def database(tmp_path) -> Iterator[Any]:
-    """One whose session can be lost: SQLite's in memory cannot."""
+def database(tmp_path: Path) -> Iterator[Any]:
+    """A database whose session can be lost, unlike SQLite's in-memory database."""
     if connection.vendor == "postgresql":
         yield connections["default"]
         return
@@ -162,8 +178,8 @@ def database(tmp_path) -> Iterator[Any]:
 
 
 def test_a_relay_that_lost_its_session_while_sending_sends_no_further_batch(
-    database, bus, monkeypatch
-):
+    database: BaseDatabaseWrapper, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("eventbus.outbox.relaying.session.BATCH", 1)
     publish(1, 2, 3)
     sent: list[str] = []
@@ -176,12 +192,14 @@ def test_a_relay_that_lost_its_session_while_sending_sends_no_further_batch(
     assert waiting() == ["1", "2", "3"]
 
 
-def test_a_relay_that_lost_its_session_stops_waiting_for_kafka(database, bus):
+def test_a_relay_that_lost_its_session_stops_waiting_for_kafka(
+    database: BaseDatabaseWrapper, bus: Bus
+) -> None:
     publish(1)
     bus.kafka.stop()
 
     class Hanging(InMemoryProducer):
-        def flush(self, timeout=None):
+        def flush(self, timeout: float | None = None) -> None:
             database.close()
             super().flush(timeout=0)
 
@@ -200,9 +218,12 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-def test_a_dead_session_stays_dead(database, operation):
+def test_a_dead_session_stays_dead(
+    database: BaseDatabaseWrapper, operation: Callable[[ActiveSession], object]
+) -> None:
     publish(1)
     session = ActiveSession.begin()
+    assert session is not None
     database.close()
     for _ in range(2):
         with pytest.raises(LockLost):
@@ -213,7 +234,9 @@ def test_a_dead_session_stays_dead(database, operation):
         operation(another)
 
 
-def test_a_session_that_dies_between_two_statements_runs_no_further_one(database):
+def test_a_session_that_dies_between_two_statements_runs_no_further_one(
+    database: BaseDatabaseWrapper,
+) -> None:
     relayed_long_ago(1)
     with active_session() as session:
         delete_piece = session._pruner._delete_piece
@@ -229,7 +252,7 @@ def test_a_session_that_dies_between_two_statements_runs_no_further_one(database
     assert OutboxEvent.objects.count() == 1
 
 
-def test_a_second_session_has_to_wait_for_the_first(database):
+def test_a_second_session_has_to_wait_for_the_first(database: BaseDatabaseWrapper) -> None:
     with active_session(), ThreadPoolExecutor(1) as other:
         assert other.submit(begin_elsewhere, database).result() is None
     with ThreadPoolExecutor(1) as other:
@@ -244,14 +267,15 @@ def begin_elsewhere(database: Any) -> ActiveSession | None:
         own.close()
 
 
-def test_a_forked_child_neither_relays_nor_keeps_the_lock(tmp_path):
+def test_a_forked_child_neither_relays_nor_keeps_the_lock(tmp_path: Path) -> None:
     """The open file, and with it the lock, would live on in a child that outlives the relay."""
     path = str(tmp_path / "lock")
     lock = FileLock.take(path)
+    assert lock is not None
     with active_session() as session:
         reading, writing = os.pipe()
         child = os.fork()
-        if not child:  # it must not return into pytest
+        if not child:  # must not return into pytest
             refused = [is_refused(session.confirm), is_refused(lock.check)]
             os.close(writing)
             os.read(reading, 1)
@@ -273,6 +297,15 @@ def is_refused(operation: Callable[[], None]) -> bool:
     return False
 
 
+def test_a_relay_that_is_stopped_gives_the_lock_back_at_once(database, bus):
+    publish(1)
+    stop = threading.Event()
+    Relay(lambda: Busy(bus.kafka, stop.set), CallersThread(), stop).run()
+    assert database.connection is not None  # its end is not what gave the lock back
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(begin_elsewhere, database).result() is not None
+
+
 def remove(path: str) -> None:
     os.remove(path)
 
@@ -284,12 +317,15 @@ def replace(path: str) -> None:
 
 
 @pytest.mark.parametrize("change", [remove, replace])
-def test_a_lock_file_that_is_no_longer_there_is_no_lock(tmp_path, change):
+def test_a_lock_file_that_is_no_longer_there_is_no_lock(
+    tmp_path: Path, change: Callable[[str], None]
+) -> None:
     path = str(tmp_path / "lock")
     first = FileLock.take(path)
+    assert first is not None
     assert FileLock.take(path) is None
     change(path)
-    with pytest.raises(LockLost, match="no longer the file"):
+    with pytest.raises(LockLost, match="no longer the locked file"):
         first.check()
     second = FileLock.take(path)
     assert second is not None
@@ -305,12 +341,14 @@ class Busy(InMemoryProducer):
         super().__init__(kafka)
         self._on_flush = on_flush
 
-    def flush(self, timeout=None):
+    def flush(self, timeout: float | None = None) -> None:
         super().flush(timeout)
         self._on_flush()
 
 
-def test_pruning_gets_its_turn_while_rows_keep_coming(bus, monkeypatch):
+def test_pruning_gets_its_turn_while_rows_keep_coming(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("eventbus.database.pruning.PIECE", 1)
     monkeypatch.setattr("eventbus.outbox.relaying.session.BATCH", 1)
     relayed_long_ago(1, 2, 3)
@@ -328,4 +366,4 @@ def test_pruning_gets_its_turn_while_rows_keep_coming(bus, monkeypatch):
     with active_session() as session:
         relay.relay_waiting(session)
     assert waiting() != []
-    assert left == [2, 1, 0, 0]  # a piece a batch, no more
+    assert left == [2, 1, 0, 0]  # one piece per batch

@@ -1,7 +1,8 @@
 """Publishing in the caller's transaction, and the relay that follows the commit."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 import structlog
@@ -14,19 +15,20 @@ from common.tests.conftest import product
 from eventbus import outbox
 from eventbus.events import ContractViolation, EventTooLarge
 from eventbus.events.context import Context, use
+from eventbus.kafka.clients import Future
 from eventbus.kafka.connecting import KafkaUnavailable
 from eventbus.outbox.models import OutboxEvent
 from eventbus.outbox.publishing import NoTransaction
 from eventbus.outbox.relaying.relay import Relay
-from eventbus.testing.bus import CallersThread, active_session
+from eventbus.testing.bus import Bus, CallersThread, active_session
 from eventbus.testing.kafka import InMemoryFuture, InMemoryKafka, InMemoryProducer
 
 pytestmark = pytest.mark.django_db
 
 
 def sent(kafka: InMemoryKafka) -> list[str]:
-    """Keys of what Kafka holds, in the order of the offsets of each partition."""
-    return [record.key.decode() for record in kafka.records(TOPIC)]
+    """The keys stored in Kafka, in offset order within each partition."""
+    return [(record.key or b"").decode() for record in kafka.records(TOPIC)]
 
 
 def waiting() -> int:
@@ -38,7 +40,7 @@ def relay_waiting(relay: Relay) -> int:
         return relay.relay_waiting(session)
 
 
-def test_a_rollback_takes_the_event_back():
+def test_a_rollback_takes_the_event_back() -> None:
     with transaction.atomic():
         outbox.publish(product())
         transaction.set_rollback(True)
@@ -46,7 +48,7 @@ def test_a_rollback_takes_the_event_back():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_publishing_outside_a_transaction_is_refused():
+def test_publishing_outside_a_transaction_is_refused() -> None:
     with pytest.raises(NoTransaction, match="atomic"):
         outbox.publish(product())
     assert not OutboxEvent.objects.exists()
@@ -56,19 +58,19 @@ def test_publishing_outside_a_transaction_is_refused():
     ("changes", "named"),
     [({"stock": -1}, "stock"), ({"currency": "euro"}, "currency"), ({"name": None}, "name")],
 )
-def test_what_breaks_the_contract_is_refused_and_named(changes, named):
+def test_what_breaks_the_contract_is_refused_and_named(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ContractViolation, match=rf"product\.created: .*\$\.{named}"):
         outbox.publish(product(**changes))
     assert not OutboxEvent.objects.exists()
 
 
-def test_what_kafka_would_not_carry_is_refused():
+def test_what_kafka_would_not_accept_is_refused() -> None:
     with pytest.raises(EventTooLarge):
         outbox.publish(product(description="x" * 1_000_000))
     assert not OutboxEvent.objects.exists()
 
 
-def test_the_event_tells_of_its_origin():
+def test_the_event_records_its_origin() -> None:
     with use(Context("request-1", lambda: "eve", causation_id="event-0", traceparent="00-a-b-01")):
         outbox.publish(product())
     payload = OutboxEvent.objects.get().payload
@@ -81,17 +83,17 @@ def test_the_event_tells_of_its_origin():
         assert part in payload
 
 
-def test_the_relay_sends_in_order_and_marks_what_kafka_took(bus):
+def test_the_relay_sends_in_order_and_marks_what_kafka_took(bus: Bus) -> None:
     for version in range(1, 6):
         outbox.publish(product(7, version))
     assert bus.relay() == 5
     assert waiting() == 0
     assert bus.relay() == 0
-    values = [record.value.decode() for record in bus.kafka.records(TOPIC)]
+    values = [(record.value or b"").decode() for record in bus.kafka.records(TOPIC)]
     assert values == [row.payload for row in OutboxEvent.objects.all()]
 
 
-def test_without_kafka_nothing_is_marked_and_nothing_lost(bus):
+def test_without_kafka_nothing_is_marked_and_nothing_lost(bus: Bus) -> None:
     outbox.publish(product())
     bus.kafka.stop()
     with pytest.raises(KafkaUnavailable):
@@ -103,11 +105,17 @@ def test_without_kafka_nothing_is_marked_and_nothing_lost(bus):
 
 
 class Refusing(InMemoryProducer):
-    """Takes what comes before the event of one key, and refuses that one."""
+    """Accepts messages up to the event of one key, and rejects that one."""
 
     refused = b"2"
 
-    def send(self, topic, value, key=None, headers=()):
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Iterable[tuple[str, bytes]] = (),
+    ) -> Future:
         if key != self.refused:
             return super().send(topic, value, key, headers)
         future = InMemoryFuture(self._kafka)
@@ -115,7 +123,7 @@ class Refusing(InMemoryProducer):
         return future
 
 
-def test_a_refused_event_is_sent_again_and_none_overtakes_it(bus):
+def test_a_refused_event_is_sent_again_and_none_overtakes_it(bus: Bus) -> None:
     for product_id in (1, 2, 3):
         outbox.publish(product(product_id))
     relay = Relay(lambda: Refusing(bus.kafka), CallersThread(), threading.Event())
@@ -127,18 +135,18 @@ def test_a_refused_event_is_sent_again_and_none_overtakes_it(bus):
 
 
 class Scripted(InMemoryProducer):
-    """Does what the test says instead of waiting for acknowledgements."""
+    """Runs the test's script instead of waiting for acknowledgements."""
 
     def __init__(self, kafka: InMemoryKafka, on_flush: Callable[[], None]) -> None:
         super().__init__(kafka)
         self._on_flush = on_flush
 
-    def flush(self, timeout=None):
+    def flush(self, timeout: float | None = None) -> None:
         self._on_flush()
         super().flush(timeout=0)
 
 
-def test_an_outage_is_said_once_however_long_it_lasts(bus):
+def test_an_outage_is_logged_once_however_long_it_lasts(bus: Bus) -> None:
     outbox.publish(product())
     stop = threading.Event()
     rounds = iter(range(3))
@@ -177,11 +185,9 @@ def test_a_running_relay_logs_when_an_outage_begins_and_when_it_ends(bus, monkey
         ("going on", "Kafka"),
     ]
     assert (sent(bus.kafka), waiting()) == (["1"], 0)
-    with active_session():  # the lock is free again
-        pass
 
 
-def test_what_was_sent_before_an_unsendable_event_is_marked(bus):
+def test_what_was_sent_before_an_unsendable_event_is_marked(bus: Bus) -> None:
     for product_id in (1, 2, 3):
         outbox.publish(product(product_id))
     OutboxEvent.objects.filter(aggregateid="2").update(topic="nowhere")
@@ -193,7 +199,7 @@ def test_what_was_sent_before_an_unsendable_event_is_marked(bus):
     assert waiting() == 2
 
 
-def test_a_missing_topic_is_an_outage_not_a_loss(bus):
+def test_a_missing_topic_is_an_outage_not_a_loss(bus: Bus) -> None:
     outbox.publish(product())
     bus.kafka.logs.clear()
     with pytest.raises(KafkaUnavailable, match=TOPIC):

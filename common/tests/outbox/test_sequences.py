@@ -1,4 +1,4 @@
-"""Where subjects ended is remembered with their last event, and never set back."""
+"""The last sequence of a subject is stored with its last event, and never decreases."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -41,7 +41,7 @@ def prune() -> None:
     outbox_pruner().prune()
 
 
-def test_only_what_ended_is_known_after_pruning():
+def test_only_what_ended_is_known_after_pruning() -> None:
     outbox.publish_all([product(1, 4), product(2, 5), deleted(2, 5)])
     assert last_sequences("product", ["1", "2", "3"]) == {"1": 4, "2": 6}
     prune()
@@ -49,26 +49,26 @@ def test_only_what_ended_is_known_after_pruning():
     assert last_sequences("order", ["2"]) == last_sequences("product", []) == {}
 
 
-def test_it_is_never_set_back():
+def test_it_never_decreases() -> None:
     outbox.publish_all([deleted(1, 9), deleted(2, 1)])
     outbox.publish_all([deleted(1, 3), deleted(2, 3)])
     prune()
     assert last_sequences("product", ["1", "2"]) == {"1": 10, "2": 4}
 
 
-def test_the_same_subject_may_end_twice_in_one_call():
+def test_the_same_subject_may_end_twice_in_one_call() -> None:
     outbox.publish_all([deleted(1, 3), product(1, 5), deleted(1, 5)])
     assert LastSequence.objects.get().sequence == 6
 
 
-def test_a_rollback_forgets_it():
+def test_a_rollback_forgets_it() -> None:
     with transaction.atomic():
         outbox.publish(deleted(1, 9))
         transaction.set_rollback(True)
     assert last_sequences("product", ["1"]) == {}
 
 
-def test_the_number_of_queries_does_not_grow():
+def test_the_number_of_queries_does_not_grow() -> None:
     def queries(number: int) -> int:
         with CaptureQueriesContext(connection) as captured:
             outbox.publish_all(deleted(key, 1) for key in range(number))

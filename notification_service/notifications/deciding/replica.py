@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from django.db import connection
 
 from common.contracts.product import Product as ProductData
-from common.contracts.product import ProductDeleted
+from common.contracts.product import ProductDeleted, ProductSnapshot
 from eventbus.events import Event
 from notification_service.notifications.models import Product
 
@@ -25,13 +25,18 @@ def take_newer(events: Sequence[Event[ProductData]]) -> list[Event[ProductData]]
     known = dict(stored.values_list("id", "sequence"))
     newer = []
     for event in events:
-        sequence = event.data.sequence
-        if sequence > known.get(event.subject, 0):
-            known[event.subject] = sequence
+        if _is_news(event, known.get(event.subject, 0)):
+            known[event.subject] = event.data.sequence
             newer.append(event)
     newest = {event.subject: event for event in newer}
     _store(newest.values())
     return newer
+
+
+def _is_news(event: Event[ProductData], known: int) -> bool:
+    """A snapshot for this group alone has the sequence of the last change, and may correct it."""
+    sequence = event.data.sequence
+    return sequence > known or (sequence == known and isinstance(event.data, ProductSnapshot))
 
 
 def _store(events: Iterable[Event[ProductData]]) -> None:
@@ -47,7 +52,7 @@ def _store(events: Iterable[Event[ProductData]]) -> None:
             cursor.execute(
                 f'INSERT INTO "{table}" ({quoted}) VALUES {", ".join([row] * len(part))} '  # noqa: S608
                 f"ON CONFLICT (id) DO UPDATE SET {changes} "
-                f'WHERE excluded."sequence" > "{table}"."sequence"',
+                f'WHERE excluded."sequence" >= "{table}"."sequence"',
                 [value for values in part for value in values],
             )
 

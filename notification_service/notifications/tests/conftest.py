@@ -1,4 +1,8 @@
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from django.contrib.auth.models import User
 
 from eventbus.testing.bus import bus
 from notification_service.notifications.models import Circuit, Delivery, Subscription
@@ -8,15 +12,15 @@ __all__ = ["bus"]
 
 
 @pytest.fixture
-def user(django_user_model):
+def user(django_user_model: type[User]) -> User:
     return django_user_model.objects.create_user("ada", "ada@example.com", "ada")
 
 
 @pytest.fixture
-def follow(user) -> Follow:
+def follow(user: User) -> Follow:
     """Create a subscription of the user, validated as by a form or the API."""
 
-    def make(**values) -> Subscription:
+    def make(**values: Any) -> Subscription:
         subscription = Subscription(owner=values.pop("owner", user), **values)
         subscription.full_clean()
         subscription.save()
@@ -26,7 +30,7 @@ def follow(user) -> Follow:
 
 
 @pytest.fixture
-def later():
+def later() -> Callable[[], None]:
     """Make waiting deliveries due, and end the pauses of failing receivers."""
 
     def pass_time() -> None:

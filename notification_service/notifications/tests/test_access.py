@@ -3,9 +3,11 @@
 import json
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 from django.utils import timezone
 from rest_framework.relations import RelatedField
 
@@ -17,7 +19,7 @@ from common.servicekit.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.servicekit.testing.pages import pages
+from common.servicekit.testing.pages import Page, Values, pages
 from notification_service.notifications.api.subscriptions import SubscriptionSerializer
 from notification_service.notifications.models import (
     Circuit,
@@ -38,7 +40,7 @@ OPEN = {
         frozenset(["GET", "HEAD", "POST"]), "The signed link in each mail (RFC 8058)."
     ),
 }
-VALUES = {
+VALUES: Values = {
     "pk": [1],
     "id": [1],
     "object_id": [1],
@@ -50,16 +52,17 @@ VALUES = {
 }
 
 
-def test_only_the_listed_urls_are_open_without_a_login():
+def test_only_the_listed_urls_are_open_without_a_login() -> None:
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
 
 
-def test_no_filter_offers_rows_of_other_users():
+def test_no_filter_offers_rows_of_other_users() -> None:
     assert views_with_unguarded_filters(VALUES) == []
 
 
-def test_references_are_limited_to_own_rows():
-    serializers = {getattr(view, "serializer_class", None) for view in api_views(VALUES)} - {None}
+def test_references_are_limited_to_own_rows() -> None:
+    serializers: set[Any] = {getattr(view, "serializer_class", None) for view in api_views(VALUES)}
+    serializers -= {None}
     assert SubscriptionSerializer in serializers
     fields = [field for one in serializers for field in one().fields.values()]
     references = [f for f in fields if isinstance(f, RelatedField) and not f.read_only]
@@ -92,7 +95,7 @@ def give(user: User, number: int, word: str, event: ProductEvent) -> None:
 
 
 @pytest.fixture(params=["no permission", "endpoint permissions"])
-def asker(request):
+def asker(request: pytest.FixtureRequest) -> User:
     """The user who sends the requests, beside another user with the same rows.
 
     Has no permission, or all permissions on endpoints, which must not reveal other users' rows.
@@ -112,7 +115,7 @@ def asker(request):
     return user
 
 
-def pages_about(number: int):
+def pages_about(number: int) -> list[Page]:
     """All pages except those of the admin, which the user cannot open."""
     values = {**VALUES, "pk": [number, key(number)]}
     return [page for page in pages(values) if not page.path.startswith("/admin/")]
@@ -129,7 +132,7 @@ def fields(number: int) -> dict[str, object]:
     return {**dict.fromkeys(references, number), **complete}
 
 
-def test_no_page_reveals_rows_of_another_user(asker, client):
+def test_no_page_reveals_rows_of_another_user(asker: User, client: Client) -> None:
     client.force_login(asker)
     seen = []
     for asked, text in answers(client, pages_about(MINE), fields(MINE)):
@@ -139,7 +142,7 @@ def test_no_page_reveals_rows_of_another_user(asker, client):
     assert sum("mine-answer" in text for text in seen) > 3
 
 
-def test_rows_of_another_user_look_like_rows_that_do_not_exist(asker, client):
+def test_rows_of_another_user_look_like_rows_that_do_not_exist(asker: User, client: Client) -> None:
     client.force_login(asker)
     theirs = answers(client, pages_about(THEIRS), fields(THEIRS), THEIRS)
     nobodys = answers(client, pages_about(NOBODYS), fields(NOBODYS), NOBODYS)
@@ -149,7 +152,9 @@ def test_rows_of_another_user_look_like_rows_that_do_not_exist(asker, client):
 
 
 @pytest.mark.parametrize(("permission", "status"), [("change", 200), ("add", 403), ("view", 403)])
-def test_rotating_a_secret_requires_the_change_permission(client, permission, status):
+def test_rotating_a_secret_requires_the_change_permission(
+    client: Client, permission: str, status: int
+) -> None:
     user = User.objects.create_user("asker")
     user.user_permissions.add(Permission.objects.get(codename=f"{permission}_endpoint"))
     endpoint = Endpoint.objects.create(owner=user, name="x", url="https://x.example/")
@@ -157,7 +162,7 @@ def test_rotating_a_secret_requires_the_change_permission(client, permission, st
     assert client.post(f"/api/endpoints/{endpoint.pk}/rotate/").status_code == status
 
 
-def test_admin_autocomplete_requires_the_view_permission(asker, client):
+def test_admin_autocomplete_requires_the_view_permission(asker: User, client: Client) -> None:
     asker.is_staff = True
     asker.save()
     asker.user_permissions.add(Permission.objects.get(codename="change_subscription"))
@@ -169,7 +174,9 @@ def test_admin_autocomplete_requires_the_view_permission(asker, client):
     assert ("zanzibar-endpoint" in page.content.decode()) == may_view
 
 
-def test_an_admin_filter_requires_the_view_permission_of_its_rows(asker, client):
+def test_an_admin_filter_requires_the_view_permission_of_its_rows(
+    asker: User, client: Client
+) -> None:
     asker.is_staff = True
     asker.save()
     asker.user_permissions.add(Permission.objects.get(codename="view_delivery"))

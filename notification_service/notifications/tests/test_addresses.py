@@ -2,13 +2,16 @@
 
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
+from typing import Any
 
 import httpcore
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from notification_service.notifications.channels import http
 from notification_service.notifications.destinations import addresses
@@ -59,19 +62,19 @@ PUBLIC = [
 
 
 @pytest.mark.parametrize(("source", "address"), SPECIAL)
-def test_addresses_that_are_not_public(source, address):
+def test_addresses_that_are_not_public(source: str, address: str) -> None:
     assert not is_public(ip_address(address)), source
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public_addresses(address):
+def test_public_addresses(address: str) -> None:
     assert is_public(ip_address(address))
 
 
 @pytest.mark.parametrize(
     "address", [address for _, address in SPECIAL if ":" in address and "%" not in address]
 )
-def test_urls_with_addresses_that_are_not_public_are_rejected(address):
+def test_urls_with_addresses_that_are_not_public_are_rejected(address: str) -> None:
     with pytest.raises(addresses.AddressRefused, match="private network"):
         addresses.checked_url(f"https://[{address}]/")
 
@@ -88,7 +91,7 @@ def test_urls_with_addresses_that_are_not_public_are_rejected(address):
         "https://βόλος.example/", "https://a\u200db.example/", "https://ex\u00adample.com/",
     ],
 )  # fmt: skip
-def test_urls_that_are_rejected_without_resolving_them(url):
+def test_urls_that_are_rejected_without_resolving_them(url: str) -> None:
     with pytest.raises(addresses.AddressRefused):
         addresses.checked_url(url)
 
@@ -109,12 +112,12 @@ def test_urls_that_are_rejected_without_resolving_them(url):
         ("https://example.com/a b|c", "https://example.com/a%20b%7Cc"),
     ],
 )  # fmt: skip
-def test_urls_are_converted_to_ascii(url, form):
+def test_urls_are_converted_to_ascii(url: str, form: str | None) -> None:
     assert addresses.checked_url(url) == (form or url)
 
 
 @given(st.text(), st.text())
-def test_an_accepted_url_is_ascii_and_is_not_converted_again(host, rest):
+def test_an_accepted_url_is_ascii_and_is_not_converted_again(host: str, rest: str) -> None:
     for url in (f"https://{host}.example/{rest}", f"https://example.com/{rest}", rest):
         try:
             taken = addresses.checked_url(url)
@@ -126,24 +129,26 @@ def test_an_accepted_url_is_ascii_and_is_not_converted_again(host, rest):
 
 
 @pytest.fixture
-def found(monkeypatch):
+def found(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The addresses that DNS resolves ``*.example`` to."""
-    known = []
+    known: list[str] = []
     ask = socket.getaddrinfo
 
-    def getaddrinfo(host, port, *words, **options):
+    def getaddrinfo(host: str, port: int, *words: Any, **options: Any) -> list[Any]:
         if not host.endswith(".example"):
             return ask(host, port, *words, **options)
         return [(0, 0, 0, "", (address, port)) for address in known]
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return known
 
 
 @pytest.mark.parametrize(
     "private", ["127.0.0.1", "::1", "::7f00:1", "::ffff:10.0.0.8", "fe80::1%2"]
 )
-def test_a_name_that_resolves_to_a_private_address_is_rejected(found, private):
+def test_a_name_that_resolves_to_a_private_address_is_rejected(
+    found: list[str], private: str
+) -> None:
     found += ["93.184.215.14", private]
     network = http.GuardedNetwork(5)
     network.start_clock()
@@ -151,13 +156,13 @@ def test_a_name_that_resolves_to_a_private_address_is_rejected(found, private):
         network.connect_tcp("innocent.example", 443)
 
 
-def test_a_numeric_host_that_means_this_machine_is_rejected():
+def test_a_numeric_host_that_means_this_machine_is_rejected() -> None:
     with pytest.raises(addresses.AddressRefused):
         addresses.resolve("2130706433", 80)
 
 
 @contextmanager
-def listening(address, port=0):
+def listening(address: str, port: int = 0) -> Iterator[socket.socket]:
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((address, port))
@@ -166,7 +171,7 @@ def listening(address, port=0):
 
 
 @contextmanager
-def black_hole(address, port):
+def black_hole(address: str, port: int) -> Iterator[None]:
     """A socket whose backlog is full, so that the kernel drops every further SYN."""
     with listening(address, port) as server, ExitStack() as stack:
         for _ in range(8):
@@ -177,12 +182,14 @@ def black_hole(address, port):
 
 
 @pytest.fixture
-def private(settings):
+def private(settings: Settings) -> None:
     settings.WEBHOOK_ALLOW_PRIVATE = True
 
 
 @pytest.mark.parametrize("silent", [["127.0.0.2"], ["127.0.0.2", "127.0.0.3"]])
-def test_an_unresponsive_address_leaves_time_for_the_next(private, found, monkeypatch, silent):
+def test_an_unresponsive_address_leaves_time_for_the_next(
+    private: None, found: list[str], monkeypatch: pytest.MonkeyPatch, silent: list[str]
+) -> None:
     monkeypatch.setattr(http, "LEAST_SECONDS", 0.1)
     with listening("127.0.0.1") as server, ExitStack() as stack:
         port = server.getsockname()[1]
@@ -197,7 +204,9 @@ def test_an_unresponsive_address_leaves_time_for_the_next(private, found, monkey
         stream.close()
 
 
-def test_many_unresponsive_addresses_take_no_longer_than_one(private, found):
+def test_many_unresponsive_addresses_take_no_longer_than_one(
+    private: None, found: list[str]
+) -> None:
     with listening("127.0.0.1") as server, ExitStack() as stack:
         port = server.getsockname()[1]
         found += [f"127.0.0.{n}" for n in range(2, 12)]
@@ -211,7 +220,7 @@ def test_many_unresponsive_addresses_take_no_longer_than_one(private, found):
         assert time.monotonic() - started < 2
 
 
-def test_an_address_that_refuses_connections_costs_no_time(private, found):
+def test_an_address_that_refuses_connections_costs_no_time(private: None, found: list[str]) -> None:
     with listening("127.0.0.1") as server:
         found += ["127.0.0.2", "127.0.0.1"]
         network = http.GuardedNetwork(5)
@@ -220,7 +229,7 @@ def test_an_address_that_refuses_connections_costs_no_time(private, found):
         assert network.left() > 4
 
 
-def test_address_families_alternate():
+def test_address_families_alternate() -> None:
     six, four = ["2600::1", "2600::2", "2600::3"], ["1.1.1.1"]
     assert http.interleaved([*six, *four]) == ["2600::1", "1.1.1.1", "2600::2", "2600::3"]
     assert http.interleaved([*four, *six]) == ["1.1.1.1", *six]

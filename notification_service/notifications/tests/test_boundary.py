@@ -1,19 +1,24 @@
 """Every event that the inbox accepts can be delivered and shown, including those of older code."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import count
+from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.core import mail
 from django.db import connection
+from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from common.contracts.product import TOPIC
 from eventbus.inbox.models import ParkedEvent
+from eventbus.testing.bus import Bus
 from notification_service.notifications.models import (
     Delivery,
     Endpoint,
@@ -22,7 +27,7 @@ from notification_service.notifications.models import (
     Product,
     ProductEvent,
 )
-from notification_service.notifications.tests.rules import KETTLE, consume, deliver, texts
+from notification_service.notifications.tests.rules import KETTLE, Follow, consume, deliver, texts
 
 pytestmark = pytest.mark.django_db
 
@@ -42,14 +47,14 @@ STORED = {
 
 
 @pytest.fixture
-def look(admin_client):
+def look(admin_client: Client) -> Callable[[], None]:
     """Open every page, and request previews in time zones far apart."""
 
-    def get(url):
+    def get(url: str) -> None:
         response = admin_client.get(url)
         assert response.status_code == 200, (url, response.content[:500])
 
-    def look():
+    def look() -> None:
         for url in PAGES:
             get(url)
         for model, rows in (
@@ -59,8 +64,8 @@ def look(admin_client):
         ):
             for row in rows.order_by("-pk")[:5]:
                 get(f"/admin/notifications/{model}/{row.pk}/change/")
-        for row in ParkedEvent.objects.order_by("-pk")[:5]:
-            get(f"/admin/eventbus_inbox/parkedevent/{row.pk}/change/")
+        for parked in ParkedEvent.objects.order_by("-pk")[:5]:
+            get(f"/admin/eventbus_inbox/parkedevent/{parked.pk}/change/")
         for zone in ZONES:
             body = {**PREVIEW, "time_zone": zone}
             response = admin_client.post(
@@ -72,7 +77,7 @@ def look(admin_client):
 
 
 @pytest.fixture
-def everybody(follow, user):
+def everybody(follow: Follow, user: User) -> None:
     """Subscriptions for every channel, immediate and in digests."""
     user.user_permissions.clear()
     endpoint = Endpoint.objects.create(owner=user, name="Shop", url="https://127.0.0.1:1/hook")
@@ -82,14 +87,16 @@ def everybody(follow, user):
     follow(channel="webhook", endpoint=endpoint)
 
 
-def deliver_all():
+def deliver_all() -> None:
     Delivery.objects.filter(state="pending").update(due_at="2026-01-01T00:00Z")
     deliver()
     # Receivers that cannot be reached are not the subject here.
     assert not Delivery.objects.exclude(channel="webhook").exclude(state="sent").exists()
 
 
-def test_unreadable_event_times_are_replaced_by_the_time_of_arrival(bus, everybody, look):
+def test_unreadable_event_times_are_replaced_by_the_time_of_arrival(
+    bus: Bus, everybody: None, look: Callable[[], None]
+) -> None:
     """A single such row blocked all in-app notifications."""
     for _ in range(3):
         consume(bus, "product.created")
@@ -110,7 +117,7 @@ def test_unreadable_event_times_are_replaced_by_the_time_of_arrival(bus, everybo
     look()
 
 
-def test_a_custom_text_cannot_block_other_notifications(bus, follow):
+def test_a_custom_text_cannot_block_other_notifications(bus: Bus, follow: Follow) -> None:
     """A name without a value renders as NUL, which PostgreSQL rejects for the whole batch."""
     MessageTemplate.objects.create(
         kind="created",
@@ -174,7 +181,12 @@ numbers = count(1_000)
     ]
 )
 @given(st.lists(st.tuples(TYPES, TIMES, DATA), min_size=1, max_size=6))
-def test_every_accepted_event_is_delivered_and_shown(bus, everybody, look, told):
+def test_every_accepted_event_is_delivered_and_shown(
+    bus: Bus,
+    everybody: None,
+    look: Callable[[], None],
+    told: list[tuple[str, str | None, dict[str, Any]]],
+) -> None:
     for event_type, time, changes in told:
         number = next(numbers)
         data = {"previous": {}, **KETTLE, "id": number, **changes}

@@ -1,28 +1,37 @@
 """A failure while writing or committing counts for its own delivery, and blocks no other."""
 
-import pytest
-from django.db import DatabaseError, IntegrityError
+from collections.abc import Callable
+from typing import Any
 
+import pytest
+from django.core.mail import EmailMultiAlternatives
+from django.db import DatabaseError, IntegrityError
+from pytest_django import Settings
+
+from eventbus.testing.bus import Bus
 from notification_service.notifications.channels import in_app
 from notification_service.notifications.channels import mail as mail_channel
-from notification_service.notifications.models import Delivery, Notification
-from notification_service.notifications.tests.rules import deliver, send, texts
+from notification_service.notifications.delivering.claims import claim
+from notification_service.notifications.messages.outgoing import OutgoingMessage
+from notification_service.notifications.messages.words import Words
+from notification_service.notifications.models import Delivery, Endpoint, Notification
+from notification_service.notifications.tests.rules import Follow, deliver, send, texts
 
 NOBODY = 2_000_000_000
 
 
-def follow_products(bus, numbers):
+def follow_products(bus: Bus, numbers: tuple[int, ...]) -> None:
     for number in numbers:
         send(bus, "product.created", id=number)
     bus.consume()
 
 
 @pytest.fixture
-def to_nobody(monkeypatch):
+def to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Address the notification of product 1 to a missing user, which only fails at COMMIT."""
     make = in_app.notification
 
-    def notification(message, words):
+    def notification(message: OutgoingMessage, words: Words) -> Notification:
         row = make(message, words)
         if row.product_id == "1":
             row.user_id = NOBODY
@@ -33,8 +42,8 @@ def to_nobody(monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_notification_that_fails_at_commit_is_counted_and_blocks_no_other(
-    bus, follow, later, settings, to_nobody
-):
+    bus: Bus, follow: Follow, later: Callable[[], None], settings: Settings, to_nobody: None
+) -> None:
     settings.DELIVERY_ATTEMPTS = 2
     follow()
     follow_products(bus, (1, 2, 3))
@@ -52,17 +61,16 @@ def test_a_notification_that_fails_at_commit_is_counted_and_blocks_no_other(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_message_that_another_process_has_sent_is_not_sent_again(
-    bus, follow, monkeypatch, to_nobody
-):
+    bus: Bus, follow: Follow, monkeypatch: pytest.MonkeyPatch, to_nobody: None
+) -> None:
     """The lease expired while this process was paused."""
     from notification_service.notifications.delivering import sending
 
-    claim = sending.claim
     follow()
     follow_products(bus, (1, 2))
 
-    def claim_late(*which):
-        messages = claim(*which)
+    def claim_late(channel: str, endpoint: Endpoint | None, most: int) -> list[OutgoingMessage]:
+        messages = claim(channel, endpoint, most)
         Delivery.objects.filter(event__product_id="2").update(state="sent")
         return messages
 
@@ -72,10 +80,12 @@ def test_a_message_that_another_process_has_sent_is_not_sent_again(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_error_counts_for_the_mail_that_caused_it(bus, follow, monkeypatch):
+def test_a_database_error_counts_for_the_mail_that_caused_it(
+    bus: Bus, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compose = mail_channel.compose
 
-    def fail_once(message, *rest):
+    def fail_once(message: OutgoingMessage, *rest: Any) -> EmailMultiAlternatives:
         if message.first.event.product_id == "1":
             raise IntegrityError("caused by this mail") from DatabaseError()
         return compose(message, *rest)

@@ -1,58 +1,74 @@
 """Sending: claims, attempts, circuit breakers, digests."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 import structlog
+from django.contrib.auth.models import User
 from django.core import mail
 from django.db.utils import OperationalError
 from django.utils import timezone
+from pytest_django import Settings
 
+from eventbus.testing.bus import Bus
 from notification_service.notifications.channels import mail as mail_channel
-from notification_service.notifications.channels.outcomes import NotSent, Refused, Sent
+from notification_service.notifications.channels.outcomes import NotSent, Refused, SendOutcome, Sent
 from notification_service.notifications.delivering import deliverer, sending
 from notification_service.notifications.delivering.claims import claim
 from notification_service.notifications.delivering.lanes import lanes_due
 from notification_service.notifications.delivering.pruning import notification_pruner
 from notification_service.notifications.delivering.resending import resend
-from notification_service.notifications.messages import words
-from notification_service.notifications.models import Circuit, Delivery, Notification, ProductEvent
-from notification_service.notifications.tests.rules import consume, deliver, send, texts
+from notification_service.notifications.messages.outgoing import OutgoingMessage
+from notification_service.notifications.messages.words import Words
+from notification_service.notifications.models import (
+    Circuit,
+    Delivery,
+    Endpoint,
+    Notification,
+    ProductEvent,
+)
+from notification_service.notifications.models.subscriptions import Channel
+from notification_service.notifications.tests.rules import Follow, consume, deliver, send, texts
 
 pytestmark = pytest.mark.django_db
 
 
+class Script(list[SendOutcome]):
+    """Answers of a mail server, and the messages that it has got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[OutgoingMessage] = []
+
+
 @pytest.fixture
-def answers(monkeypatch):
+def answers(monkeypatch: pytest.MonkeyPatch) -> Script:
     """The outcomes of sending mails, in order; ``sent`` collects the messages."""
-    script = []
-
-    class Script(list):
-        sent = []
-
     script = Script()
-    script.sent = []
 
     class Sender:
-        def __init__(self, endpoint, words):
+        def __init__(self, endpoint: Endpoint | None, words: Words) -> None:
             pass
 
-        def __enter__(self):
+        def __enter__(self) -> Callable[[OutgoingMessage], SendOutcome]:
             return self.send
 
-        def __exit__(self, *error):
+        def __exit__(self, *error: object) -> None:
             pass
 
-        def send(self, message):
+        def send(self, message: OutgoingMessage) -> SendOutcome:
             script.sent.append(message)
             return script.pop(0) if script else Sent("250 OK")
 
-    monkeypatch.setitem(sending.SENDERS, "email", Sender)
+    monkeypatch.setitem(sending.SENDERS, Channel.EMAIL, Sender)
     return script
 
 
-def test_a_message_is_retried_until_its_attempts_are_used_up(bus, follow, answers, later, settings):
+def test_a_message_is_retried_until_its_attempts_are_used_up(
+    bus: Bus, follow: Follow, answers: Script, later: Callable[[], None], settings: Settings
+) -> None:
     settings.DELIVERY_ATTEMPTS = 3
     follow(channel="email")
     consume(bus, "product.created")
@@ -71,7 +87,7 @@ def test_a_message_is_retried_until_its_attempts_are_used_up(bus, follow, answer
     assert deliver() == 0
 
 
-def test_a_receiver_can_delay_the_next_attempt(bus, follow, answers):
+def test_a_receiver_can_delay_the_next_attempt(bus: Bus, follow: Follow, answers: Script) -> None:
     follow(channel="email")
     consume(bus, "product.created")
     answers.append(NotSent("busy", timezone.now() + timedelta(hours=2)))
@@ -79,7 +95,9 @@ def test_a_receiver_can_delay_the_next_attempt(bus, follow, answers):
     assert Delivery.objects.get().due_at > timezone.now() + timedelta(minutes=119)
 
 
-def test_a_rejected_message_is_not_retried_and_does_not_pause_the_lane(bus, follow, answers):
+def test_a_rejected_message_is_not_retried_and_does_not_pause_the_lane(
+    bus: Bus, follow: Follow, answers: Script
+) -> None:
     follow(channel="email")
     for number in range(7):
         send(bus, "product.created", id=number + 1)
@@ -90,7 +108,9 @@ def test_a_rejected_message_is_not_retried_and_does_not_pause_the_lane(bus, foll
     assert Delivery.objects.filter(state="sent").count() == 1
 
 
-def test_a_receiver_that_keeps_failing_is_paused(bus, follow, answers, later):
+def test_a_receiver_that_keeps_failing_is_paused(
+    bus: Bus, follow: Follow, answers: Script, later: Callable[[], None]
+) -> None:
     follow(channel="email")
     follow()
     for number in range(9):
@@ -101,6 +121,7 @@ def test_a_receiver_that_keeps_failing_is_paused(bus, follow, answers, later):
     assert len(answers.sent) == 5
     assert len(texts()) == 9  # other lanes continue
     circuit = Circuit.objects.get(lane="email")
+    assert circuit.open_until is not None
     assert 50 < (circuit.open_until - timezone.now()).total_seconds() <= 60
     untried = Delivery.objects.filter(channel="email", attempts=0)
     assert untried.count() == 4  # a pause is not an attempt
@@ -116,8 +137,10 @@ def test_a_receiver_that_keeps_failing_is_paused(bus, follow, answers, later):
     assert Circuit.objects.get(lane="email").failures == 0
 
 
-def test_a_message_is_retried_after_an_unexpected_error(bus, follow, monkeypatch):
-    def compose(*args):
+def test_a_message_is_retried_after_an_unexpected_error(
+    bus: Bus, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compose(*args: object) -> None:
         raise RuntimeError("unexpected")
 
     monkeypatch.setattr(mail_channel, "compose", compose)
@@ -128,15 +151,17 @@ def test_a_message_is_retried_after_an_unexpected_error(bus, follow, monkeypatch
     assert (delivery.state, delivery.answer) == ("pending", "RuntimeError: unexpected")
 
 
-def test_an_error_rendering_one_message_does_not_affect_others(bus, follow, monkeypatch):
-    render = words.Words.of
+def test_an_error_rendering_one_message_does_not_affect_others(
+    bus: Bus, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = Words.of
 
-    def fail(words, delivery, language):
+    def fail(words: Words, delivery: Delivery, language: str) -> str:
         if delivery.event.product_id == "1":
             raise RuntimeError("unexpected")
         return render(words, delivery, language)
 
-    monkeypatch.setattr(words.Words, "of", fail)
+    monkeypatch.setattr(Words, "of", fail)
     follow()
     for number in (1, 2):
         send(bus, "product.updated", id=number, previous={"price": "9.00"})
@@ -147,7 +172,9 @@ def test_an_error_rendering_one_message_does_not_affect_others(bus, follow, monk
     assert failed.answer == "RuntimeError: unexpected"
 
 
-def test_the_claim_of_a_process_that_died_expires(bus, follow, later):
+def test_the_claim_of_a_process_that_died_expires(
+    bus: Bus, follow: Follow, later: Callable[[], None]
+) -> None:
     follow()
     consume(bus, "product.created")
     assert len(claim("in_app", None, 10)) == 1
@@ -159,7 +186,9 @@ def test_the_claim_of_a_process_that_died_expires(bus, follow, later):
     assert len(texts()) == 1
 
 
-def test_stopping_releases_messages_that_were_not_tried(bus, follow, answers):
+def test_stopping_releases_messages_that_were_not_tried(
+    bus: Bus, follow: Follow, answers: Script
+) -> None:
     follow(channel="email")
     for number in range(3):
         send(bus, "product.created", id=number + 1)
@@ -174,7 +203,9 @@ def test_stopping_releases_messages_that_were_not_tried(bus, follow, answers):
 
 
 @pytest.mark.parametrize("how", ["paused", "deleted", "user"])
-def test_messages_that_are_no_longer_wanted_are_not_sent(bus, follow, user, answers, how):
+def test_messages_that_are_no_longer_wanted_are_not_sent(
+    bus: Bus, follow: Follow, user: User, answers: Script, how: str
+) -> None:
     subscription = follow(channel="email")
     consume(bus, "product.created")
     if how == "deleted":
@@ -190,7 +221,7 @@ def test_messages_that_are_no_longer_wanted_are_not_sent(bus, follow, user, answ
     assert Delivery.objects.get().state == "cancelled"
 
 
-def test_a_digest_is_a_single_message(bus, follow, later):
+def test_a_digest_is_a_single_message(bus: Bus, follow: Follow, later: Callable[[], None]) -> None:
     follow(schedule="daily", channel="email")
     follow(schedule="daily", language="de")
     for number in range(3):
@@ -207,7 +238,9 @@ def test_a_digest_is_a_single_message(bus, follow, later):
     assert Delivery.objects.filter(state="sent").count() == 6
 
 
-def test_a_digest_that_failed_is_retried_as_a_single_message(bus, follow, later, answers):
+def test_a_digest_that_failed_is_retried_as_a_single_message(
+    bus: Bus, follow: Follow, later: Callable[[], None], answers: Script
+) -> None:
     follow(schedule="daily", channel="email")
     for number in range(2):
         send(bus, "product.created", id=number + 1)
@@ -220,7 +253,7 @@ def test_a_digest_that_failed_is_retried_as_a_single_message(bus, follow, later,
     assert [len(message.deliveries) for message in answers.sent] == [2, 2]
 
 
-def test_resending(bus, follow):
+def test_resending(bus: Bus, follow: Follow) -> None:
     follow(channel="email")
     follow(schedule="daily")
     consume(bus, "product.created")
@@ -231,7 +264,9 @@ def test_resending(bus, follow):
     assert mail.outbox[0].extra_headers["Message-ID"] == mail.outbox[1].extra_headers["Message-ID"]
 
 
-def test_old_rows_are_pruned_unless_a_delivery_is_pending(bus, follow, settings):
+def test_old_rows_are_pruned_unless_a_delivery_is_pending(
+    bus: Bus, follow: Follow, settings: Settings
+) -> None:
     follow()
     consume(bus, "product.created")
     deliver()

@@ -1,5 +1,7 @@
 """The API returns values in the form in which it stores them."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
@@ -22,7 +24,7 @@ DROP = {"condition": "price_dropped"}
         {"digest_hour": "07"},
     ],
 )
-def test_a_subscription_is_returned_as_it_is_stored(body):
+def test_a_subscription_is_returned_as_it_is_stored(body: dict[str, Any]) -> None:
     client = APIClient()
     client.force_login(User.objects.create_user("eve"))
     made = client.post("/api/subscriptions/", body, format="json")

@@ -1,10 +1,13 @@
 """The pages and the API, used as people use them."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 
+from eventbus.testing.bus import Bus
 from notification_service.notifications.models import (
     Delivery,
     Endpoint,
@@ -12,25 +15,27 @@ from notification_service.notifications.models import (
     Notification,
     Subscription,
 )
-from notification_service.notifications.tests.rules import consume, deliver
+from notification_service.notifications.tests.rules import Follow, consume, deliver
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
 
 
 @pytest.fixture
-def ada(client, user):
+def ada(client: Client, user: User) -> Client:
     client.force_login(user)
     return client
 
 
-def test_the_empty_notifications_page_says_what_to_do(bus, ada, follow):
+def test_the_empty_notifications_page_says_what_to_do(
+    bus: Bus, ada: Client, follow: Follow
+) -> None:
     assert b"You have no active subscriptions" in ada.get("/").content
     follow()
     assert b"No notifications yet" in ada.get("/").content
 
 
-def test_the_notifications_page_and_its_api(bus, ada, follow):
+def test_the_notifications_page_and_its_api(bus: Bus, ada: Client, follow: Follow) -> None:
     follow()
     consume(bus, "product.created")
     deliver()
@@ -48,7 +53,7 @@ def test_the_notifications_page_and_its_api(bus, ada, follow):
     assert not ada.get("/api/notifications/?unread=true").json()["results"]
 
 
-def test_new_notifications_appear_with_their_count(bus, ada, follow):
+def test_new_notifications_appear_with_their_count(bus: Bus, ada: Client, follow: Follow) -> None:
     follow()
     [url] = re.findall(r'hx-get="(/newer/[^"]*)"', ada.get("/").content.decode())
     assert "0 unread" in ada.get(url).content.decode()
@@ -61,7 +66,9 @@ def test_new_notifications_appear_with_their_count(bus, ada, follow):
     assert "is now available" not in ada.get(url).content.decode()
 
 
-def test_a_notification_is_marked_as_read_with_and_without_script(bus, ada, follow):
+def test_a_notification_is_marked_as_read_with_and_without_script(
+    bus: Bus, ada: Client, follow: Follow
+) -> None:
     follow()
     for number in (1, 2):
         consume(bus, "product.created", id=number)
@@ -75,7 +82,9 @@ def test_a_notification_is_marked_as_read_with_and_without_script(bus, ada, foll
     assert ada.post("/mark-all-read/").status_code == 302
 
 
-def test_users_see_only_their_own_rows(bus, ada, follow, admin_client):
+def test_users_see_only_their_own_rows(
+    bus: Bus, ada: Client, follow: Follow, admin_client: Client
+) -> None:
     subscription = follow()
     consume(bus, "product.created")
     deliver()
@@ -90,12 +99,12 @@ def test_users_see_only_their_own_rows(bus, ada, follow, admin_client):
 
 
 @pytest.mark.parametrize("path", ["", "subscriptions/", "subscriptions/new/", "newer/"])
-def test_pages_need_a_login(client, path):
+def test_pages_need_a_login(client: Client, path: str) -> None:
     assert client.get(f"/{path}").status_code == 302
 
 
 @pytest.mark.parametrize("name", ["notifications", "subscriptions", "endpoints", "deliveries"])
-def test_the_api_needs_a_login(client, name):
+def test_the_api_needs_a_login(client: Client, name: str) -> None:
     assert client.get(f"/api/{name}/").status_code == 401
 
 
@@ -106,7 +115,7 @@ FORM = {
 }  # fmt: skip
 
 
-def test_subscribing_on_the_page(bus, ada):
+def test_subscribing_on_the_page(bus: Bus, ada: Client) -> None:
     consume(bus, "product.updated", price="5.00", previous={"price": "6.00"})
     consume(bus, "product.updated", price="5.00", previous={"price": "5.10"})
     shown = ada.post("/subscriptions/new/", {**FORM, "preview": "1"}).content.decode()
@@ -116,7 +125,7 @@ def test_subscribing_on_the_page(bus, ada):
     assert ada.post("/subscriptions/new/", FORM).status_code == 302
     subscription = Subscription.objects.get()
     assert (subscription.text, subscription.percent, subscription.owner.username) == (
-        "kettle", 10, "ada",
+        "kettle", Decimal(10), "ada",
     )  # fmt: skip
     page = ada.get("/subscriptions/").content.decode()
     assert "products whose name contains “kettle”" in page
@@ -131,14 +140,14 @@ def test_subscribing_on_the_page(bus, ada):
     assert not Subscription.objects.exists()
 
 
-def test_the_form_explains_errors(ada):
+def test_the_form_explains_errors(ada: Client) -> None:
     page = ada.post("/subscriptions/new/", {**FORM, "text": "", "time_zone": "x"}).content.decode()
     assert "at least 3 letters" in page
     assert "Unknown time zone" in page
     assert 'value="webhook"' not in page
 
 
-def test_subscribing_with_the_api(bus, ada, user, admin_user):
+def test_subscribing_with_the_api(bus: Bus, ada: Client, user: User, admin_user: User) -> None:
     wanted = {"condition": "price_dropped", "below": "6", "products": "list", "product_ids": ["1"]}
     consume(bus, "product.updated", price="5.00", previous={"price": "6.00"})
     draft = ada.post("/api/subscriptions/preview/", wanted, content_type=JSON).json()
@@ -159,7 +168,7 @@ def test_subscribing_with_the_api(bus, ada, user, admin_user):
     assert ada.delete(url).status_code == 204
 
 
-def test_endpoints_require_a_permission(ada, user):
+def test_endpoints_require_a_permission(ada: Client, user: User) -> None:
     wanted = {"name": "shop", "url": "https://example.com/hook"}
     assert ada.post("/api/endpoints/", wanted, content_type=JSON).status_code == 403
     user.user_permissions.set(Permission.objects.filter(codename__endswith="_endpoint"))
@@ -171,7 +180,9 @@ def test_endpoints_require_a_permission(ada, user):
     assert ada.post("/api/endpoints/", wanted, content_type=JSON).status_code == 201
 
 
-def test_deliveries_are_shown_and_resent(bus, ada, user, follow, admin_client):
+def test_deliveries_are_shown_and_resent(
+    bus: Bus, ada: Client, user: User, follow: Follow, admin_client: Client
+) -> None:
     follow()
     event_id = consume(bus, "product.created")
     deliver()
@@ -199,7 +210,9 @@ def test_deliveries_are_shown_and_resent(bus, ada, user, follow, admin_client):
     assert admin_client.post(f"/api/deliveries/{shown['id']}/resend/").status_code == 200
 
 
-def test_the_admin_shows_and_resends_deliveries(bus, follow, admin_client):
+def test_the_admin_shows_and_resends_deliveries(
+    bus: Bus, follow: Follow, admin_client: Client
+) -> None:
     follow()
     consume(bus, "product.created")
     deliver()
@@ -218,7 +231,7 @@ def test_the_admin_shows_and_resends_deliveries(bus, follow, admin_client):
         "circuit",
     ],
 )  # fmt: skip
-def test_every_admin_page_opens(bus, follow, admin_client, name):
+def test_every_admin_page_opens(bus: Bus, follow: Follow, admin_client: Client, name: str) -> None:
     follow()
     consume(bus, "product.created")
     deliver()
@@ -227,7 +240,9 @@ def test_every_admin_page_opens(bus, follow, admin_client, name):
         assert admin_client.get(f"/admin/notifications/{name}/add/").status_code == 200
 
 
-def test_the_admin_edits_subscriptions_and_texts(follow, user, admin_client):
+def test_the_admin_edits_subscriptions_and_texts(
+    follow: Follow, user: User, admin_client: Client
+) -> None:
     subscription = follow()
     url = f"/admin/notifications/subscription/{subscription.pk}/change/"
     form = {**FORM, "owner": user.pk, "product_ids": "3,4", "event_types": "[]", "is_active": "on"}
@@ -242,13 +257,13 @@ def test_the_admin_edits_subscriptions_and_texts(follow, user, admin_client):
     assert MessageTemplate.objects.get().text == "{{ price }}"
 
 
-def test_the_secret_of_a_new_endpoint_is_shown(user, admin_client):
+def test_the_secret_of_a_new_endpoint_is_shown(user: User, admin_client: Client) -> None:
     form = {"name": "x", "url": "https://example.com", "owner": user.pk, "is_active": "on"}
     page = admin_client.post("/admin/notifications/endpoint/add/", form, follow=True)
     assert Endpoint.objects.get().secret in page.content.decode()
 
 
-def test_readyz_reports_overdue_deliveries(bus, follow, admin_client):
+def test_readyz_reports_overdue_deliveries(bus: Bus, follow: Follow, admin_client: Client) -> None:
     follow()
     consume(bus, "product.created")
     Delivery.objects.update(due_at="2026-01-01T00:00Z")

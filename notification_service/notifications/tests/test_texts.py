@@ -9,15 +9,16 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 from django.core.exceptions import ValidationError
 
+from eventbus.testing.bus import Bus
 from notification_service.notifications import rendering
 from notification_service.notifications.models import MessageTemplate
 from notification_service.notifications.rendering import SHIPPED, money, shipped
-from notification_service.notifications.tests.rules import consume, deliver, texts
+from notification_service.notifications.tests.rules import Follow, consume, deliver, texts
 
 LOCALE = Path(rendering.__file__).parent / "locale" / "de" / "LC_MESSAGES"
 
 
-def test_every_text_is_translated_to_german():
+def test_every_text_is_translated_to_german() -> None:
     for kind, text in SHIPPED.items():
         german = shipped(kind, "de")
         assert german != text
@@ -25,7 +26,7 @@ def test_every_text_is_translated_to_german():
         rendering.check(kind, text)
 
 
-def test_the_compiled_translations_match_their_source():
+def test_the_compiled_translations_match_their_source() -> None:
     po = read_po((LOCALE / "django.po").open("rb"))
     mo = read_mo(io.BytesIO((LOCALE / "django.mo").read_bytes()))
     assert {m.id: m.string for m in po if m.id} == {m.id: m.string for m in mo if m.id}
@@ -42,12 +43,12 @@ def test_the_compiled_translations_match_their_source():
         ("5", "XTS", "en", "XTS5.00"),
     ],
 )
-def test_money(amount, currency, language, shown):
+def test_money(amount: str, currency: str, language: str, shown: str) -> None:
     assert money(Decimal(amount), currency, language).replace("\xa0", " ") == shown
 
 
 @pytest.mark.django_db
-def test_a_custom_text(bus, follow):
+def test_a_custom_text(bus: Bus, follow: Follow) -> None:
     MessageTemplate.objects.create(
         kind="created", language="en", text="{{ name|upper }} {{ stock }}"
     )
@@ -67,7 +68,7 @@ def test_a_custom_text(bus, follow):
         "{{ name|nosuchfilter }}",
     ],
 )
-def test_an_invalid_text_is_rejected(text):
+def test_an_invalid_text_is_rejected(text: str) -> None:
     with pytest.raises(ValidationError) as refused:
         MessageTemplate(kind="created", language="en", text=text).clean()
     assert "text" in refused.value.message_dict

@@ -1,16 +1,23 @@
 """Webhooks, sent to a real receiver that fails on demand."""
 
 import json
+import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import Settings
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from eventbus.testing.bus import Bus
 from notification_service.notifications.channels import webhooks
 from notification_service.notifications.models import Delivery, Endpoint
-from notification_service.notifications.tests.rules import consume, deliver, send
+from notification_service.notifications.tests.rules import Follow, consume, deliver, send
 
 pytestmark = pytest.mark.django_db
 
@@ -21,22 +28,23 @@ class Receiver(ThreadingHTTPServer):
     daemon_threads = True
     connections = 0
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/hook"
-        self.requests = []
-        self.script = []
-        self.paths = []
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.script: list[Any] = []
+        self.paths: list[str] = []
 
-    def get_request(self):
+    def get_request(self) -> tuple[socket.socket, Any]:
         self.connections += 1
         return super().get_request()
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: Receiver
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         answer = self.server.script.pop(0) if self.server.script else (200, {})
         if answer == "hang up":
@@ -55,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def drip(self):
+    def drip(self) -> None:
         """Send one byte at a time, for ever: no single read takes long."""
         try:
             while True:
@@ -64,12 +72,12 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             pass
 
-    def log_message(self, *args):
+    def log_message(self, *args: str) -> None:
         pass
 
 
 @pytest.fixture
-def receiver(settings):
+def receiver(settings: Settings) -> Iterator[Receiver]:
     settings.WEBHOOK_ALLOW_PRIVATE = True
     server = Receiver()
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -79,19 +87,21 @@ def receiver(settings):
 
 
 @pytest.fixture
-def endpoint(receiver, user):
+def endpoint(receiver: Receiver, user: User) -> Endpoint:
     return Endpoint.objects.create(owner=user, name="shop", url=receiver.url)
 
 
 @pytest.fixture
-def hooked(bus, follow, endpoint):
+def hooked(bus: Bus, follow: Follow, endpoint: Endpoint) -> Delivery:
     """A due webhook delivery."""
     follow(channel="webhook", endpoint=endpoint)
     consume(bus, "product.updated", previous={"price": "6.00"})
     return Delivery.objects.get()
 
 
-def test_a_webhook_is_signed_and_describes_the_event(receiver, endpoint, hooked):
+def test_a_webhook_is_signed_and_describes_the_event(
+    receiver: Receiver, endpoint: Endpoint, hooked: Delivery
+) -> None:
     deliver()
     [(headers, body)] = receiver.requests
     told = Webhook(endpoint.secret).verify(body, headers)
@@ -104,7 +114,9 @@ def test_a_webhook_is_signed_and_describes_the_event(receiver, endpoint, hooked)
     assert (hooked.state, hooked.answer, hooked.attempts) == ("sent", "200 OK", 1)
 
 
-def test_both_secrets_are_valid_during_a_rotation(receiver, endpoint, hooked, later):
+def test_both_secrets_are_valid_during_a_rotation(
+    receiver: Receiver, endpoint: Endpoint, hooked: Delivery, later: Callable[[], None]
+) -> None:
     old = endpoint.secret
     new = endpoint.rotate()
     deliver()
@@ -121,7 +133,9 @@ def test_both_secrets_are_valid_during_a_rotation(receiver, endpoint, hooked, la
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503, 599])
-def test_a_failed_webhook_is_retried_with_the_same_id(receiver, hooked, later, status):
+def test_a_failed_webhook_is_retried_with_the_same_id(
+    receiver: Receiver, hooked: Delivery, later: Callable[[], None], status: int
+) -> None:
     receiver.script.append((status, {}))
     deliver()
     hooked.refresh_from_db()
@@ -138,7 +152,7 @@ def test_a_failed_webhook_is_retried_with_the_same_id(receiver, hooked, later, s
 @pytest.mark.parametrize(
     "when", ["7200", "Wed, 21 Oct 2099 07:28:00 GMT", "999999999999999999999", "soon"]
 )
-def test_retry_after(receiver, hooked, when):
+def test_retry_after(receiver: Receiver, hooked: Delivery, when: str) -> None:
     receiver.script.append((503, {"Retry-After": when}))
     deliver()
     hooked.refresh_from_db()
@@ -147,7 +161,9 @@ def test_retry_after(receiver, hooked, when):
     assert asked * 0.5 <= seconds <= asked + 10
 
 
-def test_gone_disables_the_endpoint(receiver, endpoint, hooked, bus):
+def test_gone_disables_the_endpoint(
+    receiver: Receiver, endpoint: Endpoint, hooked: Delivery, bus: Bus
+) -> None:
     send(bus, "product.deleted")
     bus.consume()
     receiver.script.append((410, {}))
@@ -160,7 +176,7 @@ def test_gone_disables_the_endpoint(receiver, endpoint, hooked, bus):
     assert Delivery.objects.count() == 2  # no new ones for it
 
 
-def test_redirects_are_not_followed(receiver, hooked):
+def test_redirects_are_not_followed(receiver: Receiver, hooked: Delivery) -> None:
     receiver.script.append((302, {"Location": receiver.url}))
     deliver()
     assert len(receiver.requests) == 1
@@ -169,10 +185,10 @@ def test_redirects_are_not_followed(receiver, hooked):
 
 
 @pytest.fixture
-def hook_many(bus, follow, endpoint):
+def hook_many(bus: Bus, follow: Follow, endpoint: Endpoint) -> Callable[[int], None]:
     """Create due webhooks for one endpoint."""
 
-    def make(number):
+    def make(number: int) -> None:
         follow(channel="webhook", endpoint=endpoint)
         for product in range(number):
             send(bus, "product.created", id=product + 1)
@@ -191,7 +207,9 @@ def hook_many(bus, follow, endpoint):
         (422, {}),
     ],
 )
-def test_messages_to_one_receiver_share_a_connection(receiver, hook_many, answer):
+def test_messages_to_one_receiver_share_a_connection(
+    receiver: Receiver, hook_many: Callable[[int], None], answer: Any
+) -> None:
     hook_many(4)
     receiver.script = [answer] * 4
     deliver()
@@ -199,7 +217,9 @@ def test_messages_to_one_receiver_share_a_connection(receiver, hook_many, answer
     assert receiver.connections == 1
 
 
-def test_an_endless_response_only_costs_its_connection(receiver, hook_many):
+def test_an_endless_response_only_costs_its_connection(
+    receiver: Receiver, hook_many: Callable[[int], None]
+) -> None:
     hook_many(3)
     receiver.script = [(200, {}, b"x" * 1_000_000)] * 3
     deliver()
@@ -207,7 +227,9 @@ def test_an_endless_response_only_costs_its_connection(receiver, hook_many):
     assert set(Delivery.objects.values_list("state", "attempts")) == {("sent", 1)}
 
 
-def test_a_missing_response_body_does_not_change_the_outcome(receiver, hook_many, monkeypatch):
+def test_a_missing_response_body_does_not_change_the_outcome(
+    receiver: Receiver, hook_many: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(webhooks, "MOST_DRAINING_SECONDS", 0.1)
     hook_many(1)
     receiver.script = [(200, {"Content-Length": "100"}, b"some")]
@@ -215,7 +237,9 @@ def test_a_missing_response_body_does_not_change_the_outcome(receiver, hook_many
     assert set(Delivery.objects.values_list("state", "answer")) == {("sent", "200 OK")}
 
 
-def test_a_reused_connection_that_was_closed_is_not_a_failure(receiver, hook_many):
+def test_a_reused_connection_that_was_closed_is_not_a_failure(
+    receiver: Receiver, hook_many: Callable[[int], None]
+) -> None:
     hook_many(3)
     receiver.script = [(200, {}), "hang up", (200, {}), (200, {})]
     deliver()
@@ -224,14 +248,18 @@ def test_a_reused_connection_that_was_closed_is_not_a_failure(receiver, hook_man
     assert set(Delivery.objects.values_list("state", "attempts")) == {("sent", 1)}
 
 
-def test_a_receiver_that_closes_a_new_connection_is_a_failure(receiver, hooked):
+def test_a_receiver_that_closes_a_new_connection_is_a_failure(
+    receiver: Receiver, hooked: Delivery
+) -> None:
     receiver.script = ["hang up", (200, {})]
     deliver()
     hooked.refresh_from_db()
     assert (hooked.state, hooked.attempts, len(receiver.requests)) == ("pending", 1, 0)
 
 
-def test_a_url_is_stored_as_it_is_requested(receiver, admin_client, bus, follow, user):
+def test_a_url_is_stored_as_it_is_requested(
+    receiver: Receiver, admin_client: Client, bus: Bus, follow: Follow, user: User
+) -> None:
     url = receiver.url.replace("/hook", "/größe?ü=1")
     body = {"name": "x", "url": url}
     answer = admin_client.post("/api/endpoints/", body, content_type="application/json")
@@ -246,7 +274,9 @@ def test_a_url_is_stored_as_it_is_requested(receiver, admin_client, bus, follow,
     assert receiver.paths == ["/gr%C3%B6%C3%9Fe?%C3%BC=1"]
 
 
-def test_a_url_that_was_stored_without_conversion_still_works(receiver, endpoint, hooked):
+def test_a_url_that_was_stored_without_conversion_still_works(
+    receiver: Receiver, endpoint: Endpoint, hooked: Delivery
+) -> None:
     Endpoint.objects.update(url=receiver.url.replace("/hook", "/größe"))
     deliver()
     assert receiver.paths == ["/gr%C3%B6%C3%9Fe"]
@@ -260,7 +290,9 @@ def test_a_url_that_was_stored_without_conversion_still_works(receiver, endpoint
         ("https://[::ffff:0:7f00:1]/", "private network"),
     ],
 )
-def test_urls_that_cannot_be_used_are_rejected_with_one_line(admin_client, url, said):
+def test_urls_that_cannot_be_used_are_rejected_with_one_line(
+    admin_client: Client, url: str, said: str
+) -> None:
     answer = admin_client.post("/api/endpoints/", {"name": "x", "url": url})
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["pointer"]) == (400, "#/url")
@@ -271,7 +303,9 @@ def test_urls_that_cannot_be_used_are_rejected_with_one_line(admin_client, url, 
     assert not Endpoint.objects.exists()
 
 
-def test_a_receiver_that_responds_too_slowly_times_out(receiver, hooked, monkeypatch):
+def test_a_receiver_that_responds_too_slowly_times_out(
+    receiver: Receiver, hooked: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(webhooks, "SECONDS", 0.5)
     receiver.script.append("drip")
     started = time.monotonic()
@@ -281,7 +315,9 @@ def test_a_receiver_that_responds_too_slowly_times_out(receiver, hooked, monkeyp
     assert hooked.answer == "no response within 0.5 s"
 
 
-def test_a_dead_receiver_does_not_delay_others(receiver, endpoint, bus, follow, user):
+def test_a_dead_receiver_does_not_delay_others(
+    receiver: Receiver, endpoint: Endpoint, bus: Bus, follow: Follow, user: User
+) -> None:
     dead = Endpoint.objects.create(owner=user, name="dead", url="http://127.0.0.1:1/")
     for one in (dead, endpoint):
         follow(channel="webhook", endpoint=one)
@@ -295,7 +331,9 @@ def test_a_dead_receiver_does_not_delay_others(receiver, endpoint, bus, follow, 
     assert "refused" in tried[0].answer
 
 
-def test_addresses_are_checked_again_when_sending(receiver, hooked, settings):
+def test_addresses_are_checked_again_when_sending(
+    receiver: Receiver, hooked: Delivery, settings: Settings
+) -> None:
     settings.WEBHOOK_ALLOW_PRIVATE = False
     deliver()
     hooked.refresh_from_db()
@@ -303,7 +341,7 @@ def test_addresses_are_checked_again_when_sending(receiver, hooked, settings):
     assert hooked.state == "failed"
 
 
-def test_the_secret_is_shown_once(receiver, admin_client, user):
+def test_the_secret_is_shown_once(receiver: Receiver, admin_client: Client, user: User) -> None:
     answer = admin_client.post("/api/endpoints/", {"name": "x", "url": receiver.url})
     assert answer.status_code == 201
     secret = answer.json()["secret"]

@@ -1,7 +1,10 @@
 """Access control: every URL requires a login, except those that are listed with a reason."""
 
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 
 from common.servicekit.idempotency.models import KeptAnswer
 from common.servicekit.testing.access import (
@@ -13,7 +16,7 @@ from common.servicekit.testing.access import (
     open_to_anybody,
     views_with_unguarded_filters,
 )
-from common.servicekit.testing.pages import pages
+from common.servicekit.testing.pages import Values, pages
 from product_service.products.models import Category, Product
 from product_service.products.tests.test_exchange import SHOPIFY, upload
 from product_service.products.tests.test_many import new, stored
@@ -37,9 +40,10 @@ OPEN = {
     "/api/categories/<pk>.<format>": CATALOGUE,
     "/api/events/schema/<event_type>/": Open(READING | WRITING, CONTRACTS),
     "/api/events/schema/<event_type>/v<version>/": Open(READING | WRITING, CONTRACTS),
+    "/api/events/": Open(READING | WRITING, CONTRACTS),
     "/events/": Open(READING | WRITING, CONTRACTS),
 }
-VALUES = {
+VALUES: Values = {
     "pk": [1],
     "id": [1],
     "object_id": [1],
@@ -52,15 +56,15 @@ VALUES = {
 }
 
 
-def test_only_the_listed_urls_are_open_without_a_login():
+def test_only_the_listed_urls_are_open_without_a_login() -> None:
     assert open_to_anybody(VALUES) == {route: one.methods for route, one in OPEN.items()}
 
 
-def test_no_filter_offers_rows_of_other_users():
+def test_no_filter_offers_rows_of_other_users() -> None:
     assert views_with_unguarded_filters(VALUES) == []
 
 
-def test_other_users_are_not_revealed(client):
+def test_other_users_are_not_revealed(client: Client) -> None:
     """Products are public; users, and the responses stored for them, are not."""
     other = User.objects.create_user("zanzibar", "zanzibar@example.com")
     KeptAnswer.objects.create(user=str(other.pk), key="k1", fingerprint="", body='"zanzibar"')
@@ -78,10 +82,10 @@ def test_other_users_are_not_revealed(client):
 
 
 @pytest.fixture
-def allowed(client):
+def allowed(client: Client) -> Callable[..., Client]:
     """Log in as a staff user with some permissions on products."""
 
-    def log_in(*names):
+    def log_in(*names: str) -> Client:
         user = User.objects.create_user("bob", is_staff=True)
         user.user_permissions.set(Permission.objects.filter(codename__in=names))
         client.force_login(user)
@@ -100,7 +104,9 @@ def allowed(client):
         (["add_product", "change_product", "delete_product"], {"POST", "PUT", "DELETE"}),
     ],
 )
-def test_users_see_the_forms_that_they_may_send(allowed, names, forms):
+def test_users_see_the_forms_that_they_may_send(
+    allowed: Callable[..., Client], names: list[str], forms: set[str]
+) -> None:
     client = allowed(*names)
     [pan] = Product.objects.bulk_create([new(1)])
     pages = [
@@ -132,7 +138,9 @@ ROWS = "sku,name,price\nS1,{name},10\n"
         (["change_product"], "Pan 1", "S1", "0 new"),  # no change
     ],
 )
-def test_importing_a_row_requires_its_permission(allowed, names, name, sku, said):
+def test_importing_a_row_requires_its_permission(
+    allowed: Callable[..., Client], names: list[str], name: str, sku: str, said: str
+) -> None:
     client = allowed("view_product", *names)
     Product.objects.bulk_create([new(1)])
     before = stored()
@@ -146,7 +154,9 @@ def test_importing_a_row_requires_its_permission(allowed, names, name, sku, said
     assert said in done.content.decode()
 
 
-def test_an_import_creates_categories_only_with_permission(allowed):
+def test_an_import_creates_categories_only_with_permission(
+    allowed: Callable[..., Client],
+) -> None:
     client = allowed("view_product", "add_product", "change_product")
     page = upload(client, SHOPIFY, currency="USD")
     assert "You do not have permission to add categories." in page.content.decode()

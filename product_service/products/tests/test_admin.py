@@ -1,9 +1,11 @@
 """The admin: bulk changes of products, and their published events."""
 
 import json
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 from django.utils import timezone
 
 from eventbus.outbox.models import OutboxEvent
@@ -20,7 +22,7 @@ def products() -> list[Product]:
     return Product.objects.bulk_create(new(number, price=20) for number in range(3))
 
 
-def act(client, products, action: str, **answer: object) -> str:
+def act(client: Client, products: list[Product], action: str, **answer: object) -> str:
     form = {"action": action, "_selected_action": [p.pk for p in products[:2]], **answer}
     return client.post(LIST, form, follow=True).content.decode()
 
@@ -34,8 +36,12 @@ def act(client, products, action: str, **answer: object) -> str:
     ],
 )
 def test_actions_change_products_and_publish_events(
-    admin_client, products, action, answer, changed
-):
+    admin_client: Client,
+    products: list[Product],
+    action: str,
+    answer: dict[str, str],
+    changed: dict[str, Any],
+) -> None:
     if answer:
         assert "Cancel" in act(admin_client, products, action)
         answer["answered"] = "yes"
@@ -51,7 +57,7 @@ def test_actions_change_products_and_publish_events(
     assert set(Product.objects.values_list("is_active", flat=True)) == {True}
 
 
-def test_an_action_applies_to_all_filtered_products(admin_client):
+def test_an_action_applies_to_all_filtered_products(admin_client: Client) -> None:
     Product.objects.bulk_create(new(number, price=20) for number in range(1_100))
     Product.objects.filter(stock__lt=10).update(is_active=False)
     form = {"action": "set_stock", "select_across": "1", "_selected_action": "1"}
@@ -74,15 +80,15 @@ def test_an_action_applies_to_all_filtered_products(admin_client):
     ],
 )
 def test_an_invalid_value_shows_the_form_again_and_changes_nothing(
-    admin_client, products, action, answer
-):
+    admin_client: Client, products: list[Product], action: str, answer: dict[str, str]
+) -> None:
     page = act(admin_client, products, action, answered="yes", **answer)
     assert "errorlist" in page
     check()
     assert not OutboxEvent.objects.filter(type="product.updated").exists()
 
 
-def test_viewers_cannot_change_anything(client, products):
+def test_viewers_cannot_change_anything(client: Client, products: list[Product]) -> None:
     user = User.objects.create_user("viewer", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_product"))
     client.force_login(user)
@@ -90,7 +96,9 @@ def test_viewers_cannot_change_anything(client, products):
     assert Product.objects.filter(is_active=False).count() == 0
 
 
-def test_the_history_shows_published_and_relayed_events(admin_client, products):
+def test_the_history_shows_published_and_relayed_events(
+    admin_client: Client, products: list[Product]
+) -> None:
     products[0].stock = 77
     products[0].save()
     OutboxEvent.objects.filter(type="product.created").update(published_at=timezone.now())
@@ -99,9 +107,11 @@ def test_the_history_shows_published_and_relayed_events(admin_client, products):
     assert page.count("waiting for the relay") == 1
 
 
-def test_the_outbox_shows_the_number_of_waiting_events(admin_client, products):
+def test_the_outbox_shows_the_number_of_waiting_events(
+    admin_client: Client, products: list[Product]
+) -> None:
     url = "/admin/eventbus_outbox/outboxevent/"
     page = " ".join(admin_client.get(url).content.decode().split())
-    assert "3 events wait for the relay; the oldest was published now." in page
+    assert "3 events waiting for the relay; the oldest was published now." in page
     OutboxEvent.objects.update(published_at=timezone.now())
-    assert "Nothing waits" in admin_client.get(url).content.decode()
+    assert "No events waiting" in admin_client.get(url).content.decode()

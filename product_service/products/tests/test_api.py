@@ -1,14 +1,17 @@
 """Reading the API: pages, filters, errors, authentication, throttling."""
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
@@ -22,11 +25,11 @@ URL = "/api/products/"
 ORDERINGS = ["", "id", "-price", "stock", "-updated_at", "price,-name", "-stock,sku"]
 
 
-def skus(answer) -> list[str]:
+def skus(answer: Any) -> list[str]:
     return [product["sku"] for product in answer.json()["results"]]
 
 
-def read_on(client, url) -> list[str]:
+def read_on(client: Client, url: str) -> list[str]:
     """The SKUs of this page and all following ones."""
     found = []
     while url:
@@ -37,10 +40,10 @@ def read_on(client, url) -> list[str]:
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_paging_forwards_and_backwards_covers_the_list(client, ordering):
+def test_paging_forwards_and_backwards_covers_the_list(client: Client, ordering: str) -> None:
     Product.objects.bulk_create(new(n, price=n % 2, stock=n % 3) for n in range(11))
     whole = skus(client.get(URL, {"ordering": ordering}))
-    pages = [client.get(URL, {"ordering": ordering, "page_size": 4})]
+    pages = [client.get(URL, {"ordering": ordering, "page_size": "4"})]
     while following := pages[-1].json()["next"]:
         pages.append(client.get(following))
     assert [len(skus(page)) for page in pages] == [4, 4, 3]
@@ -61,11 +64,13 @@ def test_paging_forwards_and_backwards_covers_the_list(client, ordering):
     ordering=st.sampled_from(["stock", "-stock", "id", "-id"]),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_paging_is_stable_while_rows_are_added_and_deleted(client, read, gone, added, ordering):
+def test_paging_is_stable_while_rows_are_added_and_deleted(
+    client: Client, read: int, gone: set[int], added: list[int], ordering: str
+) -> None:
     cache.clear()  # the examples together exceed the throttling limit
     Product.objects.all().delete()
     Product.objects.bulk_create(new(n, stock=n % 3) for n in range(10))
-    first = client.get(URL, {"ordering": ordering, "page_size": read})
+    first = client.get(URL, {"ordering": ordering, "page_size": str(read)})
     Product.objects.filter(sku__in=[f"S{n}" for n in gone]).delete()
     Product.objects.bulk_create(new(100 + n, stock=stock) for n, stock in enumerate(added))
     seen = skus(first) + (read_on(client, first.json()["next"]) if first.json()["next"] else [])
@@ -74,7 +79,9 @@ def test_paging_is_stable_while_rows_are_added_and_deleted(client, read, gone, a
     assert stayed <= set(seen)
 
 
-def test_the_cost_of_a_page_does_not_depend_on_its_depth(client, django_assert_num_queries):
+def test_the_cost_of_a_page_does_not_depend_on_its_depth(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     Product.objects.bulk_create(new(n) for n in range(30))
     url = client.get(URL, {"page_size": 10}).json()["next"]
     with django_assert_num_queries(1):
@@ -82,25 +89,25 @@ def test_the_cost_of_a_page_does_not_depend_on_its_depth(client, django_assert_n
 
 
 @pytest.mark.parametrize("cursor", ["", "abc", "a:b:c", "\x00", "9" * 5_000])
-def test_a_forged_cursor_is_rejected(client, cursor):
+def test_a_forged_cursor_is_rejected(client: Client, cursor: str) -> None:
     answer = client.get(URL, {"cursor": cursor})
     assert answer.status_code == 404
     assert answer["Content-Type"] == "application/problem+json"
 
 
-def test_a_cursor_belongs_to_its_ordering(client):
+def test_a_cursor_belongs_to_its_ordering(client: Client) -> None:
     Product.objects.bulk_create(new(n) for n in range(3))
     url = client.get(URL, {"page_size": 1}).json()["next"]
     assert client.get(f"{url}&ordering=price").status_code == 404
 
 
-def test_the_browsable_list_links_its_pages(client):
+def test_the_browsable_list_links_its_pages(client: Client) -> None:
     Product.objects.bulk_create(new(n) for n in range(3))
     page = client.get(URL, {"page_size": 1}, headers={"Accept": "text/html"})
     assert "cursor=" in page.content.decode()
 
 
-def test_selecting_fields(client, editor):
+def test_selecting_fields(client: Client, editor: APIClient) -> None:
     [pan] = Product.objects.bulk_create([new(1)])
     answer = client.get(URL, {"fields": "sku, stock"})
     assert answer.json()["results"] == [{"sku": "S1", "stock": 1}]
@@ -114,7 +121,7 @@ def test_selecting_fields(client, editor):
     assert changed.json()["stock"] == 8
 
 
-def test_filters(client):
+def test_filters(client: Client) -> None:
     shelf = Category.objects.create(name="Kitchen", slug="kitchen")
     rows = [new(n, price=n, stock=n, is_active=n != 2, category=shelf) for n in range(4)]
     Product.objects.bulk_create([*rows, new(9)])
@@ -132,7 +139,7 @@ def test_filters(client):
         assert set(skus(client.get(URL, query))) == found, query
 
 
-def test_errors_are_problem_details(editor):
+def test_errors_are_problem_details(editor: APIClient) -> None:
     answer = editor.post(URL, {"price": "x", "category": "nowhere"}, format="json")
     assert answer["Content-Type"] == "application/problem+json"
     problem = answer.json()
@@ -160,25 +167,29 @@ def test_errors_are_problem_details(editor):
         ("post", "/api/products/", 415, "Unsupported Media Type"),
     ],
 )
-def test_every_error_is_a_problem_document(editor, method, path, status, title):
+def test_every_error_is_a_problem_document(
+    editor: APIClient, method: str, path: str, status: int, title: str
+) -> None:
     answer = editor.generic(method.upper(), path, "x", content_type="text/csv")
     assert answer["Content-Type"] == "application/problem+json"
     assert (answer.status_code, answer.json()["title"]) == (status, title)
     assert answer.json()["status"] == status
 
 
-def test_the_browsable_form_shows_errors(editor):
+def test_the_browsable_form_shows_errors(editor: APIClient) -> None:
     page = editor.post(URL, {"sku": "S1"}, headers={"Accept": "text/html"})
     assert page.status_code == 400
     assert page["Content-Type"].startswith("text/html")
     assert "This field is required" in page.content.decode()
 
 
-def test_missing_pages_outside_the_api_use_djangos_page(client):
+def test_missing_pages_outside_the_api_use_djangos_page(client: Client) -> None:
     assert client.get("/nothing/")["Content-Type"].startswith("text/html")
 
 
-def test_a_server_error_does_not_reveal_its_cause(editor, monkeypatch):
+def test_a_server_error_does_not_reveal_its_cause(
+    editor: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Product, "save", lambda *_, **__: 1 / 0)
     editor.raise_request_exception = False
     answer = editor.post(URL, {"sku": "S1", "name": "Pan", "price": "1"}, format="json")
@@ -186,7 +197,7 @@ def test_a_server_error_does_not_reveal_its_cause(editor, monkeypatch):
     assert "zero" not in answer.content.decode()
 
 
-def test_a_token_authenticates():
+def test_a_token_authenticates() -> None:
     user = User.objects.create_superuser("robot")
     client = APIClient()
     body = {"sku": "S1", "name": "Pan", "price": "1"}
@@ -195,7 +206,9 @@ def test_a_token_authenticates():
     assert client.post(URL, body).status_code == 201
 
 
-def test_throttled_clients_are_told_when_to_retry(client, monkeypatch):
+def test_throttled_clients_are_told_when_to_retry(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache.clear()
     monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"anon": "2/min", "user": None})
     assert [client.get(URL).status_code for _ in range(3)] == [200, 200, 429]
@@ -211,7 +224,9 @@ def test_throttled_clients_are_told_when_to_retry(client, monkeypatch):
         ("get", {"updated_since": "0047-04-30T18:40:32-17:19"}, {}),
     ],
 )
-def test_values_that_the_database_cannot_store_are_client_errors(editor, method, query, body):
+def test_values_that_the_database_cannot_store_are_client_errors(
+    editor: APIClient, method: str, query: dict[str, str], body: dict[str, Any]
+) -> None:
     """PostgreSQL rejects both; SQLite finds no such category, and accepts the year 47."""
     url = f"{URL}?{urlencode(query)}"
     answer = getattr(editor, method)(url, body, format="json") if body else editor.get(url)
@@ -219,7 +234,7 @@ def test_values_that_the_database_cannot_store_are_client_errors(editor, method,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_options_of_a_product_need_no_transaction(editor):
+def test_options_of_a_product_need_no_transaction(editor: APIClient) -> None:
     """PostgreSQL cannot lock rows outside a transaction."""
     [pan] = Product.objects.bulk_create([new(1)])
     answer = editor.options(f"{URL}{pan.pk}/")

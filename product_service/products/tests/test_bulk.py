@@ -1,9 +1,14 @@
 """Bulk changes in one request: all of it, or nothing and an error for each item."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+from rest_framework.test import APIClient
 
 from eventbus.outbox.models import OutboxEvent
 from product_service.products.models import Category, Product
@@ -20,20 +25,20 @@ def pans() -> list[Product]:
     return Product.objects.bulk_create(new(n) for n in range(4))
 
 
-def post(client, **body):
+def post(client: APIClient, **body: object) -> Any:
     return client.post(URL, body, format="json")
 
 
-def body_of(n: int, **values) -> dict:
+def body_of(n: int, **values: object) -> dict[str, Any]:
     return {"sku": f"N{n}", "name": f"New {n}", "price": "3.00", **values}
 
 
-def errors(answer) -> set[str]:
+def errors(answer: Any) -> set[str]:
     assert answer["Content-Type"] == "application/problem+json"
     return {error["pointer"] for error in answer.json()["errors"]}
 
 
-def test_creating_updating_and_deleting_at_once(editor, pans):
+def test_creating_updating_and_deleting_at_once(editor: APIClient, pans: list[Product]) -> None:
     a, b, c, _ = (pan.pk for pan in pans)
     answer = post(
         editor,
@@ -56,7 +61,7 @@ def test_creating_updating_and_deleting_at_once(editor, pans):
     check()
 
 
-def test_nothing_is_changed_if_one_item_is_invalid(editor, pans):
+def test_nothing_is_changed_if_one_item_is_invalid(editor: APIClient, pans: list[Product]) -> None:
     before = stored()
     answer = post(
         editor,
@@ -74,7 +79,7 @@ def test_nothing_is_changed_if_one_item_is_invalid(editor, pans):
     assert stored() == before
 
 
-def test_each_conflicting_item_has_an_error(editor, pans):
+def test_each_conflicting_item_has_an_error(editor: APIClient, pans: list[Product]) -> None:
     a, b, _, d = (pan.pk for pan in pans)
     before = stored()
     answer = post(
@@ -101,7 +106,7 @@ def test_each_conflicting_item_has_an_error(editor, pans):
     assert stored() == before
 
 
-def test_a_stale_version_rejects_the_whole_request(editor, pans):
+def test_a_stale_version_rejects_the_whole_request(editor: APIClient, pans: list[Product]) -> None:
     before = stored()
     answer = post(
         editor, update=[{"id": pan.pk, "stock": 50, "version": 1 + pan.stock % 2} for pan in pans]
@@ -111,7 +116,9 @@ def test_a_stale_version_rejects_the_whole_request(editor, pans):
     assert stored() == before
 
 
-def test_versions_can_be_required(editor, pans, settings):
+def test_versions_can_be_required(
+    editor: APIClient, pans: list[Product], settings: Settings
+) -> None:
     settings.API_REQUIRE_IF_MATCH = True
     assert post(editor, update=[{"id": pans[0].pk, "stock": 50}]).status_code == 428
     assert post(editor, update=[{"id": pans[0].pk, "stock": 50, "version": 1}]).status_code == 200
@@ -134,7 +141,9 @@ def test_versions_can_be_required(editor, pans, settings):
         None,
     ],
 )
-def test_malformed_requests_are_rejected(editor, pans, body):
+def test_malformed_requests_are_rejected(
+    editor: APIClient, pans: list[Product], body: object
+) -> None:
     before = stored()
     answer = editor.post(URL, body, format="json")
     assert answer.status_code == 400, answer.content
@@ -144,7 +153,7 @@ def test_malformed_requests_are_rejected(editor, pans, body):
 KINDS = {"create": "add", "update": "change", "delete": "delete"}
 
 
-def one_of_each(pans) -> dict[str, list]:
+def one_of_each(pans: list[Product]) -> dict[str, list[Any]]:
     return {
         "create": [body_of(1)],
         "update": [{"id": pans[0].pk, "stock": 50}, {"id": pans[1].pk, "stock": 51}],
@@ -152,7 +161,7 @@ def one_of_each(pans) -> dict[str, list]:
     }
 
 
-def allow(*names):
+def allow(*names: str) -> None:
     """Remove all product permissions except these from everybody."""
     for permission in Permission.objects.filter(codename__endswith="_product"):
         if permission.codename.removesuffix("_product") not in names:
@@ -160,7 +169,9 @@ def allow(*names):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_requires_only_its_own_permission(editor, pans, kind):
+def test_each_kind_requires_only_its_own_permission(
+    editor: APIClient, pans: list[Product], kind: str
+) -> None:
     allow(KINDS[kind])
     alone = {kind: one_of_each(pans)[kind]}
     assert post(editor, **alone).status_code == 200
@@ -168,7 +179,9 @@ def test_each_kind_requires_only_its_own_permission(editor, pans, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_items_without_permission_are_listed_and_nothing_is_changed(editor, pans, kind):
+def test_items_without_permission_are_listed_and_nothing_is_changed(
+    editor: APIClient, pans: list[Product], kind: str
+) -> None:
     allow(*(name for name in KINDS.values() if name != KINDS[kind]))
     before = stored()
     answer = post(editor, **one_of_each(pans))
@@ -178,7 +191,9 @@ def test_items_without_permission_are_listed_and_nothing_is_changed(editor, pans
     assert stored() == before
 
 
-def test_users_without_any_permission_are_rejected(editor, pans, client):
+def test_users_without_any_permission_are_rejected(
+    editor: APIClient, pans: list[Product], client: Client
+) -> None:
     allow("view")
     for body in ({}, one_of_each(pans)):
         answer = post(editor, **body)
@@ -186,20 +201,20 @@ def test_users_without_any_permission_are_rejected(editor, pans, client):
     assert client.post(URL, {}, content_type="application/json").status_code == 401
 
 
-def test_the_number_of_errors_is_limited(editor):
+def test_the_number_of_errors_is_limited(editor: APIClient) -> None:
     allow("change")
     answer = post(editor, create=[1] * 5_000)
     assert (answer.status_code, len(answer.json()["errors"])) == (403, 1_000)
 
 
-def test_form_data_is_not_accepted(editor):
+def test_form_data_is_not_accepted(editor: APIClient) -> None:
     allow("change")
     form = {f"create[0]{name}": value for name, value in body_of(1).items()}
     assert editor.post(URL, form, format="multipart").status_code == 415
     assert not Product.objects.exists()
 
 
-def test_the_number_of_queries_is_constant(editor):
+def test_the_number_of_queries_is_constant(editor: APIClient) -> None:
     def queries(number: int) -> int:
         Product.objects.all().delete()
         rows = Product.objects.bulk_create(new(n) for n in range(2 * number))

@@ -1,11 +1,15 @@
 """Import and export of products."""
 
 import io
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from eventbus.outbox.models import OutboxEvent
 from product_service.products.exchange.shopify import text
@@ -34,7 +38,7 @@ def kitchen() -> Category:
 
 
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path: Path) -> Callable[..., Path]:
     def write(content: str, name: str = "products.csv") -> Path:
         path = tmp_path / name
         path.write_text(content)
@@ -46,7 +50,7 @@ def write(tmp_path):
 def run(command: str, *words: object, status: int = 0) -> str:
     """Run a command, and return its output on both channels."""
     out = io.StringIO()
-    ended = 0
+    ended: str | int | None = 0
     try:
         call_command(command, *map(str, words), stdout=out, stderr=out)
     except SystemExit as error:
@@ -60,7 +64,7 @@ def flat(output: str) -> str:
     return " ".join(output.replace("│", " ").split())
 
 
-def test_our_own_columns(kitchen, write):
+def test_our_own_columns(kitchen: Category, write: Callable[..., Path]) -> None:
     Product.objects.bulk_create([new(1, sku="P2", name="Lid", price=5, currency="USD", stock=0)])
     output = run("import_products", write(OURS))
     assert "Imported: 1 new, 1 changed, 0 unchanged." in output
@@ -70,27 +74,33 @@ def test_our_own_columns(kitchen, write):
     check()
 
 
-def test_unchanged_products_publish_no_events(kitchen, write):
+def test_unchanged_products_publish_no_events(
+    kitchen: Category, write: Callable[..., Path]
+) -> None:
     run("import_products", write(OURS))
     told = OutboxEvent.objects.count()
     assert "0 new, 0 changed, 2 unchanged" in run("import_products", write(OURS))
     assert OutboxEvent.objects.count() == told == 2
 
 
-def test_missing_columns_leave_values_unchanged(kitchen, write):
+def test_missing_columns_leave_values_unchanged(
+    kitchen: Category, write: Callable[..., Path]
+) -> None:
     run("import_products", write(OURS))
     run("import_products", write("sku,name,price\nP1,Wok,20\n"))
     wok = Product.objects.get(sku="P1")
     assert (wok.name, wok.stock, wok.category) == ("Wok", 3, kitchen)
 
 
-def test_a_dry_run_imports_nothing(kitchen, write):
+def test_a_dry_run_imports_nothing(kitchen: Category, write: Callable[..., Path]) -> None:
     assert "Would be imported: 2 new" in run("import_products", write(OURS), "--dry-run")
     assert not Product.objects.exists()
     assert not OutboxEvent.objects.exists()
 
 
-def test_one_invalid_line_rejects_the_whole_file(kitchen, write):
+def test_one_invalid_line_rejects_the_whole_file(
+    kitchen: Category, write: Callable[..., Path]
+) -> None:
     wrong = (
         OURS + "P3,Pot,,nowhere,1,EUR,1,1\nP1,Pan,,,x,EUR,1,1\nP4,,,,-1,EUR,1,1\n,Cup,,,1,EUR,1,1\n"
     )
@@ -117,7 +127,9 @@ def test_one_invalid_line_rejects_the_whole_file(kitchen, write):
         ("sku\n1\n", "Required columns are missing: name, price"),
     ],
 )
-def test_an_unusable_file_is_rejected_with_one_line(write, content, words):
+def test_an_unusable_file_is_rejected_with_one_line(
+    write: Callable[..., Path], content: str, words: str
+) -> None:
     with pytest.raises((CommandError, AssertionError), match=words):
         run("import_products", write(content))
     assert not Product.objects.exists()
@@ -131,17 +143,19 @@ def test_an_unusable_file_is_rejected_with_one_line(write, content, words):
         ("products.csv", "not an ISO 4217", ("--currency", "EURO")),
     ],
 )
-def test_a_wrong_option_is_rejected_with_one_line(write, name, words, options):
+def test_a_wrong_option_is_rejected_with_one_line(
+    write: Callable[..., Path], name: str, words: str, options: Sequence[str]
+) -> None:
     with pytest.raises(CommandError, match=words):
         run("import_products", write(OURS, name), *options)
 
 
-def test_a_missing_file_is_reported_with_one_line():
+def test_a_missing_file_is_reported_with_one_line() -> None:
     with pytest.raises(CommandError, match=r"nowhere\.csv: No such file"):
         run("import_products", "nowhere.csv")
 
 
-def test_shopifys_export(write):
+def test_shopifys_export(write: Callable[..., Path]) -> None:
     assert "Imported: 3 new" in run("import_products", write(SHOPIFY), "--currency", "USD")
     rows = {row["sku"]: row for row in stored().values()}
     assert set(rows) == {"mug-small-blue", "MUG-L", "lamp"}
@@ -160,19 +174,19 @@ def test_shopifys_export(write):
     assert "0 new, 0 changed, 3 unchanged" in run("import_products", write(SHOPIFY))
 
 
-def test_an_invalid_line_of_shopifys_is_reported_by_its_number(write):
+def test_an_invalid_line_of_shopifys_is_reported_by_its_number(write: Callable[..., Path]) -> None:
     wrong = SHOPIFY.replace(",59,", ",59 EUR,")
     output = flat(run("import_products", write(wrong), status=1))
     assert "lamp Line 5, column Variant Price has '59 EUR': Enter a number" in output
     assert not Category.objects.exists()
 
 
-def test_html_becomes_text():
+def test_html_becomes_text() -> None:
     assert text("<p>One<br>two</p>\n<p>3 &lt; 4</p><script>x</script>") == "One\ntwo\n3 < 4\nx"
 
 
 @pytest.mark.parametrize("name", ["all.csv", "all.xlsx"])
-def test_an_export_can_be_imported(kitchen, tmp_path, name):
+def test_an_export_can_be_imported(kitchen: Category, tmp_path: Path, name: str) -> None:
     Product.objects.bulk_create(new(n, category=kitchen if n else None) for n in range(3))
     Product.objects.filter(sku="S2").update(name='Ünïcode, "quoted"', price="0.10", is_active=False)
     before = stored()
@@ -186,13 +200,15 @@ def test_an_export_can_be_imported(kitchen, tmp_path, name):
     ]
 
 
-def upload(client, content: str, **fields: str):
+def upload(client: Client, content: str, **fields: str) -> Any:
     file = SimpleUploadedFile("products.csv", content.encode())
     form = {"import_file": file, "format": "0", "resource": "", "currency": "", **fields}
     return client.post("/admin/products/product/import/", form)
 
 
-def test_the_admin_shows_a_preview_before_importing(admin_client, write):
+def test_the_admin_shows_a_preview_before_importing(
+    admin_client: Client, write: Callable[..., Path]
+) -> None:
     page = upload(admin_client, SHOPIFY, currency="USD")
     assert page.status_code == 200
     assert "mug-small-blue" in page.content.decode()
@@ -207,13 +223,17 @@ def test_the_admin_shows_a_preview_before_importing(admin_client, write):
     assert Product.objects.count() == 3
 
 
-def test_the_admin_lists_invalid_rows_and_offers_no_confirmation(admin_client, kitchen):
+def test_the_admin_lists_invalid_rows_and_offers_no_confirmation(
+    admin_client: Client, kitchen: Category
+) -> None:
     page = upload(admin_client, OURS.replace("12.5", "-1"))
     assert "confirm_form" not in page.context
     assert "greater than or equal to 0" in page.content.decode()
 
 
-def test_a_preview_that_became_invalid_imports_nothing(admin_client, kitchen):
+def test_a_preview_that_became_invalid_imports_nothing(
+    admin_client: Client, kitchen: Category
+) -> None:
     form = upload(admin_client, OURS).context["confirm_form"].initial
     kitchen.delete()
     done = admin_client.post("/admin/products/product/process_import/", form, follow=True)
@@ -221,13 +241,15 @@ def test_a_preview_that_became_invalid_imports_nothing(admin_client, kitchen):
     assert not Product.objects.exists()
 
 
-def test_import_and_export_in_the_admin_require_permissions(client, django_user_model):
+def test_import_and_export_in_the_admin_require_permissions(
+    client: Client, django_user_model: type[User]
+) -> None:
     client.force_login(django_user_model.objects.create_user("bob", is_staff=True))
     assert upload(client, OURS).status_code == 403
     assert client.get("/admin/products/product/export/").status_code == 403
 
 
-def test_the_admin_exports(admin_client):
+def test_the_admin_exports(admin_client: Client) -> None:
     Product.objects.bulk_create([new(1)])
     form = {
         "format": "0",

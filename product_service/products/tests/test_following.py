@@ -5,13 +5,14 @@ import pytest
 from common.servicekit.testing.following import followed, listed
 from eventbus.outbox.models import OutboxEvent
 from eventbus.outbox.relaying.session import WaitingEvent
+from eventbus.testing.bus import Bus
 from product_service.products.models import Product
 
 LAST = "common/eventbus/outbox/relaying/relay.py"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_files_of_an_event_before_kafka_are_those_listed(bus):
+def test_the_files_of_an_event_before_kafka_are_those_listed(bus: Bus) -> None:
     product = Product.objects.create(sku="F-1", name="Followed", price=2)
     bus.relay()
     product.price = 1

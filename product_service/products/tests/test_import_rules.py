@@ -1,5 +1,6 @@
 """Every value of a file is imported exactly, or rejected by its position. Nothing is ignored."""
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,8 +10,10 @@ from zipfile import ZipFile
 import pytest
 from django.core.management import CommandError
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from openpyxl import Workbook
+from rest_framework.test import APIClient
 
 from eventbus.outbox.models import OutboxEvent
 from product_service.products.exchange import cells, xlsx_files
@@ -26,7 +29,7 @@ HEAD = ["sku", "name", "description", "category", "price", "currency", "stock", 
 
 
 @pytest.fixture(params=["csv", "xlsx"])
-def file_of(request, tmp_path):
+def file_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Path]:
     """Writes rows as CSV or Excel: the same rules apply to both."""
 
     def file_of(*rows: list[Any]) -> Path:
@@ -82,19 +85,21 @@ TRUTHS = {
 @pytest.mark.parametrize(
     ("word", "is_active"), [(word, truth) for truth, words in TRUTHS.items() for word in words]
 )
-def test_words_for_true_and_false(file_of, word, is_active):
+def test_words_for_true_and_false(
+    file_of: Callable[..., Path], word: bool | int | str, is_active: bool
+) -> None:
     run("import_products", file_of(*one_row(is_active=word)))
     assert Product.objects.get().is_active is is_active
 
 
 @pytest.mark.parametrize("word", ["yes!", "2", "active", "null", "-", "x", 2, 0.5])
-def test_an_unknown_boolean_is_an_error(file_of, word):
+def test_an_unknown_boolean_is_an_error(file_of: Callable[..., Path], word: float | str) -> None:
     output = refused(file_of(*one_row(is_active=word)))
     assert f"has '{word}': Enter true or false" in output
 
 
 @pytest.mark.parametrize("header", ["stock", " stock", "Stock", "STOCK  "])
-def test_headers_ignore_case_and_white_space(file_of, header):
+def test_headers_ignore_case_and_white_space(file_of: Callable[..., Path], header: str) -> None:
     run("import_products", file_of(*one_row(**{header: "7"})))
     assert Product.objects.get().stock == 7
 
@@ -108,11 +113,13 @@ def test_headers_ignore_case_and_white_space(file_of, header):
         (" SKU", "Duplicate header SKU"),
     ],
 )
-def test_unknown_and_duplicate_columns_are_rejected(file_of, header, words):
+def test_unknown_and_duplicate_columns_are_rejected(
+    file_of: Callable[..., Path], header: str, words: str
+) -> None:
     assert words in refused(file_of(*one_row(**{header: "7"})))
 
 
-def test_blank_rows_are_reported(file_of):
+def test_blank_rows_are_reported(file_of: Callable[..., Path]) -> None:
     head, row = one_row()
     output = run("import_products", file_of([None] * 3, head, [" ", "", None], row, [None] * 3))
     assert "1 new" in output
@@ -137,7 +144,9 @@ def test_blank_rows_are_reported(file_of):
         ("description", " a\r\nb ", "a\nb"),
     ],
 )
-def test_valid_values_are_imported_exactly(file_of, field, value, stored):
+def test_valid_values_are_imported_exactly(
+    file_of: Callable[..., Path], field: str, value: object, stored: object
+) -> None:
     path = file_of(*one_row(**{field: value}))
     run("import_products", path)
     assert getattr(Product.objects.get(), field) == stored
@@ -169,7 +178,9 @@ def test_valid_values_are_imported_exactly(file_of, field, value, stored):
         ("sku", "x" * 65, "no more than 64 characters"),
     ],
 )
-def test_invalid_values_are_rejected_by_their_position(file_of, field, value, words):
+def test_invalid_values_are_rejected_by_their_position(
+    file_of: Callable[..., Path], field: str, value: object, words: str
+) -> None:
     rows = one_row(**{field: value})
     path = file_of(*rows)
     column = rows[0].index(field)
@@ -179,7 +190,7 @@ def test_invalid_values_are_rejected_by_their_position(file_of, field, value, wo
     assert words in output
 
 
-def test_the_api_accepts_what_was_imported(file_of, editor):
+def test_the_api_accepts_what_was_imported(file_of: Callable[..., Path], editor: APIClient) -> None:
     """An imported product can be sent back in the form in which the API returns it."""
     Category.objects.create(name="Kitchen", slug="kitchen")
     rows = one_row(category="kitchen", stock=3, description="a\r\nb", is_active="yes")
@@ -190,7 +201,7 @@ def test_the_api_accepts_what_was_imported(file_of, editor):
     assert answer.json() == body
 
 
-CELLS = {
+CELLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "formula": (lambda s: s.__setitem__("C2", "=1+1"), "Cell C2 contains a formula"),
     "error": (lambda s: s.__setitem__("C2", "#N/A"), "Cell C2 contains the error #N/A"),
     "date": (lambda s: s.__setitem__("A2", date(2026, 1, 2)), "Cell A2 contains a date"),
@@ -200,7 +211,7 @@ CELLS = {
     ),
     "boolean as a name": (lambda s: s.__setitem__("B2", True), "Cell B2 contains the boolean"),
     "zeros of a format": (
-        lambda s: (s.__setitem__("A2", 7), setattr(s["A2"], "number_format", "000")),
+        lambda s: (s.__setitem__("A2", 7), s["A2"].__setattr__("number_format", "000")),
         "Cell A2 contains the number 7. Format the column as text",
     ),
     "lost digits": (
@@ -208,7 +219,7 @@ CELLS = {
         "Format the column as text",
     ),
     "percentage": (
-        lambda s: (s.__setitem__("C2", 0.5), setattr(s["C2"], "number_format", "0%")),
+        lambda s: (s.__setitem__("C2", 0.5), s["C2"].__setattr__("number_format", "0%")),
         "Cell C2 contains a percentage",
     ),
     "no header": (lambda s: s.__setitem__("E2", "x"), "Cell E2 has no header above it: 'x'"),
@@ -235,17 +246,17 @@ def hidden(book: Workbook) -> Any:
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_ambiguous_excel_cells_are_rejected(tmp_path, kind):
+def test_ambiguous_excel_cells_are_rejected(tmp_path: Path, kind: str) -> None:
     put, words = CELLS[kind]
     assert words in refused(excel(tmp_path, lambda _, sheet: put(sheet), *one_row()))
 
 
-def test_additional_empty_sheets_are_ignored(tmp_path):
+def test_additional_empty_sheets_are_ignored(tmp_path: Path) -> None:
     path = excel(tmp_path, lambda book, _: book.create_sheet("Sheet2"), *one_row())
     assert "1 new" in run("import_products", path)
 
 
-def test_excel_numbers_are_read_in_their_shortest_form(tmp_path):
+def test_excel_numbers_are_read_in_their_shortest_form(tmp_path: Path) -> None:
     """Excel writes 17 digits: for 19.99, those of the nearest number that it can store."""
     path = excel(tmp_path, lambda *_: None, *one_row(price=19.99))
     changed = tmp_path / "changed.xlsx"
@@ -273,7 +284,7 @@ GERMAN = "sku;name;price;is_active\r\nS1;Töpfe;12,50;WAHR\r\n"
     ],
     ids=["utf-8", "bom", "utf-16", "tabs", "sep", "cr"],
 )
-def test_csv_as_spreadsheets_write_it(tmp_path, content):
+def test_csv_as_spreadsheets_write_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "products.csv"
     path.write_bytes(content)
     run("import_products", path)
@@ -298,21 +309,25 @@ def test_csv_as_spreadsheets_write_it(tmp_path, content):
         (b"sku,name,price,\nS1,Pan,1,5\n", "Line 2 has no header for its cell 4: '5'"),
     ],
 )
-def test_invalid_csv_is_rejected_by_its_position(tmp_path, content, words):
+def test_invalid_csv_is_rejected_by_its_position(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
     path = tmp_path / "products.csv"
     path.write_bytes(content)
     with pytest.raises(CommandError, match=words):
         run("import_products", path)
 
 
-def test_line_numbers_are_those_of_the_file(tmp_path, write):
+def test_line_numbers_are_those_of_the_file(tmp_path: Path, write: Callable[..., Path]) -> None:
     """Not of its rows: a cell may contain line breaks."""
     path = write('sku,name,price\nS1,"Pan\n\n of iron",1\n\nS2,Pot,x\n')
     assert "Line 6, column price has 'x'" in refused(path)
     assert "Line 3, column price has 'x'" in refused(write("sep=;\nsku;name;price\nS2;Pot;x\n"))
 
 
-def test_a_file_that_is_too_large_is_rejected(file_of, tmp_path, monkeypatch):
+def test_a_file_that_is_too_large_is_rejected(
+    file_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     head, row = one_row()
     path = file_of(head, row, row)
     monkeypatch.setattr(cells, "MOST_LINES", 1)
@@ -322,14 +337,18 @@ def test_a_file_that_is_too_large_is_rejected(file_of, tmp_path, monkeypatch):
         assert "when unpacked" in refused(path)
 
 
-def test_the_currency_option_is_rejected_if_the_file_has_a_currency(write):
+def test_the_currency_option_is_rejected_if_the_file_has_a_currency(
+    write: Callable[..., Path],
+) -> None:
     path = write("sku,name,price,currency\nS1,Pan,1,EUR\n")
     assert "leave the currency option empty" in refused(path, "--currency", "USD")
     run("import_products", write("sku,name,price\nS1,Pan,1\n"), "--currency", "USD")
     assert Product.objects.get().currency == "USD"
 
 
-def test_missing_columns_do_not_overwrite_concurrent_changes(write):
+def test_missing_columns_do_not_overwrite_concurrent_changes(
+    write: Callable[..., Path],
+) -> None:
     """Rows are locked when they are read, if the database supports that."""
     Product.objects.bulk_create([new(1, stock=5)])
     with CaptureQueriesContext(connection) as captured:
@@ -339,7 +358,7 @@ def test_missing_columns_do_not_overwrite_concurrent_changes(write):
     assert ("FOR UPDATE" in first) is connection.features.has_select_for_update
 
 
-def test_the_admin_reports_the_same(admin_client, write):
+def test_the_admin_reports_the_same(admin_client: Client, write: Callable[..., Path]) -> None:
     page = upload(admin_client, SHOPIFY)
     text = page.content.decode()
     assert "1 image-only row was skipped." in text

@@ -1,5 +1,9 @@
 """Shopify's product export: what is imported, rejected and reported."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from product_service.products.models import Category, Product
@@ -19,7 +23,7 @@ def shopify(*rows: dict[str, str], **first: str) -> str:
     return "\n".join(",".join(f'"{cell}"' for cell in line) for line in lines)
 
 
-def test_categories_with_colliding_slugs_stay_separate(write):
+def test_categories_with_colliding_slugs_stay_separate(write: Callable[..., Path]) -> None:
     names = ["C", "C++", "c", "\u304a\u8336", "\u30b3\u30fc\u30d2\u30fc"]
     rows = [
         {"Handle": f"h{n}", "Title": "T", "Variant Price": "1", "Type": t}
@@ -42,10 +46,12 @@ def test_categories_with_colliding_slugs_stay_separate(write):
     assert Category.objects.count() == 6
 
 
-def test_a_category_is_found_by_its_exact_name(write):
+def test_a_category_is_found_by_its_exact_name(write: Callable[..., Path]) -> None:
     Category.objects.create(name="Old tea", slug="tea")
     run("import_products", write(shopify(Type="Tea ")))
-    assert Product.objects.get().category.name == "Tea"
+    category = Product.objects.get().category
+    assert category is not None
+    assert category.name == "Tea"
 
 
 @pytest.mark.parametrize(
@@ -62,12 +68,14 @@ def test_a_category_is_found_by_its_exact_name(write):
         ({"Option1 Value": "C", "title": "x"}, "Duplicate header title"),
     ],
 )
-def test_an_invalid_cell_of_shopifys_is_rejected_by_its_position(write, values, words):
+def test_an_invalid_cell_of_shopifys_is_rejected_by_its_position(
+    write: Callable[..., Path], values: dict[str, Any], words: str
+) -> None:
     assert words in refused(write(shopify(**values)))
     assert not Category.objects.exists()
 
 
-def test_variants_with_the_same_generated_sku_are_rejected(write):
+def test_variants_with_the_same_generated_sku_are_rejected(write: Callable[..., Path]) -> None:
     rows = [{"Handle": "tea", "Variant Price": "1", "Option1 Value": "C++"}]
     output = refused(write(shopify(*rows, **{"Option1 Value": "C"})))
     assert "Line 3, column Handle has 'tea-c', as does line 2, column Handle." in output
@@ -80,13 +88,13 @@ def test_variants_with_the_same_generated_sku_are_rejected(write):
     [("", "", True), ("Active", "TRUE", True), ("draft", "true", False), ("active", "no", False)],
 )
 def test_shopifys_status_determines_whether_a_product_is_active(
-    write, status, published, is_active
-):
+    write: Callable[..., Path], status: str, published: str, is_active: bool
+) -> None:
     run("import_products", write(shopify(Status=status, Published=published)))
     assert Product.objects.get().is_active is is_active
 
 
-def test_ignored_parts_of_shopifys_export_are_reported(write):
+def test_ignored_parts_of_shopifys_export_are_reported(write: Callable[..., Path]) -> None:
     output = run(
         "import_products",
         write(

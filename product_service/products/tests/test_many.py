@@ -1,16 +1,21 @@
 """Bulk changes of products: every way publishes all events."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import NotSupportedError, connection, transaction
-from django.db.models import Case, F, Subquery, Value, When
+from django.db.models import Case, F, QuerySet, Subquery, Value, When
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Concat, Floor, Random
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from eventbus.outbox.models import OutboxEvent
 from product_service.products.api.serializers import ProductSerializer
@@ -20,7 +25,7 @@ from product_service.products.tests.story import told
 pytestmark = pytest.mark.django_db
 
 
-def stored() -> dict:
+def stored() -> dict[int, dict[str, Any]]:
     """The products as the API returns them."""
     rows = ProductSerializer(Product.objects.select_related("category"), many=True).data
     return {row["id"]: json.loads(json.dumps(row)) for row in rows}
@@ -36,7 +41,7 @@ def shelf() -> Category:
 
 
 @pytest.fixture
-def products(shelf) -> list[Product]:
+def products(shelf: Category) -> list[Product]:
     return Product.objects.bulk_create(new(number, category=shelf) for number in range(5))
 
 
@@ -45,19 +50,19 @@ def new(number: int, **values: object) -> Product:
     return Product(**{**fields, **values})
 
 
-def test_bulk_create(products, shelf):
+def test_bulk_create(products: list[Product], shelf: Category) -> None:
     check()
     assert [product.version for product in products] == [1] * 5
     assert all(product.pk for product in products)
 
 
-def test_update_with_values(products):
+def test_update_with_values(products: list[Product]) -> None:
     assert Product.objects.filter(stock__gt=1).update(stock=4, price=Decimal("7.999")) == 3
     check()
     assert Product.objects.get(sku="S2").price == Decimal("8.00")
 
 
-def test_update_increments_only_versions_of_changed_rows(products):
+def test_update_increments_only_versions_of_changed_rows(products: list[Product]) -> None:
     before = dict(Product.objects.values_list("sku", "updated_at"))
     assert Product.objects.update(stock=3) == 5
     check()
@@ -79,14 +84,14 @@ def test_update_increments_only_versions_of_changed_rows(products):
         Case(When(stock=2, then=Value(Decimal("1.115"))), default=F("price")),
     ],
 )
-def test_update_with_expressions(products, price):
+def test_update_with_expressions(products: list[Product], price: Combinable) -> None:
     Product.objects.update(price=price, name=Concat(F("name"), Value("!")))
     check()
     for product in Product.objects.all():
         assert Product.objects.filter(pk=product.pk, price=product.price).exists()
 
 
-def test_update_with_annotations_and_relations(products, shelf):
+def test_update_with_annotations_and_relations(products: list[Product], shelf: Category) -> None:
     annotated = Product.objects.annotate(double=F("stock") * 2).filter(category__slug="kitchen")
     annotated.update(stock=F("double"))
     check()
@@ -97,7 +102,9 @@ def test_update_with_annotations_and_relations(products, shelf):
     check()
 
 
-def test_update_with_a_subquery_ignores_its_own_writes(products):
+def test_update_with_a_subquery_ignores_its_own_writes(
+    products: list[Product],
+) -> None:
     Product.objects.update(stock=4)
     highest = Product.objects.order_by("-stock").values("stock")[:1]
     assert Product.objects.filter(stock=highest).update(stock=F("stock") + 1) == 5
@@ -108,7 +115,7 @@ def test_update_with_a_subquery_ignores_its_own_writes(products):
     assert set(Product.objects.values_list("stock", flat=True)) == {6}
 
 
-def test_bulk_update(products, shelf):
+def test_bulk_update(products: list[Product], shelf: Category) -> None:
     for product in products:
         product.name += " of iron"
         product.price = Decimal(product.stock)
@@ -121,7 +128,7 @@ def test_bulk_update(products, shelf):
     assert products[0].version == 3
 
 
-def test_deleting_a_queryset(products):
+def test_deleting_a_queryset(products: list[Product]) -> None:
     assert Product.objects.filter(stock__lt=3).delete() == (3, {"products.Product": 3})
     check()
     assert Product.objects.all().delete() == (2, {"products.Product": 2})
@@ -130,7 +137,9 @@ def test_deleting_a_queryset(products):
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_deleting_a_category_deletes_its_products(products, shelf, whole):
+def test_deleting_a_category_deletes_its_products(
+    products: list[Product], shelf: Category, whole: bool
+) -> None:
     Product.objects.filter(stock=0).update(category=None)
     deleted = Category.objects.all().delete() if whole else shelf.delete()
     assert deleted == (5, {"products.Product": 4, "products.Category": 1})
@@ -138,7 +147,7 @@ def test_deleting_a_category_deletes_its_products(products, shelf, whole):
     assert Product.objects.count() == 1
 
 
-def test_moving_products_with_a_related_manager(products, shelf):
+def test_moving_products_with_a_related_manager(products: list[Product], shelf: Category) -> None:
     other = Category.objects.create(name="Bath", slug="bath")
     other.products.add(*products[:2])
     check()
@@ -150,7 +159,7 @@ def test_moving_products_with_a_related_manager(products, shelf):
     check()
 
 
-def test_get_and_update_or_create(shelf):
+def test_get_and_update_or_create(shelf: Category) -> None:
     Product.objects.get_or_create(sku="K", defaults={"name": "Kettle", "price": 1})
     Product.objects.get_or_create(sku="K", defaults={"name": "Kettle", "price": 2})
     Product.objects.update_or_create(sku="K", defaults={"price": 3})
@@ -160,7 +169,7 @@ def test_get_and_update_or_create(shelf):
     assert OutboxEvent.objects.count() == 4
 
 
-def test_loaddata(products, tmp_path):
+def test_loaddata(products: list[Product], tmp_path: Path) -> None:
     fixture = tmp_path / "products.json"
     call_command("dumpdata", "products", output=str(fixture))
     Product.objects.filter(stock=1).delete()
@@ -172,22 +181,24 @@ def test_loaddata(products, tmp_path):
 
 
 @pytest.mark.parametrize("values", [{"version": 7}, {"updated_at": None}, {"id": 7, "stock": 1}])
-def test_managed_fields_cannot_be_set(products, values):
+def test_managed_fields_cannot_be_set(products: list[Product], values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"cannot set (version|updated_at|id)"):
         Product.objects.update(**values)
 
 
-def test_operations_that_cannot_publish_are_rejected(products):
-    for conflicts in ({"ignore_conflicts": True}, {"update_conflicts": True}):
+def test_operations_that_cannot_publish_are_rejected(products: list[Product]) -> None:
+    both: tuple[dict[str, Any], ...] = ({"ignore_conflicts": True}, {"update_conflicts": True})
+    for conflicts in both:
         with pytest.raises(NotSupportedError, match="update_or_create"):
             Product.objects.bulk_create([new(1)], **conflicts)
+    refused: Callable[[QuerySet[Product]], object]
     for refused in (lambda q: q.update(stock=1), lambda q: q.delete()):
         with pytest.raises(TypeError, match="limit"):
             refused(Product.objects.all()[:2])
     check()
 
 
-def test_a_rollback_discards_everything(products):
+def test_a_rollback_discards_everything(products: list[Product]) -> None:
     with transaction.atomic():
         Product.objects.update(stock=9)
         Product.objects.filter(sku="S1").delete()
@@ -196,8 +207,8 @@ def test_a_rollback_discards_everything(products):
     assert Product.objects.count() == 5
 
 
-def test_the_number_of_queries_is_constant(shelf):
-    def queries(work, number: int) -> int:
+def test_the_number_of_queries_is_constant(shelf: Category) -> None:
+    def queries(work: Callable[[], object], number: int) -> int:
         Product.objects.all().delete()
         Product.objects.bulk_create(new(n, category=shelf) for n in range(number))
         with CaptureQueriesContext(
@@ -206,10 +217,10 @@ def test_the_number_of_queries_is_constant(shelf):
             work()
         return len(captured)
 
-    def bulk_create():
+    def bulk_create() -> None:
         Product.objects.bulk_create(new(n + 1000, category_id=shelf.pk) for n in range(40))
 
-    def create_again():
+    def create_again() -> None:
         keys = list(Product.objects.values_list("pk", flat=True))
         Product.objects.all().delete()
         Product.objects.bulk_create(
@@ -227,7 +238,9 @@ def test_the_number_of_queries_is_constant(shelf):
         assert few == many <= most
 
 
-def test_the_number_of_queries_is_constant_for_a_cascade(shelf, django_assert_max_num_queries):
+def test_the_number_of_queries_is_constant_for_a_cascade(
+    shelf: Category, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     Product.objects.bulk_create(new(n, category=shelf) for n in range(90))
     with django_assert_max_num_queries(12):
         shelf.delete()
@@ -257,7 +270,7 @@ OPERATIONS = st.lists(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(OPERATIONS)
-def test_any_history_is_published_correctly(operations):
+def test_any_history_is_published_correctly(operations: list[tuple[str, set[int], int]]) -> None:
     with transaction.atomic():
         shelves = [None, *(Category.objects.create(name=n, slug=n) for n in "abc")]
         keys: dict[str, int] = {}

@@ -9,8 +9,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Coalesce, Concat
+from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from rest_framework.test import APIClient
 from tablib import Dataset
 
 from eventbus.outbox.models import OutboxEvent
@@ -151,7 +153,9 @@ def values_by(client: Any, send: Any, way: str, body: dict[str, Any]) -> Any:
 @example({"name": "a", "price": "-0"}, SKU)
 @example({"name": "a", "price": "1", "description": "a\r\nb\rc"}, SKU)
 @example({"name": "e\u0301", "price": "1"}, "e\u0301")
-def test_all_writes_of_the_api_agree(editor, kitchen, body, sku):
+def test_all_writes_of_the_api_agree(
+    editor: APIClient, kitchen: Category, body: dict[str, Any], sku: str
+) -> None:
     """They accept the same spellings, with the same results."""
     ways = ["create", "put", "patch", "bulk create", "bulk update"]
     found = [values_by(editor, by_api, way, {"sku": sku, **body}) for way in ways]
@@ -161,7 +165,9 @@ def test_all_writes_of_the_api_agree(editor, kitchen, body, sku):
 @examples
 @given(bodies, skus)
 @example({"name": "a\r\nb", "price": "-0"}, SKU)
-def test_the_admin_agrees_with_the_api(editor, admin_client, kitchen, body, sku):
+def test_the_admin_agrees_with_the_api(
+    editor: APIClient, admin_client: Client, kitchen: Category, body: dict[str, Any], sku: str
+) -> None:
     body = {"sku": sku, **body}
     body.pop("category", None)
     body.pop("is_active", None)  # a checkbox has no spelling
@@ -174,7 +180,9 @@ def test_the_admin_agrees_with_the_api(editor, admin_client, kitchen, body, sku)
 @examples
 @given(bodies, skus)
 @example({"name": "a", "price": 24.5}, SKU)
-def test_imports_agree_with_the_api(editor, kitchen, body, sku):
+def test_imports_agree_with_the_api(
+    editor: APIClient, kitchen: Category, body: dict[str, Any], sku: str
+) -> None:
     """CSV and Excel agree with each other. They accept more, but interpret nothing differently."""
     body = {"sku": sku, **body}
     expected = values_by(editor, by_api, "create", body)
@@ -188,11 +196,11 @@ def test_imports_agree_with_the_api(editor, kitchen, body, sku):
 
 @given(st.text())
 @example("\u0344\r\n ")
-def test_normalizing_is_idempotent(text):
+def test_normalizing_is_idempotent(text: str) -> None:
     assert normal(normal(text)) == normal(text)
 
 
-def test_every_way_of_the_orm_normalizes(kitchen):
+def test_every_way_of_the_orm_normalizes(kitchen: Category) -> None:
     """Without a serializer or a form."""
     pan = Product.objects.create(sku=" S1 ", name="e\u0301\r\n", price="-0")
     assert (pan.sku, pan.name, str(pan.price)) == ("S1", "\u00e9", "0.00")
@@ -217,7 +225,7 @@ def test_every_way_of_the_orm_normalizes(kitchen):
         {"currency": Case(When(stock=3, then=Value("USD")), default=F("currency"))},
     ],
 )
-def test_expressions_can_mix_these_fields_with_djangos(values):
+def test_expressions_can_mix_these_fields_with_djangos(values: dict[str, Any]) -> None:
     pan = Product.objects.create(sku="S1", name="Pan", price="24.5", stock=3)
     Product.objects.update(**values)
     [name] = values
@@ -226,7 +234,7 @@ def test_expressions_can_mix_these_fields_with_djangos(values):
 
 
 @pytest.mark.parametrize("character", ["\x01", "\x7f", "\x85x", "\x1b", "\ufffe", "\uffff"])
-def test_control_characters_are_rejected(editor, character):
+def test_control_characters_are_rejected(editor: APIClient, character: str) -> None:
     body = {"sku": "S1", "name": f"a{character}b", "price": "1"}
     for sent, data in ((URL, body), (f"{URL}bulk/", {"create": [body]})):
         answer = editor.post(sent, data, format="json")
@@ -236,7 +244,7 @@ def test_control_characters_are_rejected(editor, character):
         Product(sku=f"a{character}b", name="b", price=1).full_clean()
 
 
-def test_lengths_are_measured_after_normalizing(editor):
+def test_lengths_are_measured_after_normalizing(editor: APIClient) -> None:
     body = {"sku": "S1", "name": "e\u0301" * 200, "price": "1"}
     assert editor.post(URL, body, format="json").json()["name"] == "\u00e9" * 200
     answer = editor.post(URL, {**body, "sku": "S2", "name": "\u0958" * 101}, format="json")

@@ -2,13 +2,16 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.test import Client
 from django.urls import reverse
+from rest_framework.test import APIClient
 
 from eventbus.outbox.models import OutboxEvent
 from product_service.products.models import Category, Product
@@ -23,11 +26,11 @@ def kettle() -> Product:
     return product
 
 
-def events() -> list[dict]:
+def events() -> list[dict[str, Any]]:
     return [json.loads(row.payload) for row in OutboxEvent.objects.all()]
 
 
-def test_the_created_event_has_the_data_of_the_api(editor):
+def test_the_created_event_has_the_data_of_the_api(editor: APIClient) -> None:
     shelf = Category.objects.create(name="Kitchen", slug="kitchen")
     body = {"sku": "K1", "name": "Kettle", "price": "19.9", "category": shelf.slug}
     answer = editor.post("/api/products/", body, format="json", headers={"X-Request-ID": "r-1"})
@@ -43,7 +46,7 @@ def test_the_created_event_has_the_data_of_the_api(editor):
     assert event["correlationid"] == answer["X-Request-ID"] == "r-1"
 
 
-def test_an_update_carries_the_old_values_of_what_changed(kettle):
+def test_an_update_carries_the_old_values_of_what_changed(kettle: Product) -> None:
     kettle.price = Decimal("17.50")
     kettle.save()
     [event] = events()
@@ -51,7 +54,7 @@ def test_an_update_carries_the_old_values_of_what_changed(kettle):
     assert (event["data"]["price"], event["sequence"]) == ("17.50", 2)
 
 
-def test_saving_without_a_change_publishes_nothing(kettle):
+def test_saving_without_a_change_publishes_nothing(kettle: Product) -> None:
     Product.objects.get().save()
     kettle.price = 19.90
     kettle.save()
@@ -59,7 +62,7 @@ def test_saving_without_a_change_publishes_nothing(kettle):
     assert Product.objects.get().version == 1
 
 
-def test_an_expression_is_published_as_its_value(kettle):
+def test_an_expression_is_published_as_its_value(kettle: Product) -> None:
     kettle.stock = F("stock") - 1
     kettle.save(update_fields=["stock"])
     [event] = events()
@@ -67,7 +70,7 @@ def test_an_expression_is_published_as_its_value(kettle):
     assert Product.objects.get().version == 2
 
 
-def test_fields_excluded_by_update_fields_are_not_published(kettle):
+def test_fields_excluded_by_update_fields_are_not_published(kettle: Product) -> None:
     kettle.name, kettle.price = "Pot", Decimal("17.50")
     kettle.save(update_fields=["price"])
     [event] = events()
@@ -77,7 +80,7 @@ def test_fields_excluded_by_update_fields_are_not_published(kettle):
     assert (stored.name, stored.version) == ("Kettle", 2)
 
 
-def test_update_fields_accepts_category(kettle):
+def test_update_fields_accepts_category(kettle: Product) -> None:
     shelf = Category.objects.create(name="Kitchen", slug="kitchen")
     kettle.category = shelf
     kettle.save(update_fields=["category"])
@@ -85,7 +88,7 @@ def test_update_fields_accepts_category(kettle):
     assert (event["data"]["category"], event["data"]["previous"]) == ("kitchen", {"category": None})
 
 
-def test_deferred_fields_keep_their_values(kettle):
+def test_deferred_fields_keep_their_values(kettle: Product) -> None:
     product = Product.objects.only("name").get()
     product.name = "Pot"
     product.save()
@@ -94,14 +97,14 @@ def test_deferred_fields_keep_their_values(kettle):
     assert event["data"]["previous"] == {"name": "Kettle"}
 
 
-def test_the_slug_of_a_category_never_changes(kettle):
+def test_the_slug_of_a_category_never_changes(kettle: Product) -> None:
     shelf = Category.objects.create(name="Kitchen", slug="kitchen")
     shelf.slug = "cooking"
     with pytest.raises(ValidationError, match="slug"):
         shelf.save()
 
 
-def test_a_stale_instance_publishes_the_actual_changes(kettle):
+def test_a_stale_instance_publishes_the_actual_changes(kettle: Product) -> None:
     stale = Product.objects.get()
     kettle.stock = 0
     kettle.save()
@@ -111,7 +114,7 @@ def test_a_stale_instance_publishes_the_actual_changes(kettle):
     assert events()[1]["data"]["previous"] == {"name": "Kettle", "stock": 0}
 
 
-def test_djangos_shortcuts_publish(kettle):
+def test_djangos_shortcuts_publish(kettle: Product) -> None:
     Product.objects.update_or_create(sku="K1", defaults={"stock": 9})
     Product.objects.get_or_create(sku="K2", defaults={"name": "Pot", "price": "1"})
     Product.objects.all().delete()
@@ -120,13 +123,13 @@ def test_djangos_shortcuts_publish(kettle):
     assert sorted(told[2:]) == [("K1", "product.deleted", 3), ("K2", "product.deleted", 2)]
 
 
-def test_the_deleted_event_has_the_last_state(kettle):
+def test_the_deleted_event_has_the_last_state(kettle: Product) -> None:
     Product.objects.get().delete()
     [event] = events()
     assert (event["type"], event["sequence"], event["data"]["version"]) == ("product.deleted", 2, 1)
 
 
-def test_deleting_a_category_publishes_the_deletion_of_its_products(kettle):
+def test_deleting_a_category_publishes_the_deletion_of_its_products(kettle: Product) -> None:
     shelf = Category.objects.create(name="Kitchen", slug="kitchen")
     kettle.category = shelf
     kettle.save()
@@ -134,7 +137,7 @@ def test_deleting_a_category_publishes_the_deletion_of_its_products(kettle):
     assert [event["type"] for event in events()] == ["product.updated", "product.deleted"]
 
 
-def test_a_violated_constraint_publishes_nothing(kettle):
+def test_a_violated_constraint_publishes_nothing(kettle: Product) -> None:
     kettle.price = Decimal(-1)
     with pytest.raises(IntegrityError), transaction.atomic():
         kettle.save()
@@ -161,7 +164,9 @@ def test_a_violated_constraint_publishes_nothing(kettle):
         ("is_active", []),
     ],
 )
-def test_invalid_input_names_the_field_and_changes_nothing(editor, kettle, field, value):
+def test_invalid_input_names_the_field_and_changes_nothing(
+    editor: APIClient, kettle: Product, field: str, value: object
+) -> None:
     body = json.dumps({"sku": "K2", "name": "Pot", "price": "1", field: value})
     answer = editor.post("/api/products/", body, content_type="application/json")
     assert answer.status_code == 400
@@ -172,7 +177,7 @@ def test_invalid_input_names_the_field_and_changes_nothing(editor, kettle, field
 
 
 @pytest.mark.parametrize("form", ["json", "multipart"])
-def test_a_huge_body_is_rejected(editor, form):
+def test_a_huge_body_is_rejected(editor: APIClient, form: str) -> None:
     body = {"sku": "K2", "price": "1", "name": "x" * 10_000_000}
     answer = editor.post("/api/products/", body, format=form)
     assert answer.status_code == 413
@@ -181,7 +186,7 @@ def test_a_huge_body_is_rejected(editor, form):
 
 
 @pytest.mark.parametrize("body", ["", "{", "[1]", "[" * 100_000, "\xff", "1e999"])
-def test_a_malformed_body_is_rejected(editor, body):
+def test_a_malformed_body_is_rejected(editor: APIClient, body: str) -> None:
     answer = editor.post("/api/products/", body, content_type="application/json")
     assert answer.status_code == 400
     assert not Product.objects.exists()
@@ -191,11 +196,11 @@ def test_a_malformed_body_is_rejected(editor, body):
     "query",
     ["price_min=cheap", "sku=%00", "search=%00", "cursor=abc", "updated_since=now", "fields=abc"],
 )
-def test_an_invalid_query_is_a_client_error(client, query):
+def test_an_invalid_query_is_a_client_error(client: Client, query: str) -> None:
     assert client.get(f"/api/products/?{query}").status_code in (400, 404)
 
 
-def test_reading_is_open_and_writing_requires_a_login(kettle, client):
+def test_reading_is_open_and_writing_requires_a_login(kettle: Product, client: Client) -> None:
     url = reverse("product-detail", args=[kettle.pk])
     assert client.get(url).json()["name"] == "Kettle"
     found = client.get("/api/products/?search=kett&ordering=-price&in_stock=true").json()
@@ -208,14 +213,14 @@ def test_reading_is_open_and_writing_requires_a_login(kettle, client):
     assert events() == []
 
 
-def test_editing_through_the_api(editor, kettle):
+def test_editing_through_the_api(editor: APIClient, kettle: Product) -> None:
     url = reverse("product-detail", args=[kettle.pk])
     assert editor.patch(url, {"stock": 0}, format="json").json()["version"] == 2
     assert editor.delete(url).status_code == 204
     assert [event["sequence"] for event in events()] == [2, 3]
 
 
-def test_pages_open(admin_client, kettle):
+def test_pages_open(admin_client: Client, kettle: Product) -> None:
     for url in (
         "/admin/products/product/",
         f"/admin/products/product/{kettle.pk}/change/",
@@ -228,7 +233,7 @@ def test_pages_open(admin_client, kettle):
         assert admin_client.get(url).status_code == 200, url
 
 
-def test_the_admin_is_the_actor(admin_client, kettle):
+def test_the_admin_is_the_actor(admin_client: Client, kettle: Product) -> None:
     form = {"sku": "K1", "name": "Kettle", "price": "12", "currency": "EUR", "stock": 3}
     url = f"/admin/products/product/{kettle.pk}/change/"
     assert admin_client.post(url, {**form, "is_active": "on"}).status_code == 302

@@ -2,9 +2,12 @@
 
 import csv
 import io
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import transaction
+from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
@@ -61,7 +64,7 @@ rows = st.lists(
 )
 
 
-def values() -> list[dict]:
+def values() -> list[dict[str, Any]]:
     found = ({k: v for k, v in row.items() if k not in COUNTED} for row in stored().values())
     return sorted(found, key=lambda row: row["sku"])
 
@@ -72,7 +75,9 @@ def values() -> list[dict]:
 @example([{"sku": "=1", "name": "'=1", "description": "-1\n+1", "price": "0.1"}])
 @example([{"sku": "S", "name": "Pan", "description": "", "price": "0"}])
 @example([{"sku": "_x0041_", "name": "#N/A", "description": "''=", "price": "9999999999.99"}])
-def test_an_export_is_imported_unchanged(file_format, rows):
+def test_an_export_is_imported_unchanged(
+    file_format: type[CSV | XLSX], rows: list[dict[str, Any]]
+) -> None:
     with transaction.atomic():
         shelf = Category.objects.create(name="Shelf", slug="shelf")
         for row in rows:
@@ -97,13 +102,13 @@ def test_an_export_is_imported_unchanged(file_format, rows):
 
 
 @pytest.mark.parametrize("name", ["all.csv", "all.xlsx"])
-def test_formulas_stay_texts(tmp_path, name):
+def test_formulas_stay_texts(tmp_path: Path, name: str) -> None:
     Product.objects.bulk_create(new(n, name=f"{c}1+1") for n, c in enumerate("=+-@"))
     run("export_products", "--output", tmp_path / name)
     assert "4 unchanged" in run("import_products", tmp_path / name)
 
 
-def test_numbers_are_numbers_to_excel(tmp_path):
+def test_numbers_are_numbers_to_excel(tmp_path: Path) -> None:
     Product.objects.bulk_create([new(1, sku="007", price="12.50", is_active=False)])
     run("export_products", "--output", tmp_path / "all.xlsx")
     sheet = load_workbook(tmp_path / "all.xlsx").active
@@ -113,7 +118,7 @@ def test_numbers_are_numbers_to_excel(tmp_path):
     assert (row["sku"].value, row["sku"].number_format) == ("007", "@")
 
 
-def test_characters_that_xml_cannot_contain_are_exported():
+def test_characters_that_xml_cannot_contain_are_exported() -> None:
     """Rows from before control characters were rejected. Importing them reports the error."""
     Product.objects.bulk_create([new(1, name="a\x01b\x0bc\ufffe")])
     content = XLSX().export_data(ProductResource().export(Product.objects.all()))
@@ -121,7 +126,7 @@ def test_characters_that_xml_cannot_contain_are_exported():
     assert row[1] == "a\x01b\x0bc\ufffe"
 
 
-def test_a_text_that_excel_would_truncate_is_rejected(tmp_path):
+def test_a_text_that_excel_would_truncate_is_rejected(tmp_path: Path) -> None:
     Product.objects.bulk_create([new(1, description="\U0001fad6" * 20_000)])
     with pytest.raises(FileError, match="export it as CSV"):
         XLSX().export_data(ProductResource().export(Product.objects.all()))
@@ -129,7 +134,7 @@ def test_a_text_that_excel_would_truncate_is_rejected(tmp_path):
     assert "1 unchanged" in run("import_products", tmp_path / "all.csv")
 
 
-def test_the_admin_and_the_command_export_the_same(admin_client, tmp_path):
+def test_the_admin_and_the_command_export_the_same(admin_client: Client, tmp_path: Path) -> None:
     Product.objects.bulk_create([new(1, name="=1+1", price="12.50")])
     chosen = {f"productresource_{name}": "on" for name in ProductResource().fields}
     for number, ending in enumerate(("csv", "xlsx")):

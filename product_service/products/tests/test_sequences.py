@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core import serializers
@@ -51,16 +52,21 @@ def forget_the_outbox() -> None:
     assert not OutboxEvent.objects.exists()
 
 
+def category_of(product: Product) -> Category:
+    assert product.category is not None
+    return product.category
+
+
 DELETIONS: dict[str, Callable[[Product], object]] = {
     "instance": lambda product: product.delete(),
     "queryset": lambda product: Product.objects.all().delete(),
-    "category": lambda product: product.category.delete(),
+    "category": lambda product: category_of(product).delete(),
     "categories": lambda product: Category.objects.all().delete(),
-    "related manager": lambda product: product.category.products.all().delete(),
+    "related manager": lambda product: category_of(product).products.all().delete(),
 }
 
 
-def load(tmp_path) -> None:
+def load(tmp_path: Path) -> None:
     fixture = tmp_path / "products.json"
     fixture.write_text(serializers.serialize("json", [again(created_at=NOW, updated_at=NOW)]))
     call_command("loaddata", str(fixture), verbosity=0)
@@ -87,7 +93,12 @@ CREATIONS: dict[str, Callable[..., object]] = {
 
 @pytest.mark.parametrize("delete", DELETIONS.values(), ids=DELETIONS)
 @pytest.mark.parametrize("create", CREATIONS.values(), ids=CREATIONS)
-def test_a_reused_key_continues_its_sequence(kettle, tmp_path, delete, create):
+def test_a_reused_key_continues_its_sequence(
+    kettle: Product,
+    tmp_path: Path,
+    delete: Callable[[Product], object],
+    create: Callable[[Path], object],
+) -> None:
     delete(kettle)
     create(tmp_path)
     assert sequences()[-2:] == [("deleted", 4), ("created", 5)]
@@ -97,7 +108,7 @@ def test_a_reused_key_continues_its_sequence(kettle, tmp_path, delete, create):
     assert Product.objects.get(pk=KEY).version == 6
 
 
-def test_the_sequence_is_kept_longer_than_the_events(kettle):
+def test_the_sequence_is_kept_longer_than_the_events(kettle: Product) -> None:
     kettle.delete()
     forget_the_outbox()
     again().save()
@@ -106,14 +117,14 @@ def test_the_sequence_is_kept_longer_than_the_events(kettle):
     assert sequences() == [("created", 5), ("deleted", 6), ("created", 7)]
 
 
-def test_a_rolled_back_deletion_is_not_remembered(kettle):
+def test_a_rolled_back_deletion_is_not_remembered(kettle: Product) -> None:
     with transaction.atomic():
         kettle.delete()
         transaction.set_rollback(True)
     assert not LastSequence.objects.exists()
 
 
-def test_new_keys_of_the_database_start_at_one(kettle):
+def test_new_keys_of_the_database_start_at_one(kettle: Product) -> None:
     Product.objects.all().delete()
     assert new(1).pk is None
     products = [Product.objects.create(sku="K2", name="Pot", price=1)]
@@ -122,14 +133,17 @@ def test_new_keys_of_the_database_start_at_one(kettle):
     check()
 
 
-def test_a_product_deleted_by_raw_sql_continues_while_its_events_are_kept(kettle):
+def test_a_product_deleted_by_raw_sql_continues_while_its_events_are_kept(
+    kettle: Product,
+) -> None:
     raw("DELETE FROM products_product")
     again().save()
     assert sequences()[-1] == ("created", 4)
 
 
-def test_a_duplicate_key_is_rejected_and_publishes_nothing(kettle):
+def test_a_duplicate_key_is_rejected_and_publishes_nothing(kettle: Product) -> None:
     before = sequences()
+    create: Callable[[], object]
     for create in (lambda: again().save(force_insert=True), lambda: CREATIONS["bulk_create"](None)):
         with pytest.raises(Exception, match=r"(?i)unique"), transaction.atomic():
             create()
@@ -143,7 +157,7 @@ SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_bl
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("create", ["save", "create", "bulk_create"])
-def test_a_concurrent_deletion_is_not_missed(kettle, create):
+def test_a_concurrent_deletion_is_not_missed(kettle: Product, create: str) -> None:
     if connection.vendor != "postgresql":
         return  # SQLite has one writer at a time
     is_deleted = threading.Event()

@@ -2,11 +2,13 @@
 
 import json
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
 
 from eventbus.capture.snapshots import publish_snapshots
 from eventbus.outbox.models import OutboxEvent
@@ -25,7 +27,7 @@ def products() -> list[Product]:
     return products
 
 
-def published() -> list[dict]:
+def published() -> list[dict[str, Any]]:
     rows = OutboxEvent.objects.filter(type="product.snapshot").order_by("position")
     return [json.loads(row.payload) for row in rows]
 
@@ -36,7 +38,7 @@ def publish(*words: str) -> str:
     return out.getvalue()
 
 
-def test_the_current_state_is_published(products):
+def test_the_current_state_is_published(products: list[Product]) -> None:
     assert "5 snapshots published." in publish("--batch=2")
     told = published()
     assert {event["data"]["id"]: event["data"] for event in told} == stored()
@@ -44,7 +46,7 @@ def test_the_current_state_is_published(products):
     assert Product.objects.get(sku="S0").version == 2
 
 
-def test_a_snapshot_increments_the_version_but_not_updated_at(products):
+def test_a_snapshot_increments_the_version_but_not_updated_at(products: list[Product]) -> None:
     before = dict(Product.objects.values_list("pk", "updated_at"))
     publish()
     publish()
@@ -54,7 +56,7 @@ def test_a_snapshot_increments_the_version_but_not_updated_at(products):
     assert Product.objects.get(sku="S0").version == 4
 
 
-def test_a_snapshot_invalidates_etags(products, editor):
+def test_a_snapshot_invalidates_etags(products: list[Product], editor: APIClient) -> None:
     url = f"/api/products/{products[0].pk}/"
     seen = editor.get(url)["ETag"]
     publish()
@@ -75,7 +77,7 @@ DROP TABLE kept
 
 
 @pytest.mark.parametrize("statements", [SET_BACK, INSERT_AGAIN], ids=["set back", "inserted again"])
-def test_a_snapshot_exceeds_all_published_sequences(statements):
+def test_a_snapshot_exceeds_all_published_sequences(statements: str) -> None:
     Product.objects.bulk_create(new(number) for number in range(3))
     for stock in (50, 60, 70):
         Product.objects.filter(sku__in=["S0", "S1"]).update(stock=stock)
@@ -90,7 +92,7 @@ def test_a_snapshot_exceeds_all_published_sequences(statements):
     assert [product.version for product in Product.objects.order_by("sku")] == [5, 5, 2]
 
 
-def test_rows_inserted_by_raw_sql_start_at_one(products):
+def test_rows_inserted_by_raw_sql_start_at_one(products: list[Product]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO products_product (sku, name, description, price, currency, stock, "
@@ -102,7 +104,7 @@ def test_rows_inserted_by_raw_sql_start_at_one(products):
     assert [event["sequence"] for event in published() if event["data"]["sku"] == "RAW"] == [1]
 
 
-def test_the_number_of_queries_is_constant(products):
+def test_the_number_of_queries_is_constant(products: list[Product]) -> None:
     def queries(batch: int) -> int:
         with CaptureQueriesContext(connection) as captured:
             next(publish_snapshots(ProductEvents, Product.objects.all(), None, batch))
@@ -111,7 +113,7 @@ def test_the_number_of_queries_is_constant(products):
     assert queries(2) == queries(5) <= 8
 
 
-def test_products_can_be_selected(products):
+def test_products_can_be_selected(products: list[Product]) -> None:
     chosen = [products[1].pk, products[3].pk]
     publish(f"--ids={chosen[0]},{chosen[1]}")
     assert [event["data"]["id"] for event in published()] == chosen
@@ -120,7 +122,7 @@ def test_products_can_be_selected(products):
     assert "0 snapshots" in publish("--since=2999-01-01")
 
 
-def test_a_snapshot_can_be_resumed(products):
+def test_a_snapshot_can_be_resumed(products: list[Product]) -> None:
     steps = publish_snapshots(ProductEvents, Product.objects.all(), None, batch_size=2)
     number, last = next(steps)
     assert (number, last) == (2, products[1].pk)
@@ -128,7 +130,7 @@ def test_a_snapshot_can_be_resumed(products):
     assert [event["data"]["id"] for event in published()] == [p.pk for p in products]
 
 
-def test_changes_by_raw_sql_are_published(products):
+def test_changes_by_raw_sql_are_published(products: list[Product]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE products_product SET name = 'Wok' WHERE sku = 'S1'")
     publish()
@@ -136,7 +138,7 @@ def test_changes_by_raw_sql_are_published(products):
 
 
 @pytest.mark.parametrize("word", ["--since=yesterday", "--ids=a", "--batch=0", "--after=x"])
-def test_invalid_options_are_rejected_with_one_line(word):
+def test_invalid_options_are_rejected_with_one_line(word: str) -> None:
     with pytest.raises(CommandError) as refused:
         publish(word)
     assert len(str(refused.value).splitlines()) == 1

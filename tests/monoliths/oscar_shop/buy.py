@@ -1,4 +1,4 @@
-"""A customer buys two books through oscar's own pages; then the order's number is printed."""
+"""Buy two books through oscar's own pages, and print the order's number."""
 
 import sys
 from decimal import Decimal

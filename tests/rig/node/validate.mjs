@@ -1,4 +1,4 @@
-// Usage: node validate.mjs FILE. Prints what is wrong with an AsyncAPI document; exits with 1 if it is none.
+// Usage: node validate.mjs FILE. Prints what is wrong with an AsyncAPI document; exits with 1 if it is invalid.
 import { readFileSync } from "node:fs";
 import { Parser } from "@asyncapi/parser";
 

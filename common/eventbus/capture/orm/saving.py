@@ -213,8 +213,8 @@ def publish_waiting() -> None:
 
 def capture_saves(model: type[models.Model]) -> None:
     """Wrap ``save()`` of a published model, and so of its proxies and children, once."""
-    if hasattr(vars(model).get("_save_table"), "publishes"):
-        return
+    if hasattr(model._save_table, "publishes"):  # type: ignore[attr-defined]
+        return  # by its parent
     setattr(model, "save_base", _in_one_transaction(model.save_base))  # noqa: B010
     setattr(model, "_save_table", _publishing(model._save_table))  # type: ignore[attr-defined] # noqa: B010
 

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             name='ParkedEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('failed', 'Failed'), ('behind', 'waits behind another event'), ('handled', 'handled on a later try'), ('discarded', 'Discarded')], max_length=10)),
+                ('state', models.CharField(choices=[('failed', 'Failed'), ('behind', 'waiting behind another event'), ('handled', 'handled on a retry'), ('discarded', 'Discarded')], max_length=10)),
                 ('topic', models.CharField(max_length=249)),
                 ('partition', models.IntegerField()),
                 ('offset', models.BigIntegerField()),
@@ -112,10 +112,10 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('consumer', models.CharField(help_text='The consumer group.', max_length=255)),
                 ('topic', models.CharField(max_length=249)),
-                ('key', models.CharField(blank=True, help_text='Later events of this key wait; empty holds none.', max_length=255)),
+                ('key', models.CharField(blank=True, help_text='Later events of this key wait; none if empty.', max_length=255)),
                 ('handler', models.CharField(blank=True, help_text='The isolated handler whose line it is.', max_length=255)),
                 ('apart', models.JSONField(blank=True, default=list)),
-                ('state', models.CharField(choices=[('retrying', 'will be tried again'), ('dead', 'waits for a person'), ('clear', 'nothing waits')], max_length=10)),
+                ('state', models.CharField(choices=[('retrying', 'will be retried'), ('dead', 'needs a decision'), ('clear', 'nothing waiting')], max_length=10)),
                 ('next_try_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={

@@ -1,1 +1,1 @@
-"""Events that failed wait in lines, are retried in order, and are decided about by people."""
+"""Parking: failed events wait in line, are retried in order, and can be resolved by people."""

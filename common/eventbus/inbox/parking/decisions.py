@@ -1,4 +1,4 @@
-"""What people decide about parked events. Each decision is kept, with who made it and why."""
+"""Decisions of people about parked events. Each is stored with its author and reason."""
 
 from eventbus.database.alias import bus_atomic
 from eventbus.inbox.models import ParkedDecision, ParkedEvent, ParkedKey
@@ -8,28 +8,28 @@ Action = ParkedDecision.Action
 
 
 class NotOpen(Exception):
-    """There is no such event, or it does not wait any more. The text says which."""
+    """The event does not exist, or is no longer waiting. The message says which."""
 
 
 class HandlerGone(Exception):
-    """The event waits for a handler that does not exist any more. The text says what to do."""
+    """The event waits for a handler that no longer exists. The message says what to do."""
 
 
 def retry_now(event: int, by: str, reason: str = "") -> ParkedKey:
-    """Let a worker try the line of this event at once, from its front, dead or not.
+    """Make the line of this event due now, from its front, even if it is dead.
 
     :param event: id of a parked event.
-    :param by: who decides.
+    :param by: who made the decision.
     :returns: its key.
-    :raises NotOpen: when the event does not wait any more.
-    :raises HandlerGone: when there is nobody to try it.
+    :raises NotOpen: if the event is no longer waiting.
+    :raises HandlerGone: if its handler no longer exists.
     """
     with bus_atomic():
         key, row = _lock(event)
         if is_abandoned(key):
             raise HandlerGone(
-                f"Parked event {event} waits for the handler {key.handler}, which does not exist "
-                "any more: give it its old name back, or discard the event"
+                f"Parked event {event} waits for the handler {key.handler}, which no longer "
+                "exists: restore the handler's name, or discard the event"
             )
         key.go_on()
         key.save()
@@ -38,19 +38,19 @@ def retry_now(event: int, by: str, reason: str = "") -> ParkedKey:
 
 
 def discard(event: int, by: str, reason: str, *, release: bool = False) -> None:
-    """Give an event up: no handler will see it. Its bytes stay.
+    """Give up on an event: no handler will see it. Its bytes are kept.
 
-    Where others wait behind it, they go on waiting for a person, or are tried at once.
+    Events behind it keep waiting for a decision, or are retried immediately.
 
     :param event: id of a parked event.
-    :param by: who decides.
-    :param reason: why; it must say something.
-    :param release: try the followers at once.
-    :raises NotOpen: when the event does not wait any more.
-    :raises ValueError: when the reason is empty.
+    :param by: who made the decision.
+    :param reason: why; must not be empty.
+    :param release: retry the events behind it immediately.
+    :raises NotOpen: if the event is no longer waiting.
+    :raises ValueError: if the reason is empty.
     """
     if not reason.strip():
-        raise ValueError("A discarded event needs a reason")
+        raise ValueError("Discarding an event requires a reason")
     action = Action.DISCARD_AND_RELEASE if release else Action.DISCARD
     with bus_atomic():
         key, row = _lock(event)
@@ -71,5 +71,5 @@ def _lock(event: int) -> tuple[ParkedKey, ParkedEvent]:
         raise NotOpen(f"There is no parked event {event}")
     row = key.line().filter(pk=event).first()
     if row is None:
-        raise NotOpen(f"Parked event {event} was handled or discarded before")
+        raise NotOpen(f"Parked event {event} was already handled or discarded")
     return key, row

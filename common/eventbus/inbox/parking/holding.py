@@ -1,6 +1,6 @@
-"""Parking: what fails waits in a table, and later events of its key wait behind it, in order.
+"""Parking: a failed event waits in a table, and later events of its key wait behind it in order.
 
-Each key has a line that all handlers share, and one for each isolated handler that failed.
+Each key has a line shared by all handlers, and one for each isolated handler that failed.
 """
 
 from collections import defaultdict
@@ -21,23 +21,23 @@ log = structlog.get_logger(__name__)
 
 Address = tuple[str, str]
 SHARED = ""
-"""In the place of a handler's name: the line of all that are not isolated."""
+"""Used instead of a handler's name for the line of all handlers that are not isolated."""
 State = ParkedEvent.State
 
 
 def address(message: Message) -> Address:
-    """Topic and key: within one, order is kept."""
+    """Topic and key, within which order is preserved."""
     return message.place.topic, message.held_key
 
 
 class KeyLines:
-    """The lines of the keys of some messages, in the transaction that is open.
+    """The lines for the keys of some messages, within the open transaction.
 
-    Lines in which events wait are locked until it ends: a retry that empties one cannot slip in
-    between this look and the parking of a follower.
+    Lines with waiting events stay locked until it ends, so that no retry can empty a line between
+    this lookup and the parking of another event behind it.
 
-    :param consumer: the consumer group whose lines they are.
-    :param messages: readable ones.
+    :param consumer: the consumer group that the lines belong to.
+    :param messages: readable messages.
     """
 
     def __init__(self, consumer: str, messages: Iterable[Message]) -> None:
@@ -51,15 +51,15 @@ class KeyLines:
             self._enter(line)
 
     def holds(self, message: Message, handler: str = SHARED) -> bool:
-        """Whether earlier events of the message's key wait in the shared or a handler's line."""
+        """Whether earlier events of the message's key wait in the shared or the handler's line."""
         return (address(message), handler) in self._open
 
     def apart(self, message: Message) -> frozenset[str]:
         """The handlers that do not take a message together with the others.
 
-        Those are the isolated ones. But a key keeps the division that its lines began with: a
-        handler that became isolated while events wait for it in the shared line waits there for
-        the others, too, and one that no longer is isolated empties its own line first.
+        These are the isolated ones, but a key keeps the division that its lines began with: a
+        handler that became isolated while events wait for it in the shared line keeps waiting
+        there, and one that is no longer isolated empties its own line first.
         """
         shared = self._open.get((address(message), SHARED))
         if shared is not None:
@@ -67,7 +67,7 @@ class KeyLines:
         return self._isolated | self._own.get(address(message), frozenset())
 
     def park(self, message: Message, failure: Failure, handler: str = SHARED) -> None:
-        """Keep a message that failed at its first try, and hold its key, which is not held yet."""
+        """Park a message that failed on its first attempt, and hold its key, which was free."""
         line = self._begin(message, handler, failure.wait(attempts=1))
         row = _row(message, line, State.FAILED)
         blame(row, failure)
@@ -75,9 +75,9 @@ class KeyLines:
         self.failed.append((message, failure, row, handler))
 
     def wait(self, messages: Sequence[Message], handler: str = SHARED) -> None:
-        """Keep messages at the ends of their lines, in their order.
+        """Append messages to their lines, in order.
 
-        The first of a line in which nothing waits is due at once.
+        The first message of an empty line is due immediately.
         """
         rows = []
         for message in messages:
@@ -87,8 +87,8 @@ class KeyLines:
         ParkedEvent.objects.bulk_create(rows)
         self.behind += [(message, handler) for message in messages]
 
-    def tell(self) -> None:
-        """Say what was parked. To be called when the transaction is committed."""
+    def report(self) -> None:
+        """Log and signal what was parked. Call it after the commit."""
         for message, failure, row, line in self.failed:
             where = {"id": row.pk, "event_type": row.type, "place": row.place}
             log.error("parked", **where, handler=failure.handler, error=row.error)
@@ -96,13 +96,13 @@ class KeyLines:
                 signals.failed(self._consumer, message, failure, line)
             signals.send(signals.event_parked, self._consumer, [message], line=line)
         if self.behind:
-            log.warning("parked behind other events of their keys", events=len(self.behind))
+            log.warning("parked behind earlier events of the same key", events=len(self.behind))
         for message, handler in self.behind:
             signals.send(signals.event_parked, self._consumer, [message], line=handler)
 
     @property
     def parked(self) -> list[Message]:
-        """What was parked, once for each line that it was parked in."""
+        """The parked messages, once for each line that they were parked in."""
         return [m for m, *_ in self.failed] + [m for m, _ in self.behind]
 
     def _locked(self, wanted: set[Address]) -> list[ParkedKey]:
@@ -114,7 +114,7 @@ class KeyLines:
         return [line for line in lines.select_for_update() if (line.topic, line.key) in wanted]
 
     def _begin(self, message: Message, handler: str, wait: timedelta | None) -> ParkedKey:
-        """Hold a key, with the first event of its line due after the wait."""
+        """Start a line and hold its key; the first event is due after the wait."""
         topic, key = address(message)
         line = ParkedKey(consumer=self._consumer, topic=topic, key=key, handler=handler)
         if key:
@@ -141,14 +141,14 @@ class KeyLines:
 
 
 def blame(row: ParkedEvent, failure: Failure) -> None:
-    """Enter one more failed try."""
+    """Record another failed attempt."""
     row.state = State.FAILED
     row.attempts += 1
     row.handler, row.error, row.traceback = failure.handler, failure.text, failure.traceback
 
 
 def parked_message(row: ParkedEvent) -> Message:
-    """The message that was parked, as it came from Kafka."""
+    """The parked message, as it was received from Kafka."""
     return Message.read(
         Place(row.topic, row.partition, row.offset),
         key=None if row.key is None else bytes(row.key),

@@ -1,4 +1,4 @@
-"""The lines of parked events, as the admin and the command show them."""
+"""The lines of parked events, for the admin and the ``parked`` command."""
 
 from typing import Any
 
@@ -9,27 +9,27 @@ from eventbus.inbox.taking.subscriptions import subscription_of, subscriptions
 
 
 def is_abandoned(key: ParkedKey) -> bool:
-    """Whether a line's handler does not exist any more: it was renamed or removed."""
+    """Whether a line's handler no longer exists, because it was renamed or removed."""
     return bool(key.handler) and subscription_of(key.handler) is None
 
 
 def abandoned() -> QuerySet[ParkedKey]:
-    """The lines in which events wait for handlers that do not exist any more."""
+    """The lines whose events wait for handlers that no longer exist."""
     names = ["", *(subscription.name for subscription in subscriptions)]
     return ParkedKey.objects.exclude(state=ParkedKey.State.CLEAR).exclude(handler__in=names)
 
 
 def waiting_for_a_person() -> QuerySet[ParkedKey]:
-    """The lines that nobody tries again: their first event is dead, or their handler is gone."""
+    """The lines that are not retried: the first event is dead, or the handler is gone."""
     dead = ParkedKey.objects.filter(state=ParkedKey.State.DEAD)
     return dead | ParkedKey.objects.filter(pk__in=abandoned().values("pk"))
 
 
 def waiting_keys() -> QuerySet[Any]:
-    """The keys whose events wait, each with what is to be said of its line.
+    """The keys with waiting events, annotated with facts about their lines.
 
-    ``head`` is the id of the first event, ``error`` and ``attempts`` are its own; ``waiting`` is
-    how many wait, and ``since`` when the first of them was parked.
+    ``head`` is the id of the first event, and ``error`` and ``attempts`` belong to it. ``waiting``
+    is the number of waiting events, and ``since`` is when the first of them was parked.
     """
     line = ParkedEvent.objects.filter(parked_key=OuterRef("pk"), state__in=ParkedEvent.OPEN)
     first = line.order_by("id")

@@ -1,4 +1,4 @@
-"""Messages as people can read them."""
+"""Messages in human-readable form."""
 
 import json
 
@@ -8,7 +8,7 @@ MOST_CHARACTERS = 20_000
 
 
 def pretty(value: bytes | memoryview | None) -> str:
-    """JSON indented; anything else as text, with its odd bytes escaped."""
+    """Indented JSON, or text with undecodable bytes escaped."""
     raw = bytes(value or b"")
     try:
         text = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
@@ -16,5 +16,5 @@ def pretty(value: bytes | memoryview | None) -> str:
         text = raw.decode(errors="backslashreplace")
     text = storable(text)
     if len(text) > MOST_CHARACTERS:
-        return f"{text[:MOST_CHARACTERS]}\n… {len(text) - MOST_CHARACTERS:,} characters more"
+        return f"{text[:MOST_CHARACTERS]}\n… {len(text) - MOST_CHARACTERS:,} more characters"
     return text

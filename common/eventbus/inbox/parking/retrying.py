@@ -1,4 +1,4 @@
-"""Trying parked events again: the first of each line when its time has come, then its followers."""
+"""Retrying parked events: the first of each line once it is due, then those behind it."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -29,27 +29,27 @@ BATCH = 500
 
 @dataclass
 class Retries:
-    """What a worker does about parked events between its batches.
+    """The retries that a worker runs between its batches.
 
-    :param consumer: the consumer group, whose parked events they are.
+    :param consumer: the consumer group whose events are parked.
     """
 
     consumer: str
     patience: Patience = field(default_factory=Patience)
     has_more: bool = field(default=True, init=False)
-    """Whether something may be due at once."""
+    """Whether more events may be due right now."""
     _next: float = field(default=0.0, init=False)
 
     def look_at_once(self) -> None:
-        """Something was parked that may be due already, whenever the last look was."""
+        """Look for due events in the next round: something was parked that may be due already."""
         self.has_more = True
         self._next = 0.0
 
     def run_due(self) -> Iterator[Outcome]:
-        """Go one step with each key that is due, 20 keys at the most; others have their turn later.
+        """Advance each due key by one step, at most 20 keys per round.
 
-        :returns: what is committed, as soon as it is.
-        :raises django.db.Error: when the database is at fault, in a way that passes.
+        :returns: outcomes, each yielded as soon as it is committed.
+        :raises django.db.Error: on a transient database error.
         """
         if time.monotonic() < self._next:
             return
@@ -64,9 +64,9 @@ class Retries:
 
 
 def due(consumer: str) -> QuerySet[ParkedKey]:
-    """The lines whose time has come, the one that waited longest first.
+    """The lines that are due, longest waiting first.
 
-    Those of handlers that do not exist any more are left out: a person has to decide.
+    Lines of handlers that no longer exist are excluded: a person has to decide about them.
     """
     handlers = ["", *(subscription.name for subscription in subscriptions)]
     retrying = ParkedKey.objects.filter(consumer=consumer, state=ParkedKey.State.RETRYING)
@@ -75,12 +75,12 @@ def due(consumer: str) -> QuerySet[ParkedKey]:
 
 
 def advance(key: ParkedKey, patience: Patience) -> Iterator[Outcome]:
-    """One step with a key that is due: its first event, or up to 500 where that is not tried yet.
+    """Advance a due key by one step: its first event, or up to 500 if that has not been tried yet.
 
-    Where the key is not due any more, or another process is at it, nothing is done.
+    Nothing happens if the key is no longer due, or if another process is working on it.
 
-    :returns: what is committed, as soon as it is.
-    :raises django.db.Error: when the database is at fault, in a way that passes.
+    :returns: outcomes, each yielded as soon as it is committed.
+    :raises django.db.Error: on a transient database error.
     """
     head = key.line().first()
     if head and head.attempts:
@@ -89,7 +89,7 @@ def advance(key: ParkedKey, patience: Patience) -> Iterator[Outcome]:
     try:
         outcome = _run(key, BATCH, patience)
     except _Stuck:
-        log.warning("followers failed together; taking them one by one", key=str(key))
+        log.warning("parked batch failed; retrying one by one", key=str(key))
     else:
         yield outcome
         return
@@ -101,10 +101,10 @@ def advance(key: ParkedKey, patience: Patience) -> Iterator[Outcome]:
 
 
 def run_out(key: ParkedKey) -> int:
-    """Go on with a line until it is empty, or fails.
+    """Retry a line until it is empty or an event fails.
 
-    :returns: how many events were handled.
-    :raises django.db.Error: when the database is at fault, in a way that passes.
+    :returns: the number of events handled.
+    :raises django.db.Error: on a transient database error.
     """
     patience = Patience()
     handled = 0
@@ -114,14 +114,14 @@ def run_out(key: ParkedKey) -> int:
 
 
 class Front(NamedTuple):
-    """The first event of a line, as it was before a try."""
+    """The first event of a line, as it was before the attempt."""
 
     id: int
     attempts: int
 
 
 class _Stuck(Exception):
-    """The line cannot be moved."""
+    """The line could not be advanced."""
 
     def __init__(self, front: Front, failure: Failure) -> None:
         super().__init__(failure.text)
@@ -130,7 +130,7 @@ class _Stuck(Exception):
 
 
 def _front(key: ParkedKey, patience: Patience) -> Outcome:
-    """Try the first event of the line alone, and keep what became of it."""
+    """Retry the first event of the line on its own, and record the outcome."""
     try:
         return _run(key, 1, patience)
     except _Stuck as stuck:
@@ -139,9 +139,9 @@ def _front(key: ParkedKey, patience: Patience) -> Outcome:
 
 
 def _run(key: ParkedKey, limit: int, patience: Patience) -> Outcome:
-    """Handle up to so many events from the front of the line in one transaction.
+    """Handle up to ``limit`` events from the front of the line in one transaction.
 
-    What this changes in memory is of no account: the transaction may fail at its very end.
+    Objects changed here must not be reused on failure: the transaction may fail in its commit.
     """
     front: Front | None = None
     lines: KeyLines | None = None
@@ -161,19 +161,19 @@ def _run(key: ParkedKey, limit: int, patience: Patience) -> Outcome:
     except Exception as error:
         failure = Failure.of(error, subscription_of(key.handler))
         if front is None or patience.waits_for(failure.error):
-            raise failure.error  # noqa: B904  its cause is the driver's error
+            raise failure.error  # noqa: B904  keeps the driver's error as its cause
         raise _Stuck(front, failure) from error
     signals.send(signals.event_handled, key.consumer, messages, line=key.handler)
     log.info("parked events handled", key=str(key), events=len(messages))
     if lines is not None:
-        lines.tell()
+        lines.report()
     return Outcome(handled=messages)
 
 
 def _handle(key: ParkedKey, messages: Sequence[Message]) -> KeyLines | None:
-    """Hand the messages to the handlers whose line it is.
+    """Pass the messages to the handlers that the line belongs to.
 
-    :returns: the lines in which handlers wait that have become isolated in the meantime.
+    :returns: the lines for handlers that have become isolated in the meantime.
     """
     for message in messages:
         if message.error:
@@ -195,7 +195,7 @@ def _handle(key: ParkedKey, messages: Sequence[Message]) -> KeyLines | None:
 
 
 def _isolated_since(key: ParkedKey) -> list[HandlerSubscription]:
-    """The handlers that wait in a shared line, and have lines of their own by now."""
+    """The handlers of a shared line that have become isolated or got their own line since."""
     others = ParkedKey.objects.filter(consumer=key.consumer, topic=key.topic, key=key.key)
     waiting = others.exclude(state=ParkedKey.State.CLEAR).exclude(handler="")
     own = set(waiting.values_list("handler", flat=True)) if key.key else set()
@@ -204,13 +204,13 @@ def _isolated_since(key: ParkedKey) -> list[HandlerSubscription]:
 
 
 def _strike(rows: Sequence[ParkedEvent]) -> None:
-    """Take handled events from the line."""
+    """Remove handled events from the line."""
     handled = ParkedEvent.objects.filter(pk__in=[row.pk for row in rows])
     handled.update(state=State.HANDLED, handled_at=timezone.now(), attempts=F("attempts") + 1)
 
 
 def _fail(key: ParkedKey, front: Front, failure: Failure) -> None:
-    """Enter a failed try, unless the event was handled or discarded in the meantime."""
+    """Record a failed attempt, unless the event was handled or discarded meanwhile."""
     with bus_atomic():
         key = ParkedKey.objects.select_for_update().get(pk=key.pk)
         row = key.line().first()
@@ -222,5 +222,5 @@ def _fail(key: ParkedKey, front: Front, failure: Failure) -> None:
         key.save()
     log.warning("parked event failed again", id=row.pk, tries=row.attempts, error=row.error)
     if key.state == ParkedKey.State.DEAD:
-        log.error("parked event is dead: it waits for a person", id=row.pk, error=row.error)
+        log.error("parked event is dead: it needs a decision", id=row.pk, error=row.error)
     signals.failed(key.consumer, parked_message(row), failure, key.handler)

@@ -1,1 +1,1 @@
-"""The worker: batches from Kafka through one transaction each, offsets, heartbeat, replays."""
+"""The worker: one transaction per batch from Kafka, offsets, heartbeat, replays."""

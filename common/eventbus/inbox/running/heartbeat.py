@@ -1,4 +1,4 @@
-"""The heartbeat: a row that tells people and health checks what this worker is at."""
+"""The heartbeat: a row that shows people and health checks what this worker is doing."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ FORGET_AFTER = timedelta(days=1)
 
 
 def shown_partitions(names: Iterable[str]) -> str:
-    """The partitions by topic, for people.
+    """The partitions by topic, for display.
 
     >>> shown_partitions(["orders/0", "products/2", "products/3", "products/5"])
     'orders 0; products 2-3, 5'
@@ -44,7 +44,7 @@ def _ranges(numbers: Sequence[int]) -> Iterator[str]:
 
 
 class Heartbeat:
-    """Keeps the row of one worker fresh. A database that is away costs a log line, no more.
+    """Keeps the row of one worker up to date. An unavailable database is only logged.
 
     :param group: the consumer group of the worker.
     """
@@ -55,7 +55,7 @@ class Heartbeat:
         self._partitions: list[str] | None = None
 
     def beat(self, stream: Stream, tally: Tally) -> None:
-        """Write the row, if it is time to or if the partitions are others than before."""
+        """Write the row if it is due or the partitions have changed."""
         names = sorted(f"{p.topic}/{p.partition}" for p in stream.assignment())
         if self._partitions == names and time.monotonic() - self._last < BEAT_SECONDS:
             return
@@ -65,13 +65,13 @@ class Heartbeat:
         try:
             self.write(stream, tally)
         except DatabaseError as error:
-            log.warning("no heartbeat: the database is away", reason=" ".join(str(error).split()))
+            log.warning("no heartbeat: database error", reason=" ".join(str(error).split()))
             reconnect()
 
     def write(self, stream: Stream, tally: Tally) -> None:
         """Write the row now.
 
-        :raises django.db.Error: when the database does not take it.
+        :raises django.db.Error: if the write fails.
         """
         self._fill(stream, tally)
         if self._row.pk is None:
@@ -79,12 +79,12 @@ class Heartbeat:
         self._row.save()
 
     def end(self) -> None:
-        """Take the row away: this worker left on purpose."""
+        """Delete the row: this worker exits on purpose."""
         try:
             if self._row.pk is not None:
                 self._row.delete()
         except DatabaseError as error:
-            log.warning("heartbeat row stays", reason=" ".join(str(error).split()))
+            log.warning("heartbeat row not deleted", reason=" ".join(str(error).split()))
 
     def _fill(self, stream: Stream, tally: Tally) -> None:
         row = self._row

@@ -1,4 +1,4 @@
-"""Losses: what Kafka deleted before this service had read it is kept, and told once."""
+"""Losses: messages that Kafka deleted unread are recorded and reported once."""
 
 import structlog
 
@@ -10,13 +10,13 @@ from eventbus.inbox.running.stream import Loss, shown
 log = structlog.get_logger(__name__)
 
 
-def tell(consumer: str, loss: Loss) -> None:
-    """Keep a loss, and tell of it unless that was done before.
+def report(consumer: str, loss: Loss) -> None:
+    """Record a loss, and report it unless that has been done before.
 
-    It is noticed again by whoever reads on from the same committed offset, as after a crash; then
-    more may have been deleted, which is told as well.
+    The same loss is noticed again when reading resumes from the same committed offset, as after a
+    crash. More may have been deleted by then, which is reported as well.
 
-    :raises django.db.Error: as any write; to tell again is right.
+    :raises django.db.Error: as any write; calling it again is safe.
     """
     topic, partition = loss.partition
     known, is_new = LostMessages.objects.get_or_create(
@@ -32,11 +32,11 @@ def tell(consumer: str, loss: Loss) -> None:
         known.last = loss.following - 1
         known.save(update_fields=["last"])
     log.error(
-        "Kafka deleted messages before they were read: they are lost to this service",
+        "Kafka deleted messages before they were read: this service has lost them",
         partition=shown(loss.partition),
         first=loss.first,
         last=loss.following - 1,
         messages=loss.count,
-        hint="publish_snapshot tells of the state; make KAFKA_TOPIC_RETENTION_MS longer",
+        hint="publish_snapshot republishes the state; increase KAFKA_TOPIC_RETENTION_MS",
     )
     signals.lost(consumer, Place(topic, partition, loss.first), loss.count)

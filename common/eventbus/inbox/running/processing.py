@@ -1,4 +1,4 @@
-"""The one transaction: inbox rows and what the handlers write, all or nothing."""
+"""Processing: inbox rows and the writes of the handlers in a single transaction."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Processor:
-    """Takes messages into the database, exactly once in effect and in order within a key.
+    """Processes messages with exactly-once effects in the database, in order within a key.
 
-    :param consumer: the consumer group, whose inbox it is.
+    :param consumer: the consumer group that the inbox belongs to.
     """
 
     consumer: str
@@ -34,9 +34,9 @@ class Processor:
     def process(self, messages: Sequence[Message]) -> Iterator[Outcome]:
         """Handle or park every message that the inbox does not know.
 
-        :returns: what is committed, as soon as it is.
-        :raises django.db.Error: when the database is at fault, in a way that passes. What is done
-            by then stays done; to process all of them again is right.
+        :returns: outcomes, each yielded as soon as it is committed.
+        :raises django.db.Error: on a transient database error. Committed work remains; processing
+            all messages again is safe.
         """
         try:
             outcome = self._take(messages)
@@ -45,7 +45,7 @@ class Processor:
             if len(messages) == 1:
                 yield self._take_alone(messages[0], error)
                 return
-            log.warning("batch failed; taking it event by event", error=Failure.of(error).text)
+            log.warning("batch failed; processing it event by event", error=Failure.of(error).text)
         else:
             yield outcome
             return
@@ -53,11 +53,11 @@ class Processor:
             yield from self.process([message])
 
     def _take_alone(self, message: Message, error: Exception) -> Outcome:
-        """Park a message that failed for those handlers that cannot do without.
+        """Park a failed message for the handlers whose failure it is.
 
-        An error of a handler that is not isolated is clear. One that shows at COMMIT (a deferred
-        constraint) may be anybody's doing: then isolated handlers get the message in transactions
-        of their own, and it is parked for the others only if their COMMIT fails without them.
+        An error raised in a handler that is not isolated leaves no doubt. One raised by COMMIT (a
+        deferred constraint) may be due to any handler: isolated handlers then get the message in
+        separate transactions, and it is parked for the others only if COMMIT still fails.
         """
         failure: Failure | None = None
         put_off = False
@@ -79,11 +79,11 @@ class Processor:
     def _take(
         self, messages: Sequence[Message], failure: Failure | None = None, *, put_off: bool = False
     ) -> Outcome:
-        """One transaction.
+        """Process messages in one transaction.
 
-        :param failure: why these messages are to be parked, instead of handing them to the
+        :param failure: if given, park the messages for this reason instead of passing them to the
             handlers that are not isolated.
-        :param put_off: enter them in the lines of isolated handlers, instead of handing them over.
+        :param put_off: queue them in the lines of isolated handlers instead of running these.
         """
         with bus_atomic():
             fresh = self._claim(self._wanted(messages))
@@ -106,15 +106,15 @@ class Processor:
                     taken += self._run_apart(subscription, for_it, lines)
         handled = _each_once(taken)
         signals.send(signals.event_handled, self.consumer, handled)
-        lines.tell()
+        lines.report()
         return Outcome(handled, lines.parked, len(lines.failed))
 
     def _run_together(
         self, handovers: Sequence[Handover], lines: KeyLines, failure: Failure | None
     ) -> list[Message]:
-        """Have the handlers that share one fate take these, or park them for all of these.
+        """Run the handlers that are not isolated, or park the messages for all of them.
 
-        :returns: what they took.
+        :returns: the messages that they handled.
         """
         messages = [h.message for h in handovers]
         if failure is not None:
@@ -128,9 +128,9 @@ class Processor:
     def _run_apart(
         self, subscription: HandlerSubscription, handovers: Sequence[Handover], lines: KeyLines
     ) -> list[Message]:
-        """Have one isolated handler take these, in a savepoint; what fails is parked for it alone.
+        """Run one isolated handler in a savepoint; failed messages are parked for it alone.
 
-        :returns: what it took.
+        :returns: the messages that it handled.
         """
         name = subscription.name
         lines.wait([h.message for h in handovers if lines.holds(h.message, name)], name)
@@ -153,26 +153,26 @@ class Processor:
     ) -> Failure | None:
         """Run an isolated handler in a savepoint.
 
-        :returns: why it failed, and is rolled back; None if it succeeded.
+        :returns: why it failed and was rolled back; None if it succeeded.
         """
         try:
             with bus_atomic():
                 run(subscription, [h.event for h in handovers])
         except Exception as error:
             self._raise_what_passes(error)
-            if is_disconnected():  # the work of all others is lost with it
+            if is_disconnected():  # the transaction is lost, and all other work in it
                 raise
             return Failure.of(error)
         return None
 
     def _claim(self, messages: Sequence[Message]) -> list[Message]:
-        """Write the inbox rows of what is new, and return it in its order, each once."""
+        """Insert the inbox rows of new messages, and return these in order, without duplicates."""
         first = {message.identity: message for message in reversed(messages)}
         fresh = claim(self.consumer, first.keys())
         return [m for m in messages if m.identity in fresh and first[m.identity] is m]
 
     def _wanted(self, messages: Sequence[Message]) -> list[Message]:
-        """Messages for this group that have a handler, and those that cannot be read."""
+        """Messages for this group that have a handler, and unreadable ones, which will be parked."""
         types = {m.envelope.type for m in messages if m.envelope}
         wanted = {t for t in types if any(s.wants(t) for s in subscriptions)}
         return [m for m in messages if m.envelope is None or self._is_asked(m.envelope, wanted)]

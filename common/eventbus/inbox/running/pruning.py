@@ -1,4 +1,4 @@
-"""Pruning the inbox: rows that no delivery can meet any more."""
+"""Pruning the inbox: delete rows whose events can no longer be redelivered."""
 
 from datetime import datetime
 
@@ -8,11 +8,11 @@ from eventbus.inbox.models import InboxMessage
 
 
 def inbox_pruner(consumer: str) -> Pruner:
-    """Deletes what the inbox remembers for longer than ``INBOX_RETENTION_DAYS``.
+    """Deletes inbox rows older than ``INBOX_RETENTION_DAYS``.
 
-    Kafka must have deleted these events before: one that came again would be handled again.
+    Kafka must have deleted these events by then: a redelivered one would be handled again.
 
-    :param consumer: the consumer group whose rows it prunes; others prune theirs.
+    :param consumer: the consumer group whose rows to prune.
     """
 
     def delete_piece(limit: datetime, most: int) -> int:

@@ -1,4 +1,4 @@
-"""Replaying: events that Kafka still has go through chosen handlers again."""
+"""Replaying: run chosen handlers again on events that Kafka still has."""
 
 import threading
 from collections import Counter
@@ -24,16 +24,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Replay:
-    """Handlers that see history, with ``event.replayed`` set.
+    """Runs handlers on past events, with ``event.replayed`` set.
 
-    Inbox and parked events are left alone: a replayed event may be known, and may be parked, and
-    neither changes. What fails is counted, logged and passed over; an isolated handler succeeds or
-    fails on its own, the others together.
+    The inbox and parked events are neither consulted nor changed. Failed events are counted, logged
+    and skipped; an isolated handler succeeds or fails on its own, the others together.
 
-    :param handlers: those that see the events.
-    :param types: event types that count; empty for all that the handlers want.
-    :param subjects: subjects that count; empty for all.
-    :param stop: ends the waiting for a database that is away.
+    :param handlers: the handlers to run.
+    :param types: event types to replay; empty for all that the handlers subscribed to.
+    :param subjects: subjects to replay; empty for all.
+    :param stop: ends the wait for an unavailable database.
     """
 
     handlers: Sequence[HandlerSubscription]
@@ -53,7 +52,7 @@ class Replay:
         self._database = Outage("the database", self.stop)
 
     def take(self, records: Sequence[Any], *, dry_run: bool = False) -> None:
-        """Hand over those of these Kafka records that count; in a dry run, only count them."""
+        """Replay the matching ones of these Kafka records; in a dry run, only count them."""
         messages = [message for message in map(Message.of, records) if self._wants(message)]
         self.passed_over += len(records) - len(messages)
         if dry_run:
@@ -82,9 +81,9 @@ class Replay:
     def _failing(
         self, messages: Sequence[Message], handlers: Sequence[HandlerSubscription]
     ) -> list[Place]:
-        """Hand messages to handlers that share one fate.
+        """Run handlers that succeed or fail together.
 
-        :returns: where those lie in Kafka that failed.
+        :returns: the positions of the failed messages in Kafka.
         """
         try:
             self._run(messages, handlers)
@@ -96,7 +95,7 @@ class Replay:
         return []
 
     def _run(self, messages: Sequence[Message], handlers: Sequence[HandlerSubscription]) -> None:
-        """In one transaction; where the database is at fault, again until it works."""
+        """Run the handlers in one transaction, repeating it on transient database errors."""
         events = [message.event(replayed=True) for message in messages]
         while not self.stop.is_set():
             try:

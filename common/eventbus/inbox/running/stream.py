@@ -1,4 +1,4 @@
-"""The stream of a group's messages: a Kafka consumer that outlives what passes."""
+"""The message stream of a consumer group, which survives transient Kafka errors."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ Batches = dict[TopicPartition, list[Any]]
 class Loss:
     """Messages that Kafka deleted before the group had read them.
 
-    :param first: the offset at which the group would have gone on.
+    :param first: the offset from which the group would have resumed.
     :param following: the first offset that Kafka still has.
     """
 
@@ -40,18 +40,18 @@ class Loss:
 
     @property
     def count(self) -> int:
-        """How many offsets that are; compacted topics and transactions use more than messages."""
+        """Number of offsets; compacted topics and transactions have fewer messages."""
         return self.following - self.first
 
 
 class Stream:
-    """What a worker reads, as a member of a consumer group.
+    """The messages that a worker reads as a member of a consumer group.
 
-    Where the group has committed nothing, it begins with the first message that Kafka has. Where
-    Kafka has deleted what comes next, it goes on with the first that is left, and keeps what was
-    missed in :attr:`losses`, for the worker to tell.
+    Without a committed offset, it starts at the first message that Kafka has. If Kafka has deleted
+    the next message, it resumes from the first remaining one, and keeps the gap in :attr:`losses`
+    for the worker to report.
 
-    :param consumer: a Kafka consumer that commits nothing by itself and resets no offset.
+    :param consumer: a Kafka consumer without automatic commits and offset resets.
     :param stop: cuts every wait short.
     """
 
@@ -65,9 +65,9 @@ class Stream:
         self._consumer.subscribe(list(topics))
 
     def poll(self, timeout_ms: int, max_records: int) -> Batches:
-        """The next records; none while Kafka is away, which is said once.
+        """The next records; none while Kafka is unavailable, which is logged once.
 
-        :raises KafkaError: when Kafka refuses this member for good, as with a wrong password.
+        :raises KafkaError: if Kafka rejects this member permanently, as with a wrong password.
         """
         try:
             batches = self._polled(timeout_ms, max_records)
@@ -94,22 +94,22 @@ class Stream:
         return sorted(self._consumer.assignment().intersection(partitions))
 
     def _begin(self, partitions: Iterable[TopicPartition]) -> None:
-        """Begin with the first messages that Kafka has.
+        """Start at the first messages that Kafka has.
 
-        It forgets the offsets of a group that was away for ``offsets.retention.minutes``, and then
-        nobody can say whether the group had read what was deleted.
+        Kafka forgets the offsets of a group that was inactive for ``offsets.retention.minutes``;
+        then it is unknown whether the group had read the deleted messages.
         """
         for partition, begin in self._consumer.beginning_offsets(self._mine(partitions)).items():
             self._consumer.seek(partition, begin)
             if begin:
                 log.warning(
-                    "the group has no offset here and begins with the first message that is left",
+                    "the group has no committed offset; starting at the first remaining message",
                     partition=shown(partition),
                     first=begin,
                 )
 
     def _go_on_behind(self, wanted: Mapping[TopicPartition, int]) -> None:
-        """Go on with the first messages that Kafka has, and note those that it has no more."""
+        """Resume from the first messages that Kafka has, and note the deleted ones."""
         mine = self._mine(wanted)
         begins = self._consumer.beginning_offsets(mine)
         for partition in mine:
@@ -117,34 +117,34 @@ class Stream:
             self._consumer.seek(partition, begin)
             if offset < begin:
                 self.losses.append(Loss(partition, offset, begin))
-            else:  # nothing is missed: what is known comes again, and the inbox drops it
+            else:  # nothing is lost: the inbox discards what was already handled
                 log.error(
-                    "the topic ends before the group's offset, so it was made anew: from the start",
+                    "the topic ends before the group's offset, so it was recreated: reading all",
                     partition=shown(partition),
                     offset=offset,
                     first=begin,
                 )
 
     def _go_back(self, divergent: Mapping[TopicPartition, OffsetAndMetadata | None]) -> None:
-        """Go on where the brokers disagree with what was read (KIP-320)."""
+        """Resume from where the brokers' log diverges from what was read (KIP-320)."""
         mine = self._mine(divergent)
         begins = self._consumer.beginning_offsets(mine)
         for partition in mine:
             known = divergent[partition]
             offset = known.offset if known else begins[partition]
             log.error(
-                "Kafka lost messages that the group had read; it goes on before them",
+                "Kafka lost messages that the group had read; resuming before them",
                 partition=shown(partition),
                 first=offset,
             )
             self._consumer.seek(partition, offset)
 
     def commit(self, batches: Batches) -> None:
-        """Commit behind the database. What fails to commit comes again, and the inbox drops it."""
+        """Commit after the database did. If this fails, the inbox discards what is redelivered."""
         self._commit({place: records[-1].offset + 1 for place, records in batches.items()})
 
     def accept(self, loss: Loss) -> None:
-        """Go on behind a loss that has been told; the group commits that, too."""
+        """Skip a loss that has been reported, and commit the offset behind it."""
         self.losses.remove(loss)
         self._commit({loss.partition: loss.following})
 
@@ -160,17 +160,17 @@ class Stream:
         try:
             self._consumer.commit(ends)
         except CommitFailedError:
-            log.warning("the group rebalanced; another worker goes on from the last commit")
+            log.warning("the group rebalanced; another worker resumes from the last commit")
         except KafkaError as error:
-            log.warning("offsets not committed; the next commit will do", reason=str(error))
+            log.warning("offsets not committed; the next commit includes them", reason=str(error))
 
     def rewind(self, batches: Batches) -> None:
-        """Read these records again, as far as their partitions are still this member's."""
+        """Read these records again where their partitions are still assigned to this member."""
         for partition in self._consumer.assignment() & batches.keys():
             self._consumer.seek(partition, batches[partition][0].offset)
 
     def caught_up(self) -> bool:
-        """By the high watermark of the last fetch, which every broker tells truly."""
+        """Whether everything up to the high watermarks of the last fetch has been read."""
         ends = {p: self._consumer.highwater(p) for p in self.assignment()}
         return (
             bool(ends)
@@ -181,7 +181,7 @@ class Stream:
         )
 
     def lag(self) -> int:
-        """Messages that are not read yet in this member's partitions, as of the last fetch."""
+        """Number of unread messages in this member's partitions, as of the last fetch."""
         ends = {p: self._consumer.highwater(p) for p in self.assignment()}
         return sum(
             max(0, end - (self._consumer.position(p) or 0))
@@ -190,11 +190,11 @@ class Stream:
         )
 
     def assignment(self) -> set[TopicPartition]:
-        """The partitions that this member reads now."""
+        """The partitions currently assigned to this member."""
         return self._consumer.assignment()
 
     def leave(self) -> None:
-        """Leave the group. Where Kafka is away, it notices by itself when the session ends."""
+        """Leave the group. If Kafka is unreachable, it notices when the session times out."""
         try:
             self._consumer.close(timeout_ms=LEAVE_MS)
         except KafkaError as error:
@@ -202,5 +202,5 @@ class Stream:
 
 
 def shown(partition: TopicPartition) -> str:
-    """A partition as it is written everywhere, such as ``product.events/3``."""
+    """A partition for display, such as ``product.events/3``."""
     return f"{partition.topic}/{partition.partition}"

@@ -1,4 +1,4 @@
-"""What a worker has done so far, for its heartbeat and for its last words."""
+"""A worker's counters, for its heartbeat and its final summary."""
 
 import time
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from eventbus.inbox.taking.outcome import Outcome
 
 @dataclass
 class Tally:
-    """Counts since the worker began.
+    """Counters since the worker started.
 
-    :param read: messages that were taken from Kafka, those that the inbox knew included.
-    :param handled: events whose handlers succeeded, on a later try perhaps.
-    :param failed: tries that failed.
-    :param parked: messages that were parked because they failed, or behind one that did.
-    :param lost: messages that Kafka had deleted before they were read.
-    :param last: the message that was taken last, and when.
+    :param read: messages read from Kafka, including duplicates that the inbox discarded.
+    :param handled: events whose handlers succeeded, including on a retry.
+    :param failed: failed attempts.
+    :param parked: messages parked because they failed, or behind one that failed.
+    :param lost: messages that Kafka deleted before they were read.
+    :param last: the last message taken; ``last_at`` is when.
     """
 
     read: int = 0
@@ -31,20 +31,20 @@ class Tally:
     _started: float = field(default_factory=time.monotonic)
 
     def take(self, messages: Sequence[Message]) -> None:
-        """Count messages that came from Kafka."""
+        """Count messages read from Kafka."""
         self.read += len(messages)
         self.last = messages[-1]
         self.last_at = datetime.now(UTC)
 
     def add(self, outcome: Outcome) -> None:
-        """Count what became of messages."""
+        """Count an outcome."""
         self.handled += len(outcome.handled)
         self.failed += outcome.failures
         self.parked += len(outcome.parked)
 
     @property
     def seconds(self) -> float:
-        """How long ago the worker began."""
+        """Seconds since the worker started."""
         return time.monotonic() - self._started
 
     def __str__(self) -> str:

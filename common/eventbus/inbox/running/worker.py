@@ -1,4 +1,4 @@
-"""The worker: poll, process, commit the offsets, until told to stop."""
+"""The worker: poll, process and commit offsets until stopped."""
 
 import resource
 import sys
@@ -26,11 +26,11 @@ POLL_MS = 500
 
 @dataclass(frozen=True)
 class Limits:
-    """When a worker leaves without being told to.
+    """When a worker exits by itself.
 
-    :param drain: once everything that is there has been read, and nothing parked is due.
-    :param max_events: after so many messages; None for no limit.
-    :param max_memory_kib: when it has used more memory than that, in KiB; None for no limit.
+    :param drain: exit once all messages have been read and no parked event is due.
+    :param max_events: exit after this many messages; None for no limit.
+    :param max_memory_kib: exit after using more memory than this, in KiB; None for no limit.
     """
 
     drain: bool = False
@@ -42,12 +42,12 @@ class Limits:
 class Worker:
     """One member of a consumer group.
 
-    :param stream: where its messages come from.
+    :param stream: the source of its messages.
     :param group: its consumer group.
-    :param topics: what to subscribe to.
-    :param stop: set it, and the worker finishes its batch and leaves.
-    :param batch_size: the most messages in one transaction.
-    :param limits: when to leave without being told to; left out, never.
+    :param topics: the topics to subscribe to.
+    :param stop: once set, the worker finishes its batch and exits.
+    :param batch_size: maximum number of messages per transaction.
+    :param limits: when to exit by itself; by default never.
     """
 
     stream: Stream
@@ -66,9 +66,9 @@ class Worker:
         self._pruner = inbox_pruner(self.group)
 
     def run(self) -> None:
-        """Consume until told to stop, or until a limit is reached.
+        """Consume until stopped, or until a limit is reached.
 
-        :raises KafkaError: when Kafka refuses this member for good, as with a wrong password.
+        :raises KafkaError: if Kafka rejects this member permanently, as with a wrong password.
         """
         self.stream.join(self.topics)
         try:
@@ -79,7 +79,7 @@ class Worker:
 
     @property
     def used_too_much_memory(self) -> bool:
-        """Whether the limit on memory is exceeded."""
+        """Whether the memory limit is exceeded."""
         limit = self.limits.max_memory_kib
         return limit is not None and used_memory_kib() > limit
 
@@ -92,7 +92,7 @@ class Worker:
         )
 
     def _step(self) -> None:
-        self._tell_losses()
+        self._report_losses()
         self._take_batch()
         for outcome in self._retries.run_due():
             self.tally.add(outcome)
@@ -116,10 +116,10 @@ class Worker:
         self.stream.commit(batches)
         self.tally.take(messages)
 
-    def _tell_losses(self) -> None:
-        """Before anything behind them is handled, so that a crash does not swallow them."""
+    def _report_losses(self) -> None:
+        """Report losses before handling later messages, so that a crash cannot hide them."""
         for loss in list(self.stream.losses):
-            losses.tell(self.group, loss)
+            losses.report(self.group, loss)
             self.tally.lost += loss.count
             self.stream.accept(loss)
 
@@ -131,10 +131,10 @@ class Worker:
     def _stay_in_the_group(self) -> None:
         """Wait for the database as a member; nothing counts against the events meanwhile.
 
-        The heartbeat shows that this worker lives, and whether the database takes what is written.
+        Writing the heartbeat shows that this worker is alive, and whether the database works.
 
-        Partitions are not paused: kafka-python 3.0 may never go on with one that was, when a
-        rebalance brought another meanwhile.
+        Partitions are not paused: after a rebalance, kafka-python 3.0 may never resume a paused
+        one.
         """
         reconnect()
         try:
@@ -147,6 +147,6 @@ class Worker:
 
 
 def used_memory_kib() -> int:
-    """The most memory that this process has used so far, in KiB."""
+    """The peak memory usage of this process in KiB."""
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used // 1024 if sys.platform == "darwin" else used  # in bytes on macOS alone
+    return used // 1024 if sys.platform == "darwin" else used  # macOS reports bytes

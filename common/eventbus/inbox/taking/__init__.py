@@ -1,1 +1,1 @@
-"""Taking a message: reading it, claiming it in the inbox, and handing it to its handlers."""
+"""Taking a message: decode it, claim it in the inbox, and pass it to its handlers."""

@@ -1,4 +1,4 @@
-"""Claiming events: the inbox rows that make a second delivery do nothing."""
+"""Claiming events: the inbox rows that make redelivery a no-op."""
 
 from collections.abc import Collection
 
@@ -10,12 +10,12 @@ Identity = tuple[str, str]
 
 
 def claim(consumer: str, identities: Collection[Identity]) -> set[Identity]:
-    """Write the inbox rows of events that are new, in the transaction that is open.
+    """Insert the inbox rows of new events in the open transaction.
 
-    Where another worker has claimed one and not committed yet, this waits for it.
+    If another worker has claimed one without committing yet, this waits for it.
 
-    :param consumer: the consumer group whose inbox it is.
-    :returns: those that are new.
+    :param consumer: the consumer group that the inbox belongs to.
+    :returns: the new ones.
     """
     if not identities:
         return set()
@@ -33,7 +33,7 @@ RETURNING event_id, source
 
 
 def _claim_in_one_statement(consumer: str, identities: Collection[Identity]) -> set[Identity]:
-    # In order: two workers that claim the same events must not deadlock.
+    # Sorted, so that two workers claiming the same events cannot deadlock.
     ids, sources = zip(*sorted(identities), strict=True)
     connection = bus_connection()
     table = connection.ops.quote_name(InboxMessage._meta.db_table)

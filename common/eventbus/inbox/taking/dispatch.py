@@ -1,4 +1,4 @@
-"""Handing events to the handlers that subscribed to them."""
+"""Passing events to the handlers that subscribed to them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from eventbus.inbox.taking.subscriptions import HandlerSubscription, subscriptio
 
 @dataclass
 class Handover:
-    """A readable message on its way to the handlers.
+    """A readable message to be passed to the handlers.
 
-    :param apart: names of the handlers that do not take it together with the others.
+    :param apart: names of the handlers that take it separately from the others.
     """
 
     message: Message
@@ -25,18 +25,18 @@ class Handover:
 
     @cached_property
     def event(self) -> Event[Any]:
-        """The event; its data is read once for all handlers."""
+        """The event; its data is decoded once for all handlers."""
         return self.message.event()
 
     def is_shared(self) -> bool:
-        """Whether any handler takes it together with others."""
+        """Whether any handler takes it together with the others."""
         return any(s.wants(self.event.type) for s in subscriptions if s.name not in self.apart)
 
 
 def run_together(handovers: Sequence[Handover]) -> None:
-    """Run the handlers that share one fate, in the order of the messages.
+    """Run the handlers that succeed or fail together, in the order of the messages.
 
-    :raises HandlerFailed: when a handler raises.
+    :raises HandlerFailed: if a handler raises.
     """
     for subscription in subscriptions:
         theirs = [h for h in handovers if subscription.name not in h.apart]
@@ -44,7 +44,7 @@ def run_together(handovers: Sequence[Handover]) -> None:
 
 
 def wanted(subscription: HandlerSubscription, handovers: Iterable[Handover]) -> list[Handover]:
-    """Those of the handovers that a handler asked for."""
+    """The handovers that a handler subscribed to."""
     found = list(handovers)
     types = {h.event.type for h in found}
     its_types = {event_type for event_type in types if subscription.wants(event_type)}
@@ -52,13 +52,13 @@ def wanted(subscription: HandlerSubscription, handovers: Iterable[Handover]) -> 
 
 
 def run(subscription: HandlerSubscription, events: Sequence[Event[Any]]) -> None:
-    """Run one handler over events that it asked for.
+    """Run one handler on events that it subscribed to.
 
-    :raises HandlerFailed: when it raises.
+    :raises HandlerFailed: if it raises.
     """
     if subscription.batch and events:
         with cause_to_be_said(
-            f"{subscription.name} is a batch handler: it must say for which event it publishes, "
+            f"{subscription.name} is a batch handler: it must state for which event it publishes, "
             "as in `with caused_by(event): outbox.publish(...)` (from eventbus.inbox)"
         ):
             _call(subscription, list(events))
@@ -73,8 +73,8 @@ def _call(subscription: HandlerSubscription, argument: Any) -> None:
         subscription.handler(argument)
         if rollback_only():
             raise RolledBack(
-                "the handler went on after an error of the database, and nothing that it wrote "
-                "can be committed: put transaction.atomic() around what may fail"
+                "the handler continued after a database error, so none of its writes can be "
+                "committed: wrap statements that may fail in transaction.atomic()"
             )
     except Exception as error:
         raise HandlerFailed(subscription) from error

@@ -1,4 +1,4 @@
-"""What is known of a failure: the error, and what the handler that raised it wants done."""
+"""Failures: the error, and the retry policy of the handler that raised it."""
 
 import traceback
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from eventbus.inbox.taking.subscriptions import HandlerSubscription
 
 
 class HandlerFailed(Exception):
-    """A handler raised; its own error is the cause of this one."""
+    """A handler raised an error, which is the cause of this one."""
 
     def __init__(self, subscription: HandlerSubscription) -> None:
         super().__init__(subscription.name)
@@ -18,7 +18,7 @@ class HandlerFailed(Exception):
 
 
 class RolledBack(RuntimeError):
-    """A handler returned, but what it did can only be rolled back."""
+    """A handler returned, but its transaction can only be rolled back."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Failure:
 
     :param error: the error as the handler, the database or the decoder raised it.
     :param retry: the policy of the handler that failed.
-    :param handler: its name; empty where none is to blame, as when the commit failed.
+    :param handler: its name; empty if no single one is to blame, as when the commit failed.
     """
 
     error: Exception
@@ -36,9 +36,9 @@ class Failure:
 
     @classmethod
     def of(cls, raised: Exception, alone: HandlerSubscription | None = None) -> "Failure":
-        """From what came out of :func:`eventbus.inbox.taking.dispatch.run`, or of the commit.
+        """The failure behind an exception raised by ``dispatch.run`` or by the commit.
 
-        :param alone: the handler to blame for the commit, if no other one was at work.
+        :param alone: the handler to blame for a failed commit, if no other one was involved.
         """
         if isinstance(raised, HandlerFailed) and isinstance(raised.__cause__, Exception):
             return cls(raised.__cause__, raised.subscription.retry, raised.subscription.name)
@@ -46,12 +46,12 @@ class Failure:
 
     @classmethod
     def to_read(cls, message: Message) -> "Failure":
-        """From a message that is no event."""
-        assert message.error is not None  # noqa: S101  callers look before
+        """The failure of a message that is not a valid event."""
+        assert message.error is not None  # noqa: S101  checked by callers
         return cls(message.error)
 
     def wait(self, attempts: int) -> timedelta | None:
-        """How long until the next try, after so many; None where there is to be none."""
+        """The wait before the next attempt, after this many; None if there is none."""
         return self.retry.wait(attempts, self.error)
 
     @property
@@ -64,5 +64,5 @@ class Failure:
 
 
 def storable(text: str) -> str:
-    """Text that every database stores: NULs and lone surrogates are escaped."""
+    """Text that every database can store: NULs and lone surrogates are escaped."""
     return text.encode(errors="backslashreplace").decode().replace("\x00", "\\x00")

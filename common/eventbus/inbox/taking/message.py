@@ -1,4 +1,4 @@
-"""A Kafka message on its way through the inbox: its bytes, and what could be read of them."""
+"""A Kafka message on its way through the inbox: its bytes, and the decoded envelope."""
 
 import hashlib
 from typing import Any
@@ -10,16 +10,16 @@ from eventbus.events import Envelope, Event, InvalidEvent, Place, decode
 from eventbus.inbox.taking.subscriptions import contract_for
 
 KEY = 255
-"""Characters of the column that later events wait by."""
+"""Length of the column that holds the key of waiting events, in characters."""
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message as it lies in Kafka. It is read once, when it is made.
+    """One message as stored in Kafka. It is decoded once, on construction.
 
-    :param identity: event id and source; unreadable bytes are known by place and digest.
-    :param held_key: what later events wait behind if this one fails; empty for what has no order.
-    :param envelope: what was read, or None.
-    :param error: why it cannot be read, or None.
+    :param identity: event id and source; unreadable bytes are identified by position and digest.
+    :param held_key: the key whose later events wait if this one fails; empty without order.
+    :param envelope: the decoded envelope, or None.
+    :param error: why it cannot be decoded, or None.
     """
 
     place: Place
@@ -45,11 +45,11 @@ class Message(msgspec.Struct, frozen=True):
         value: bytes | None,
         headers: tuple[tuple[str, bytes], ...] = (),
     ) -> "Message":
-        """From what is known of a message; whether it is an event shows in ``error``."""
+        """From the parts of a message; ``error`` shows whether it is a valid event."""
         try:
             envelope = decode(value, headers)
         except InvalidEvent as error:
-            # What is no event has no place in the order of a product, so it holds nobody back.
+            # Without a readable event there is no order to preserve, so it holds no key.
             identity = hashlib.sha256(value or b"").hexdigest(), "kafka:{}/{}/{}".format(*place)
             return cls(place, key, value, headers, identity, "", None, error)
         identity = envelope.id, envelope.source
@@ -57,8 +57,8 @@ class Message(msgspec.Struct, frozen=True):
         return cls(place, key, value, headers, identity, held_key, envelope, None)
 
     def event(self, *, replayed: bool = False) -> Event[Any]:
-        """The event for the handlers. Only for a message that can be read."""
-        assert self.envelope is not None  # noqa: S101  callers look at error first
+        """The event for the handlers; only for a readable message."""
+        assert self.envelope is not None  # noqa: S101  callers check error first
         contract = contract_for(self.envelope.type)
         value = self.value or b""
         return Event(self.envelope, self.place, value, self.headers, contract, replayed)

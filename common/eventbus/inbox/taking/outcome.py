@@ -1,4 +1,4 @@
-"""What became of messages: what the worker counts."""
+"""The outcome of processing messages, which the worker counts."""
 
 from dataclasses import dataclass, field
 
@@ -7,9 +7,9 @@ from eventbus.inbox.taking.message import Message
 
 @dataclass
 class Outcome:
-    """What became of messages. A parked one failed, or waits behind one that did.
+    """The outcome of processing messages. A parked message failed, or waits behind one that did.
 
-    Where an isolated handler failed, or waits, and others succeeded, a message is in both lists.
+    A message is in both lists if an isolated handler failed or waits while others succeeded.
     """
 
     handled: list[Message] = field(default_factory=list)

@@ -1,19 +1,19 @@
-"""How long an error that passes is waited for, before it counts against the event."""
+"""How long to wait out a transient error before it counts against the event."""
 
 import time
 
 from eventbus.database.errors import passes
 
 PATIENCE_SECONDS = 60.0
-"""Of failing while the database answers. A failover, or a vacuum that locks, is over by then."""
+"""How long errors may last while the database answers. Failovers and locks are over by then."""
 
 
 class Patience:
-    """Bounds the waiting for errors that ought to pass, and do not.
+    """Bounds the wait for supposedly transient errors that do not go away.
 
-    An event may bring about such an error each time it is handled: one that asks for a lock which
-    somebody holds for ever, or deadlocks with its own trigger. As long as the database itself does
-    not answer, no event is to blame, however long that takes.
+    An event may cause such an error each time it is handled, for example by requesting a lock that
+    is held forever, or by deadlocking with its own trigger. While the database itself does not
+    answer, no event is to blame, however long that lasts.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Patience:
         self._is_used_up = False
 
     def waits_for(self, error: BaseException) -> bool:
-        """Whether an error is to be waited for; if not, it counts against the event."""
+        """Whether to wait out an error; if not, it counts against the event."""
         if not passes(error):
             return False
         self._is_used_up = self._since is not None and (
@@ -30,14 +30,14 @@ class Patience:
         return not self._is_used_up
 
     def note_failure(self, *, database_answers: bool) -> None:
-        """Somebody waits because of an error that passes."""
+        """Record that work is waiting because of a transient error."""
         if not database_answers:
             self._since = None
         elif self._since is None:
             self._since = time.monotonic()
 
     def note_success(self) -> None:
-        """The work goes on. Patience that was used up stays so until nothing needs it."""
+        """Record progress. Exhausted patience returns only after a step without such errors."""
         if not self._is_used_up:
             self._since = None
         self._is_used_up = False

@@ -1,4 +1,4 @@
-"""How often a failing event is tried, and how long it waits in between."""
+"""Retry policy: how often a failing event is attempted, and the waits in between."""
 
 import random
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from datetime import timedelta
 
 from eventbus.events import EventError
 
-MOST_DOUBLINGS = 1_000  # of a float
+MOST_DOUBLINGS = 1_000  # more would overflow a float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """What a handler asks for: ``@subscribe(ProductUpdated, retry=Retry(attempts=5))``.
+    """The retry policy of a handler: ``@subscribe(ProductUpdated, retry=Retry(attempts=5))``.
 
-    :param attempts: how often an event is tried in all; 1 never tries again.
-    :param backoff: seconds before the second try; each later wait is twice as long.
-    :param max_backoff: seconds that no wait exceeds.
-    :param jitter: shorten each wait by up to a half, at random, so that events which failed
-        together are not tried together.
-    :param on: the errors that are tried again; any other one is final. An event that does not fit
-        its contract is final in any case: it will not fit later.
+    :param attempts: total number of attempts; 1 never retries.
+    :param backoff: seconds before the second attempt; each later wait is twice as long.
+    :param max_backoff: upper limit of a wait in seconds.
+    :param jitter: randomly shorten each wait by up to half, so that events that failed together are
+        not retried together.
+    :param on: the errors to retry; all others are final. An event that violates its contract is
+        never retried, since it will not change.
     """
 
     attempts: int = 8
@@ -30,15 +30,15 @@ class Retry:
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
-            raise ValueError(f"Retry(attempts={self.attempts}): an event is tried once at least")
+            raise ValueError(f"Retry(attempts={self.attempts}): attempts must be at least 1")
         if self.backoff < 0 or self.max_backoff < 0:
-            raise ValueError("Retry: backoff and max_backoff are seconds, 0 or more")
+            raise ValueError("Retry: backoff and max_backoff are seconds and must not be negative")
 
     def wait(self, attempts: int, error: Exception) -> timedelta | None:
-        """How long to wait before the next try; None where there is to be none.
+        """The wait before the next attempt; None if there is none.
 
-        :param attempts: how often the event was tried, 1 or more.
-        :param error: what the last try ended with.
+        :param attempts: number of attempts so far, at least 1.
+        :param error: the error of the last attempt.
         """
         final = isinstance(error, EventError) or not isinstance(error, self.on)
         if final or attempts >= self.attempts:

@@ -1,4 +1,4 @@
-"""Which function handles which events."""
+"""Subscriptions: which function handles which events."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Handler = TypeVar("Handler", bound=Callable[..., None])
 
 @dataclass(frozen=True)
 class HandlerSubscription:
-    """A handler, the contracts that it asked for, and what is done when it fails."""
+    """A handler, the contracts it subscribed to, and its retry policy."""
 
     handler: Callable[[Any], None]
     contracts: tuple[type[Contract], ...]
@@ -48,21 +48,21 @@ def subscribe(
 ) -> Callable[[Handler], Handler]:
     """Run the function for each event of these contracts, in the inbox's transaction.
 
-    Handlers share one fate for each event: if one of them raises, what the others wrote for the
-    event is rolled back, and the event is parked for all of them. The failure of an isolated
-    handler is its own: what it wrote is rolled back to a savepoint, the others' work stays, and the
-    event is parked for this handler alone. Later events of the key wait for this handler, in their
-    order, while all other handlers go on; and what is parked for the others does not hold it back.
+    Handlers succeed or fail together for each event: if one raises, the writes of all are rolled
+    back, and the event is parked for all of them. An isolated handler fails on its own: its writes
+    are rolled back to a savepoint, the others' writes remain, and the event is parked for this
+    handler alone. Later events of the key wait in order for this handler while all others proceed,
+    and events parked for the others do not hold it back.
 
-    :param contracts: contract classes, or ``AnyEvent`` for all, known or not.
-    :param batch: hand the function a list of events instead of one event. What it publishes, it
-        publishes inside :func:`eventbus.inbox.caused_by`.
-    :param isolated: let its failure be its own. It cannot count on what other handlers wrote for
-        the same event.
-    :param retry: what happens when it raises; left out, :class:`Retry` with its defaults.
+    :param contracts: contract classes, or ``AnyEvent`` for all events, known or unknown.
+    :param batch: pass the function a list of events instead of one event. It must publish inside
+        :func:`eventbus.inbox.caused_by`.
+    :param isolated: let it fail on its own. It cannot rely on what other handlers wrote for the
+        same event.
+    :param retry: the retry policy; by default :class:`Retry` with its defaults.
     """
     if not contracts:
-        raise TypeError("subscribe() needs an event class: @subscribe(ProductUpdated)")
+        raise TypeError("subscribe() requires an event class: @subscribe(ProductUpdated)")
 
     def enter(handler: Handler) -> Handler:
         subscriptions.append(
@@ -74,17 +74,17 @@ def subscribe(
 
 
 def isolated_names() -> frozenset[str]:
-    """The names of the handlers whose failure is their own."""
+    """The names of the isolated handlers."""
     return frozenset(s.name for s in subscriptions if s.isolated)
 
 
 def subscription_of(name: str) -> HandlerSubscription | None:
-    """The handler of a name, if there is one."""
+    """The subscription of a handler, by its name, if it exists."""
     return next((s for s in subscriptions if s.name == name), None)
 
 
 def contract_for(event_type: str) -> type[Contract] | None:
-    """The contract class that a subscription names for this type, if one does."""
+    """The contract class that a subscription declares for this type, if any."""
     for subscription in subscriptions:
         for contract in subscription.contracts:
             if contract is not AnyEvent and contract.event_type == event_type:
@@ -93,7 +93,7 @@ def contract_for(event_type: str) -> type[Contract] | None:
 
 
 def consumed_topics() -> list[str]:
-    """The topics that workers read: ``CONSUMER_TOPICS``, else those of the subscribed contracts."""
+    """The topics to consume: ``CONSUMER_TOPICS``, or else those of the subscribed contracts."""
     if topics := bus_settings().consumer_topics:
         return topics
     contracts = {c for s in subscriptions for c in s.contracts if c is not AnyEvent}
@@ -101,6 +101,6 @@ def consumed_topics() -> list[str]:
 
 
 def apps_with_handlers() -> list[str]:
-    """The labels of the apps whose modules declare handlers, sorted."""
+    """The labels of the apps that define handlers, sorted."""
     configs = {apps.get_containing_app_config(s.handler.__module__) for s in subscriptions}
     return sorted(config.label for config in configs if config is not None)

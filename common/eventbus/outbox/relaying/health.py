@@ -1,8 +1,8 @@
-"""What a health check can say of this service's outbox."""
+"""What a health check reports about the outbox."""
 
 from eventbus.outbox.models import OutboxEvent
 
 
 def waiting() -> int:
-    """How many events Kafka has not acknowledged yet."""
+    """The number of events that Kafka has not acknowledged yet."""
     return OutboxEvent.objects.filter(published_at=None).count()

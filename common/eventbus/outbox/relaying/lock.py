@@ -1,4 +1,4 @@
-"""One active relay a database: the lock that a standby waits for."""
+"""One active relay per database: the lock that standbys wait for."""
 
 import fcntl
 import os
@@ -19,16 +19,16 @@ class Lock(Protocol):
     """The relay's lock while it is held."""
 
     def check(self) -> None:
-        """:raises LockLost: when it is no longer held, and this can be told without a query."""
+        """:raises LockLost: if it is no longer held, as far as can be known without a query."""
 
     def release(self) -> None:
-        """Let the next relay have it."""
+        """Release it for the next relay."""
 
 
 def take(connection: Any) -> Lock | None:
     """Take the relay's lock if it is free.
 
-    :param connection: to the database whose outbox is relayed; it is opened if need be.
+    :param connection: to the database whose outbox is relayed; opened if necessary.
     :returns: None while another relay holds it.
     :raises ImproperlyConfigured: on a database other than PostgreSQL and SQLite.
     """
@@ -43,7 +43,7 @@ def take(connection: Any) -> Lock | None:
 
 
 class AdvisoryLock:
-    """PostgreSQL's. It belongs to the session, so it is held exactly as long as that lives."""
+    """A PostgreSQL advisory lock, which is held exactly as long as its session lives."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -56,9 +56,9 @@ class AdvisoryLock:
             return cls(connection) if cursor.fetchone()[0] else None
 
     def check(self) -> None:
-        """Django connects anew without a word; a new session does not hold the lock."""
+        """Django reconnects silently, and a new session does not hold the lock."""
         if self._connection.connection is not self._session or self._session.closed:
-            raise LockLost("the session that held the relay's lock is gone")
+            raise LockLost("the session that held the relay's lock has ended")
 
     def release(self) -> None:
         self.check()
@@ -67,10 +67,10 @@ class AdvisoryLock:
 
 
 class FileLock:
-    """For SQLite: an open file beside the database is the lock.
+    """For SQLite: an open file next to the database is the lock.
 
-    Whoever deletes or replaces that file lets a second relay in, so the file must still be the
-    one that was locked.
+    Deleting or replacing that file would let a second relay in, so each check verifies that the
+    path still leads to the locked file.
     """
 
     def __init__(self, path: str, file: Any) -> None:
@@ -92,13 +92,13 @@ class FileLock:
     def check(self) -> None:
         try:
             is_same = os.path.samestat(os.stat(self._path), os.fstat(self._file.fileno()))
-        except (OSError, ValueError):  # nothing is there, or the file is closed
+        except (OSError, ValueError):  # the path does not exist, or the file is closed
             is_same = False
         if not is_same:
-            raise LockLost(f"{self._path} is no longer the file that was locked")
+            raise LockLost(f"{self._path} is no longer the locked file")
 
     def release(self) -> None:
-        """Close the file, in this process alone: ``flock`` ends with the last that has it open."""
+        """Close the file in this process; ``flock`` ends when the last process closes it."""
         self._file.close()
 
 
@@ -106,7 +106,7 @@ _file_locks: "weakref.WeakSet[FileLock]" = weakref.WeakSet()
 
 
 def _release_in_child() -> None:
-    """A forked child shares the open file, and would keep the lock when its parent dies."""
+    """A forked child shares the open file, and would keep the lock after its parent dies."""
     for lock in list(_file_locks):
         lock.release()
 
@@ -115,7 +115,7 @@ os.register_at_fork(after_in_child=_release_in_child)
 
 
 class NoLock:
-    """For a database in memory, which no other process can reach."""
+    """For an in-memory database, which no other process can reach."""
 
     def check(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Pruning the outbox: rows that were relayed long ago."""
+"""Pruning the outbox: delete rows that were relayed long ago."""
 
 from datetime import datetime
 
@@ -8,10 +8,10 @@ from eventbus.outbox.models import OutboxEvent
 
 
 def outbox_pruner() -> Pruner:
-    """Deletes what was relayed longer ago than ``OUTBOX_RETENTION_DAYS``; what waits stays.
+    """Deletes events relayed more than ``OUTBOX_RETENTION_DAYS`` ago; waiting events stay.
 
-    It looks at the first rows alone: positions are in the order of time, and a search for old
-    rows behind young ones would read the whole table again and again.
+    It only looks at the first rows: positions follow time, and searching for old rows behind recent
+    ones would scan the whole table again and again.
     """
     return Pruner("the outbox", bus_settings().outbox_retention_days, _delete_piece)
 

@@ -1,4 +1,4 @@
-"""The relay: outbox rows to Kafka, in order, each at least once."""
+"""The relay: sends outbox rows to Kafka, in order and at least once."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -21,15 +21,15 @@ Result = TypeVar("Result")
 
 
 class Relay:
-    """Sends what waits in the outbox, and marks what Kafka acknowledged.
+    """Sends the waiting events of the outbox, and marks those that Kafka acknowledged.
 
-    Killed at any point it loses nothing: what is not marked is sent again, from the first, and
-    the inbox drops what came twice.
+    It can be killed at any point without loss: unmarked events are sent again from the first one,
+    and the inbox discards duplicates.
 
-    :param connect: makes a producer; called again after a failure.
-    :param database: runs, one after another, everything that this does in the database. With a
-        thread of its own, one batch is marked and the next one read while another is sent.
-    :param stop: set it, and :meth:`run` ends within a few seconds, also while Kafka is away.
+    :param connect: creates a producer; called again after a failure.
+    :param database: executes all database work sequentially. With a thread of its own, one batch is
+        marked and the next one read while another is being sent.
+    :param stop: once set, :meth:`run` ends within a few seconds, even while Kafka is unavailable.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class Relay:
         self._report = Report("relayed", "events")
 
     def run(self) -> None:
-        """Relay until told to stop, while this is the active relay; until then, stand by.
+        """Relay until stopped while this is the active relay; otherwise stand by.
 
-        :raises KafkaRefused: when log-in or certificate are refused.
+        :raises KafkaRefused: if the login or the certificate is rejected.
         """
         try:
             self._daemon.run()
@@ -59,7 +59,7 @@ class Relay:
     def _step(self) -> None:
         self._session = self._session or self._in_database(ActiveSession.begin)
         if self._session is None:
-            self._lock.wait("another relay is active; this one stands by")
+            self._lock.wait("another relay is active; on standby")
             return
         self._lock.end()
         try:
@@ -74,16 +74,16 @@ class Relay:
                 self._in_database(self._session.wait_for_more, self._stop)
 
     def relay_waiting(self, session: ActiveSession) -> int:
-        """Send rows batch by batch until none waits, or told to stop.
+        """Send rows batch by batch until none is waiting, or until stopped.
 
-        A batch is sent only when Kafka has all of the one before, and this is still the active
-        relay. Which rows it took is written down, and old rows are pruned, while the next batch
-        is sent; a crash meanwhile sends at most two batches again.
+        A batch is sent only once Kafka has acknowledged the whole previous one and this is still
+        the active relay. While it is sent, the previous batch is marked and old rows are pruned,
+        so a crash makes at most two batches be sent again.
 
-        :returns: the number of rows that were sent and marked.
-        :raises KafkaUnavailable: when Kafka did not take all of them. They are sent again from
-            the first that it did not take, so that none overtakes another of its key.
-        :raises OperationalError: when the session is lost, and the lock with it.
+        :returns: the number of rows sent and marked.
+        :raises KafkaUnavailable: if Kafka did not acknowledge all of them. Sending resumes from the
+            first unacknowledged row, so that no event overtakes another of its key.
+        :raises OperationalError: if the session is lost, and the lock with it.
         """
         total = 0
         acknowledged: list[int] = []
@@ -110,7 +110,7 @@ class Relay:
         return total
 
     def close(self) -> None:
-        """Let the producer go; what it did not get acknowledged is sent again next time."""
+        """Close the producer; unacknowledged events will be sent again."""
         if self._producer is not None:
             self._producer.close(timeout=PATIENCE_SECONDS)
             self._producer = None
@@ -132,9 +132,9 @@ class Relay:
     def _send(
         self, rows: Sequence[WaitingEvent], session: ActiveSession
     ) -> tuple[list[int], KafkaError | None]:
-        """Positions of the rows that Kafka took, up to the first that it did not, and why.
+        """Positions of the acknowledged rows up to the first failure, and that failure.
 
-        A row that cannot even be sent ends the batch; those before it are waited for all the same.
+        A row that cannot even be sent ends the batch; earlier rows are still waited for.
         """
         acknowledged: list[int] = []
         futures: list[Future] = []
@@ -156,9 +156,9 @@ class Relay:
         return acknowledged, failure
 
     def _flush(self, producer: Producer, session: ActiveSession) -> None:
-        """Wait however long Kafka takes, while this is the active relay.
+        """Wait as long as Kafka takes, provided that this remains the active relay.
 
-        Giving up would let later messages overtake.
+        Giving up would let later messages overtake earlier ones.
         """
         while True:
             try:
@@ -168,7 +168,7 @@ class Relay:
                 if self._stop.is_set():
                     raise
                 self._in_database(session.confirm)
-                self._kafka.note("it does not acknowledge what was sent")
+                self._kafka.note("it does not acknowledge messages")
 
 
 def _send_row(producer: Producer, row: WaitingEvent) -> Future:

@@ -1,4 +1,4 @@
-"""The active relay's session: the lock and the only way to the outbox's rows, as one value."""
+"""The active relay's session: the lock, and the only access to the outbox's rows under it."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ BATCH = 1_000
 
 
 class WaitingEvent(NamedTuple):
-    """What is sent of an event, and what tells it from others."""
+    """The columns of an event that are needed to send and to identify it."""
 
     position: int
     topic: str
@@ -37,12 +37,12 @@ class WaitingEvent(NamedTuple):
 class ActiveSession:
     """The right to relay, which lasts as long as one database session.
 
-    Everything that a relay does in the database is a method of this, and each of them refuses
-    to run any statement once the lock may be another's: the connection was closed or replaced,
-    the process was forked, the lock file is another one. A dead session stays dead; the relay
-    must ask for the lock again.
+    Everything that a relay does in the database is a method of this class. Each method refuses to
+    run any statement once another relay may hold the lock: after the connection was closed or
+    replaced, the process was forked, or the lock file was replaced. A lost session stays lost; the
+    relay must acquire the lock again.
 
-    Like Django's connections it belongs to the thread in which it began.
+    Like Django's connections, it belongs to the thread that began it.
     """
 
     def __init__(self, connection: Any, lock: Lock) -> None:
@@ -57,7 +57,7 @@ class ActiveSession:
     def begin(cls) -> Self | None:
         """Take the lock.
 
-        :returns: None while another relay has it.
+        :returns: None while another relay holds it.
         :raises ImproperlyConfigured: on a database other than PostgreSQL and SQLite.
         """
         connection = bus_connection()
@@ -65,23 +65,23 @@ class ActiveSession:
         return cls(connection, lock) if lock else None
 
     def end(self) -> None:
-        """Give the lock back. What cannot be given back ends with the connection."""
+        """Release the lock; if that fails, it ends with the connection."""
         with suppress(Error):
             self._lock.release()
 
     def confirm(self) -> None:
         """Ask the database whether this is still the active relay.
 
-        :raises LockLost: when it is not; another error of Django's when the database is away.
+        :raises LockLost: if it is not; another database error if the database is unavailable.
         """
         with self._held(), self._connection.cursor() as cursor:
             cursor.execute("SELECT 1")
 
     def read(self, in_flight: Collection[int] = ()) -> list[WaitingEvent]:
-        """The first rows that wait, by position.
+        """The first waiting rows, by position.
 
-        :param in_flight: positions to leave out, because they are being sent.
-        :raises LockLost: when this is no longer the active relay.
+        :param in_flight: positions to exclude because they are being sent.
+        :raises LockLost: if this is no longer the active relay.
         """
         waiting = OutboxEvent.objects.filter(published_at__isnull=True)
         if in_flight:
@@ -91,9 +91,9 @@ class ActiveSession:
             return [WaitingEvent(*values) for values in waiting.values_list(*columns)[:BATCH]]
 
     def mark(self, positions: Collection[int]) -> None:
-        """Write down that Kafka has these.
+        """Mark rows as acknowledged by Kafka.
 
-        :raises LockLost: when this is no longer the active relay.
+        :raises LockLost: if this is no longer the active relay.
         """
         if positions:
             sent = OutboxEvent.objects.filter(position__in=positions)
@@ -103,14 +103,14 @@ class ActiveSession:
     def mark_and_read(
         self, acknowledged: Collection[int], in_flight: Collection[int]
     ) -> list[WaitingEvent]:
-        """Both, while what is in flight is being sent."""
+        """Mark, then read, while other rows are in flight."""
         self.mark(acknowledged)
         return self.read(in_flight)
 
     def prune(self) -> None:
-        """Delete at most one piece of what was relayed long ago, if it is time to.
+        """Delete at most one batch of expired rows, if due.
 
-        A failure is logged and no more. If it cost the connection, the next method raises.
+        A failure is only logged. If it broke the connection, the next method raises.
         """
         with self._held():
             self._pruner.prune()
@@ -124,9 +124,9 @@ class ActiveSession:
             return self._chores.do_one()
 
     def wait_for_more(self, stop: threading.Event) -> None:
-        """Until something may wait; on PostgreSQL the publishing transaction says so.
+        """Block until rows may be waiting; on PostgreSQL, publishing transactions send a NOTIFY.
 
-        :raises LockLost: when this is no longer the active relay.
+        :raises LockLost: if this is no longer the active relay.
         """
         waiting = OutboxEvent.objects.filter(published_at__isnull=True)
         with self._held():
@@ -134,10 +134,10 @@ class ActiveSession:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Run statements, each of which is refused when the session is no longer the same.
+        """Run statements, refusing each one if the session is no longer the same.
 
-        Once is not enough: Django closes a connection that fails in a transaction, and the next
-        statement opens another one, which holds no lock.
+        Checking once is not enough: Django closes a connection that fails in a transaction, and the
+        next statement opens another one, which does not hold the lock.
         """
         self._refuse_if_lost()
         with self._connection.execute_wrapper(self._execute_if_held):
@@ -149,5 +149,5 @@ class ActiveSession:
 
     def _refuse_if_lost(self) -> None:
         if self._connection.connection is not self._session or self._process != os.getpid():
-            raise LockLost("the session that held the relay's lock is gone")
+            raise LockLost("the session that held the relay's lock has ended")
         self._lock.check()

@@ -1,13 +1,13 @@
-"""Commands that end with the process that started them, however that ends: by SIGKILL, too.
+"""Commands that end with the process that started them, even if it dies by SIGKILL.
 
-Each process holds the write end of a pipe and never writes to it. A command that it starts here
-comes with a watcher (``guard.py``) that holds the read end. When the process dies, the kernel
-closes the pipe, and the watcher stops the command and its process group. A command that starts
-further ones through this module holds a pipe of its own for those.
+Each process holds the write end of a pipe and never writes to it. A command started here comes
+with a watcher (``guard.py``) that holds the read end. When the process dies, the kernel closes the
+pipe, and the watcher stops the command and its process group. A command that starts others through
+this module holds its own pipe for them.
 
-Pipes work on every POSIX system. Linux's parent-death signal (PR_SET_PDEATHSIG) does not; besides,
-it fires when the *thread* that started the command ends, and is cleared when the command changes
-its user.
+Pipes work on every POSIX system. The parent-death signal (PR_SET_PDEATHSIG) is specific to Linux,
+fires when the *thread* that started the command ends, and is cleared when the command changes its
+user.
 """
 
 import os
@@ -23,14 +23,14 @@ from typing import Any
 __all__ = ["Started", "end_with_parent", "run", "start"]
 
 Started = subprocess.Popen[Any]
-"""A command that was started here."""
+"""A command started by this module."""
 
 GUARD = Path(__file__).with_name("guard.py")
 LOOK_SECONDS = 1.0
 
 
 class _Pipe:
-    """The pipe of this process. A fork gets one of its own, or it would hold that of its parent."""
+    """The pipe of this process. A fork replaces it, so as not to hold its parent's open."""
 
     def __init__(self) -> None:
         self.guarded, self._held = os.pipe()
@@ -48,30 +48,30 @@ _pipe = _Pipe()
 def start(words: Sequence[str | Path], **options: Any) -> Started:
     """Start a command that does not outlive this process.
 
-    The process id is the command's own. The command leads a session of its own, so Ctrl-C in a
-    terminal reaches this process alone. Its standard input is empty.
+    The process id is that of the command itself. The command runs in its own session, so Ctrl-C in
+    a terminal reaches only this process. Its standard input is empty.
 
-    :param words: the command line. The exit code is 127 where there is no such command.
-    :param options: further ones of :class:`subprocess.Popen`.
+    :param words: the command line. The exit code is 127 if the command does not exist.
+    :param options: further options of :class:`subprocess.Popen`.
     """
     return subprocess.Popen(_guarded(words), stdin=_pipe.guarded, start_new_session=True, **options)  # noqa: S603  the caller's own command line
 
 
 def run(words: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess[Any]:
-    """Run a command to its end, as :func:`subprocess.run` does; it does not outlive this process.
+    """Run a command to completion like :func:`subprocess.run`; it does not outlive this process.
 
-    :param words: the command line. The exit code is 127 where there is no such command.
-    :param options: further ones of :func:`subprocess.run`, which must say what ``check`` is.
+    :param words: the command line. The exit code is 127 if the command does not exist.
+    :param options: further options of :func:`subprocess.run`, which must include ``check``.
     """
-    return subprocess.run(  # noqa: PLW1510, S603  the caller says; it is his own command line
+    return subprocess.run(  # noqa: PLW1510, S603  passed by the caller; the caller's own command line
         _guarded(words), stdin=_pipe.guarded, start_new_session=True, **options
     )
 
 
 def end_with_parent() -> None:
-    """Send this process SIGTERM once the process that started it is gone.
+    """Send this process SIGTERM once its parent process has ended.
 
-    For parents that start commands in their own way: make, Django's autoreloader.
+    For commands that are not started by this module but by make or Django's autoreloader.
     """
     parent = os.getppid()
 

@@ -1,14 +1,14 @@
-"""Turns into a command, and leaves a watcher behind that stops it when its starter dies.
+"""Becomes a command, and leaves behind a watcher that stops it when its starter dies.
 
     python -I -S guard.py WORD ...
 
-The package beside it starts it with a pipe for standard input, whose write end the starter alone
-holds. When that pipe closes, the watcher sends the command's process group SIGTERM, and SIGKILL to
-whatever is left after a while.
+The package starts it with a pipe as standard input, of which only the starter holds the write end.
+When that pipe closes, the watcher sends the command's process group SIGTERM and, after a grace
+period, SIGKILL.
 
-The watcher is a process apart, so that any program can be guarded, even one that hangs. It is in a
-session of its own, out of reach of signals to the command's group. A second pipe, which the command
-and its descendants inherit, tells it when they have all ended.
+The watcher is a separate process, so that any program can be guarded, even one that hangs. It runs
+in its own session, out of reach of signals to the command's group. A second pipe, inherited by the
+command and its descendants, shows when all of them have ended.
 """
 
 import os
@@ -17,7 +17,7 @@ import signal
 import sys
 
 GRACE_SECONDS = 10.0
-"""How long the command may take to stop by itself."""
+"""How long the command may take to stop on SIGTERM."""
 NO_SUCH_COMMAND = 127
 
 
@@ -27,7 +27,7 @@ def main(words: list[str]) -> None:
     ended, alive = os.pipe()
     if (child := os.fork()) == 0:
         os.setsid()
-        # Forked twice, the watcher is no child that the command could come to know of.
+        # Forked twice, so that the watcher is not a child that the command could wait for.
         if os.fork() == 0:
             os.close(alive)
             watch(group, starter, ended)
@@ -37,11 +37,11 @@ def main(words: list[str]) -> None:
 
 
 def watch(group: int, starter: int, ended: int) -> None:
-    """End the group when the starter has died, unless it ends before.
+    """End the group when the starter dies, unless the group ends first.
 
     :param group: the process group of the command.
-    :param starter: readable when the starter has died.
-    :param ended: readable when the command and its descendants have ended.
+    :param starter: descriptor that becomes readable when the starter has died.
+    :param ended: descriptor that becomes readable when the command and its descendants have ended.
     """
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -55,10 +55,10 @@ def watch(group: int, starter: int, ended: int) -> None:
 
 
 def become(words: list[str], alive: int) -> None:
-    """Replace this process by the command, which starts as if it had been started directly."""
+    """Replace this process with the command, which runs as if started directly."""
     os.set_inheritable(alive, True)
     hold_nothing_but_null((0,))
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec keeps that
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, and exec keeps that
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(words[0], words)  # noqa: S606  the starter's own command line
@@ -78,7 +78,7 @@ def send(group: int, number: signal.Signals) -> None:
     try:  # noqa: SIM105  contextlib is slow to import
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
-        pass  # all have ended; macOS refuses permission where only zombies are left
+        pass  # all have ended; macOS denies permission if only zombies remain
 
 
 if __name__ == "__main__":

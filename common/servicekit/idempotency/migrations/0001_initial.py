@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name='KeptAnswer',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('user', models.CharField(help_text="The primary key of who asked", max_length=150)),
+                ('user', models.CharField(help_text="Primary key of the user", max_length=150)),
                 ('key', models.CharField(max_length=255)),
                 ('fingerprint', models.CharField(help_text='SHA-256 of the request', max_length=64)),
                 ('status', models.PositiveSmallIntegerField(default=0)),

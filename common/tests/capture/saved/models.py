@@ -53,7 +53,7 @@ class Ware(models.Model):
     extra = models.JSONField(default=dict)
     secret = models.CharField(max_length=50, default="")
     labels = models.ManyToManyField(Label)
-    remarks = GenericRelation("saved.Remark")
+    remarks = GenericRelation("saved.Remark", content_type_field="about")
 
     objects = models.Manager()
     own = WareQuerySet.as_manager()
@@ -96,11 +96,17 @@ class Remark(models.Model):
         return self.text
 
 
+class CountryManager(models.Manager["Country"]):
+    use_in_migrations = True
+
+
 class Country(models.Model):
     """Its key is a text."""
 
     code = models.CharField(max_length=2, primary_key=True)
     name = models.CharField(max_length=50)
+
+    objects = CountryManager()
 
     def __str__(self) -> str:
         return self.code

@@ -1,4 +1,4 @@
-"""A shop as oscar's documentation sets one up, the event bus, and one app of the shop's own."""
+"""A shop set up as in oscar's documentation, with the event bus and an app of its own."""
 
 import os
 from pathlib import Path

@@ -7,7 +7,7 @@ from warehouse.contracts import OrderPlaced
 def publish_order(instance: Any, created: bool, using: str, **_: Any) -> None:
     """Publish a new order in the transaction of oscar's ``OrderCreator.place_order()``.
 
-    Oscar sends ``order_placed`` after it, and its checkout goes on when a receiver fails.
+    Oscar sends ``order_placed`` after that, and its checkout continues if a receiver fails.
     """
     if created:
         placed = OrderPlaced(number=str(instance.number), total=instance.total_incl_tax)

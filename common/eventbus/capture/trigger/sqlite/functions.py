@@ -93,9 +93,7 @@ class TriggerSession:
         """Have the statement fail."""
         raise ContractViolation(message)
 
-    def payload(
-        self, event_type: str, version: int, subject: str, sequence: int, data: str
-    ) -> str:
+    def payload(self, event_type: str, version: int, subject: str, sequence: int, data: str) -> str:
         """The whole event."""
         envelope = Envelope(
             **{**origin(), "time": self._moment},

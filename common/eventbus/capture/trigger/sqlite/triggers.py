@@ -171,9 +171,7 @@ def _settle(definition: Definition, verb: Verb) -> str:
     changed = _condition(definition, verb)
     if definition.counter:
         counter = identifier(definition.counter)
-        held = (
-            f"coalesce({_last(definition, verb)}, 0)" if verb == "created" else f"OLD.{counter}"
-        )
+        held = f"coalesce({_last(definition, verb)}, 0)" if verb == "created" else f"OLD.{counter}"
         columns.append(f"{counter} = {held} + (eventbus_publishes() AND ({changed}))")
     if definition.touched:
         touched = identifier(definition.touched)
@@ -270,9 +268,7 @@ def _differs(value: Value) -> str:
 
 
 def _data(definition: Definition, verb: Verb, row: str) -> str:
-    members = [
-        f"{literal(member(value))} || {_written(value, row)}" for value in definition.values
-    ]
+    members = [f"{literal(member(value))} || {_written(value, row)}" for value in definition.values]
     if verb == "updated":
         changed = [
             f"CASE WHEN {_differs(value)} THEN {literal(member(value))} || "

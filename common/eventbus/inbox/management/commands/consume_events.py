@@ -23,6 +23,7 @@ from eventbus.inbox.taking.subscriptions import (
 )
 from eventbus.kafka.clients import consumer
 from eventbus.kafka.connecting import KafkaRefused, KafkaUnavailable
+from eventbus.kafka.reading import UnreadableRecord
 from eventbus.kafka.topics import missing_topics
 from eventbus.running import lifeline, terminal
 from eventbus.running.command_line import positive, words
@@ -37,10 +38,14 @@ from eventbus.running.supervisor import Supervisor
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LEAVE_SECONDS = 5.0
+HOW_TO_GO_ON = (
+    "Nothing behind it is handled until it can be read. Start again first, as a transfer may have "
+    "been at fault; to give it up, stop this group's workers and set its offset behind the record"
+)
 
 
 class Command(BaseCommand):
-    help = "Consume events and run this project's handlers, until stopped by SIGTERM or Ctrl-C."
+    help = "Consume events and run this project's handlers until stopped by SIGTERM or Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -48,7 +53,7 @@ class Command(BaseCommand):
             "--concurrency",
             type=positive,
             metavar="N",
-            help="worker processes; one that dies is replaced (default: CONSUMER_CONCURRENCY)",
+            help="worker processes; one that dies is restarted (default: CONSUMER_CONCURRENCY)",
         )
         parser.add_argument(
             "--batch-size",
@@ -91,7 +96,7 @@ class Command(BaseCommand):
         options["concurrency"] = options["concurrency"] or bus_settings().consumer_concurrency
         topics = options["topics"] or consumed_topics()
         if not topics or not subscriptions:
-            raise CommandError("No handlers: declare one with @subscribe in an app's handlers.py")
+            raise CommandError("No handlers: define one with @subscribe in an app's handlers.py")
         concurrency: int = options["concurrency"]
         if problem := too_many_workers(concurrency):
             raise CommandError(problem, returncode=REFUSED)
@@ -102,7 +107,9 @@ class Command(BaseCommand):
             self._consume(topics, options, stop_on_signals())
         elif options["reload"]:
             if supervise:
-                raise CommandError("--reload runs one process: leave out what asks for more")
+                raise CommandError(
+                    "--reload runs a single process: omit --concurrency and --max-memory-per-child"
+                )
             self._reload(topics, options)
         elif supervise:
             self._banner(topics, options)
@@ -112,7 +119,7 @@ class Command(BaseCommand):
             self._consume(topics, options, stop_on_signals())
 
     def _consume(self, topics: list[str], options: dict[str, Any], stop: threading.Event) -> None:
-        """Be one worker."""
+        """Run as one worker."""
         group = options["group"]
         limits = Limits(options["drain"], options["max_events"], options["max_memory_per_child"])
         try:
@@ -125,14 +132,16 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except KafkaRefused as error:
             raise CommandError(str(error), returncode=REFUSED) from error
+        except UnreadableRecord as error:
+            raise CommandError(f"{error}. {HOW_TO_GO_ON}") from error
         except KafkaError as error:
-            raise CommandError(f"Kafka refuses: {error}", returncode=REFUSED) from error
+            raise CommandError(f"Kafka refused the request: {error}", returncode=REFUSED) from error
         self.stdout.write(f"Stopped: {worker.tally}.")
         if worker.used_too_much_memory and not stop.is_set():
             sys.exit(OUT_OF_MEMORY)
 
     def _supervise(self, options: dict[str, Any]) -> None:
-        """Keep several workers."""
+        """Run several workers."""
         command = [*autoreload.get_child_arguments(), "--concurrency=1", "--supervised"]
         ends = options["drain"] or options["max_events"] is not None
         supervisor = Supervisor(command, options["concurrency"], ends_by_itself=ends)
@@ -141,7 +150,7 @@ class Command(BaseCommand):
             sys.exit(code)
 
     def _reload(self, topics: list[str], options: dict[str, Any]) -> None:
-        """Be one worker, and begin anew when a file changes, after the batch."""
+        """Run as one worker that restarts after its batch when a file changes."""
         stop = threading.Event()
 
         def consume() -> None:
@@ -153,7 +162,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"{error}\nWaiting for the code to change.")
 
         def leave(worker: threading.Thread) -> None:
-            for number in (signal.SIGHUP, signal.SIGTERM):  # it is leaving, and needs its time
+            for number in (signal.SIGHUP, signal.SIGTERM):  # already leaving, which takes a moment
                 signal.signal(number, signal.SIG_IGN)
             stop.set()
             worker.join(LEAVE_SECONDS)
@@ -171,7 +180,7 @@ class Command(BaseCommand):
             f"  topics       {', '.join(topics)}",
             f"  broker       {', '.join(bus_settings().kafka['bootstrap_servers'])}",
             f"  database     {database.vendor} {database.settings_dict['NAME']}",
-            f"  concurrency  {options['concurrency']}, {options['batch_size']} messages a batch",
+            f"  concurrency  {options['concurrency']}, {options['batch_size']} messages per batch",
             *(f"  handler      {subscription}" for subscription in subscriptions),
         ]
         self.stdout.write("\n".join(lines))
@@ -179,5 +188,5 @@ class Command(BaseCommand):
 
 
 def what_is_missing(topics: list[str]) -> str:
-    """What a worker needs and has not: its tables, those of its handlers, a broker, topics."""
+    """What a worker still lacks: its tables, those of its handlers, a broker, or topics."""
     return missing_migrations(["eventbus_inbox", *apps_with_handlers()]) or missing_topics(topics)

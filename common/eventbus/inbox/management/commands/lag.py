@@ -12,15 +12,15 @@ from eventbus.kafka.lag import PartitionLag, group_lag
 from eventbus.running.command_line import console
 
 LOST = (
-    "{:,} messages are lost: Kafka deleted them before this group had read them. The workers go on "
-    "behind them and keep which ones in the admin, under Lost messages."
+    "{:,} messages are lost: Kafka deleted them before this group had read them. The workers skip "
+    "them and record them in the admin, under Lost messages."
 )
 
 
 class Command(BaseCommand):
     help = (
         "Show the lag of this project's consumer group, per partition. "
-        "Exits with 1 when Kafka has deleted messages that the group had not read."
+        "Exits with 1 if Kafka has deleted messages that the group had not read."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         elif partitions:
             console(self.stdout).print(_table(partitions))
         else:
-            self.stdout.write(f"Kafka has no topic {', '.join(topics)} yet: nothing to be behind.")
+            self.stdout.write(f"Kafka has no topic {', '.join(topics)} yet: no lag.")
         if lost := sum(partition.lost for partition in partitions):
             self.stderr.write(self.style.ERROR(LOST.format(lost)))
             sys.exit(1)

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
         show_all = commands.add_parser("list", help="list the keys with parked events")
         show_all.add_argument(
-            "--dead", action="store_true", help="only dead ones, which need a decision"
+            "--dead", action="store_true", help="only dead keys, which need a decision"
         )
         show_all.add_argument("--json", action="store_true", help="print JSON")
         show = commands.add_parser(
@@ -38,14 +38,14 @@ class Command(BaseCommand):
         show.add_argument("id", type=int)
         retry = commands.add_parser(
             "retry",
-            help="retry events now, in this process; exits with 1 while some are still parked",
+            help="retry events now, in this process; exits with 1 if some are still parked",
         )
         retry.add_argument("id", type=int, nargs="*", help="ids of parked events")
         retry.add_argument("--all", action="store_true", help="all keys")
         discard = commands.add_parser("discard", help="give up on events")
         discard.add_argument("id", type=int, nargs="+", help="ids of parked events")
         discard.add_argument(
-            "--release", action="store_true", help="retry the events behind them at once"
+            "--release", action="store_true", help="retry the events behind them immediately"
         )
         for deciding, needed in ((retry, False), (discard, True)):
             deciding.add_argument(
@@ -77,7 +77,7 @@ class Command(BaseCommand):
     def _show(self, *, id: int, **_: Any) -> None:
         event = ParkedEvent.objects.select_related("parked_key").filter(pk=id).first()
         if event is None:
-            raise CommandError(f"There is no parked event {id}; `parked list` shows those that are")
+            raise CommandError(f"There is no parked event {id}; `parked list` shows all")
         self._print(_facts(event))
         self._print(Panel(Syntax(pretty(event.value), "json", word_wrap=True), title="message"))
         if event.traceback:
@@ -85,7 +85,7 @@ class Command(BaseCommand):
 
     def _retry(self, *, id: list[int], all: bool, by: str, reason: str, **_: Any) -> None:
         if bool(id) == all:
-            raise CommandError("Name the events to retry, or --all")
+            raise CommandError("Give the ids of the events to retry, or --all")
         handled = 0
         for event in self._heads() if all else id:
             handled += retrying.run_out(decisions.retry_now(event, by, reason))
@@ -95,7 +95,7 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _heads(self) -> list[int]:
-        """The first events of all lines that somebody can try."""
+        """The first events of all lines that can be retried."""
         lines = waiting_keys()
         for line in lines.filter(pk__in=abandoned().values("pk")):
             self.stderr.write(f"Not retried: {line.waiting:,} events, {line}. {GONE}.")
@@ -105,13 +105,13 @@ class Command(BaseCommand):
     def _discard(self, *, id: list[int], release: bool, by: str, reason: str, **_: Any) -> None:
         for event in id:
             decisions.discard(event, by, reason, release=release)
-            self.stdout.write(f"Parked event {event} is discarded.")
+            self.stdout.write(f"Parked event {event} discarded.")
 
     def _print(self, what: Any) -> None:
         console(self.stdout).print(what)
 
 
-GONE = "No such handler exists"
+GONE = "Handler not found"
 COLUMNS = (
     "head",
     "topic",
@@ -142,16 +142,16 @@ def _table(keys: QuerySet[Any]) -> Table:
         waits = timesince(key.since, depth=1) if key.since else ""
         own = (key.handler.rpartition(".")[2],) if has_own_lines else ()
         row = (str(key.head), key.shown_key, *own, f"{key.waiting:,}", waits, str(key.attempts))
-        error = " ".join((key.error or "").split()) or "not tried yet"
+        error = " ".join((key.error or "").split()) or "not retried yet"
         table.add_row(*row, _next_try(key), error)
     return table
 
 
 def _next_try(key: ParkedKey) -> str | Text:
     if is_abandoned(key):
-        return Text("no such handler", "bold red")
+        return Text("handler not found", "bold red")
     if key.next_try_at is None:
-        return Text("needs a person", "bold red")
+        return Text("needs a decision", "bold red")
     if key.next_try_at <= timezone.now():
         return "now"
     return f"in {timeuntil(key.next_try_at, depth=1)}"
@@ -183,11 +183,11 @@ def _facts(event: ParkedEvent) -> Table:
 def _waits_for(key: ParkedKey) -> str:
     if not key.handler:
         return ""
-    return f"{key.handler} alone{f'. {GONE}' if is_abandoned(key) else ''}"
+    return f"only {key.handler}{f'. {GONE}' if is_abandoned(key) else ''}"
 
 
 def user() -> str:
-    """Who is logged in to the shell."""
+    """The user of the shell."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in containers

@@ -17,8 +17,8 @@ BATCH = 500
 
 class Command(BaseCommand):
     help = (
-        "Run handlers again on events that Kafka still has. They see event.replayed; the "
-        "inbox, parked events and the workers' offsets are not changed."
+        "Run handlers again on events that Kafka still has, with event.replayed set. The "
+        "inbox, parked events and the workers' offsets stay unchanged."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -72,17 +72,17 @@ class Command(BaseCommand):
                 self.style.ERROR(f"{lost:,} messages were deleted by Kafka before they were read.")
             )
         if stop.is_set():
-            raise CommandError("Stopped before the end. Run it again: replaying twice is allowed.")
+            raise CommandError("Stopped early. Run the command again: replaying twice is safe.")
         if replay.failed or lost:
             sys.exit(1)
 
     def _describe(self, replay: Replay, count: int) -> None:
-        self.stdout.write(f"{count:,} messages are to be read, for")
+        self.stdout.write(f"{count:,} messages to read, for")
         for handler in replay.handlers:
             self.stdout.write(f"  {handler}")
         for name, words in (("type", replay.types), ("subject", replay.subjects)):
             if words:
-                self.stdout.write(f"  only of {name} {', '.join(words)}")
+                self.stdout.write(f"  only {name} {', '.join(words)}")
         self.stdout.flush()
 
     def _run(self, replay: Replay, found: History, *, dry_run: bool) -> None:
@@ -103,25 +103,25 @@ class Command(BaseCommand):
             console(self.stdout).print(table)
         total = replay.replayed.total()
         done = "would be replayed" if dry_run else "replayed"
-        others = f"{replay.passed_over:,} passed over, {replay.failed:,} failed"
+        others = f"{replay.passed_over:,} skipped, {replay.failed:,} failed"
         self.stdout.write(f"{total:,} events {done}, {others}.")
 
 
 def chosen(names: list[str]) -> list[HandlerSubscription]:
-    """The handlers of these names; all where none is named."""
+    """The handlers with these names, or all handlers if none is given."""
     known = {subscription.name: subscription for subscription in subscriptions}
     if not known:
-        raise CommandError("No handlers: declare one with @subscribe in an app's handlers.py")
+        raise CommandError("No handlers: define one with @subscribe in an app's handlers.py")
     if unknown := set(names).difference(known):
-        raise CommandError(f"No handler {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        raise CommandError(f"No handler {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     return [known[name] for name in names or known]
 
 
 def confirm() -> None:
-    """Ask, as Django's commands do."""
+    """Ask for confirmation, as Django's commands do."""
     try:
         answer = input("Type 'yes' to continue, or 'no' to cancel: ")
     except EOFError:
-        raise CommandError("Nobody is there to confirm; --noinput does not ask") from None
+        raise CommandError("No terminal to confirm on; use --noinput to skip the prompt") from None
     if answer != "yes":
         raise CommandError("Cancelled.")

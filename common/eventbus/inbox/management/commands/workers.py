@@ -14,8 +14,8 @@ from eventbus.running.command_line import console
 
 class Command(BaseCommand):
     help = (
-        "List this project's workers that reported in the last "
-        f"{ALIVE.seconds} seconds. Exits with 1 when there is none."
+        "List this project's workers that sent a heartbeat in the last "
+        f"{ALIVE.seconds} seconds. Exits with 1 if there are none."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             alive = alive.filter(host=socket.gethostname())
         workers = list(alive)
         if not workers:
-            self.stdout.write(f"No worker was seen in the last {ALIVE.seconds} seconds.")
+            self.stdout.write(f"No worker seen in the last {ALIVE.seconds} seconds.")
             sys.exit(1)
         console(self.stdout).print(_table(workers))
 

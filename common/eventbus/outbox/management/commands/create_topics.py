@@ -7,7 +7,7 @@ from eventbus.running.lifecycle import REFUSED
 
 
 class Command(BaseCommand):
-    help = "Create the Kafka topics of this project's events. Existing topics are not changed."
+    help = "Create the Kafka topics of this project's events. Existing topics are left unchanged."
 
     def handle(self, **options: object) -> None:
         try:

@@ -16,18 +16,18 @@ from eventbus.running.lifecycle import (
 
 
 def what_is_missing() -> str:
-    """What the relay needs and has not: its own table, a broker, the topics it publishes to."""
+    """What the relay still lacks: its table, a broker, or the topics it publishes to."""
     return missing_migrations(["eventbus_outbox"]) or missing_topics(published_topics())
 
 
 class Command(BaseCommand):
-    help = "Publish events from the outbox to Kafka, until stopped. Further relays stand by."
+    help = "Publish events from the outbox to Kafka until stopped. Additional relays stand by."
 
     def handle(self, **options: object) -> None:
         stop = stop_on_signals()
         try:
             if wait_until_ready(what_is_missing, stop):
-                # One thread, as a connection and its lock belong to the thread that opened it.
+                # One thread, because a connection and its lock belong to the thread that opened it.
                 with ThreadPoolExecutor(1, "outbox") as database:
                     Relay(producer, database, stop).run()
         except KafkaRefused as error:

@@ -5,8 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from eventbus.events import Contract, event
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from eventbus.events import Contract, event
 
 TOPIC = "saved.events"
 

@@ -3,8 +3,9 @@
 
 from uuid import UUID
 
-from eventbus.events import Contract, event
 from msgspec import UNSET, Struct, UnsetType
+
+from eventbus.events import Contract, event
 
 TOPIC = "saved.events"
 

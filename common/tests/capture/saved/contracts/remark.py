@@ -4,8 +4,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from eventbus.events import Contract, event
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from eventbus.events import Contract, event
 
 TOPIC = "saved.events"
 

@@ -1,8 +1,9 @@
 # Written by manage.py write_contracts. Change the declaration and run it again.
 """The events of restaurant: each change of a restaurant."""
 
-from eventbus.events import Contract, event
 from msgspec import UNSET, Struct, UnsetType
+
+from eventbus.events import Contract, event
 
 TOPIC = "saved.events"
 

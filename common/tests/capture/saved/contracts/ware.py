@@ -4,8 +4,9 @@
 from decimal import Decimal
 from typing import Any
 
-from eventbus.events import Contract, event
 from msgspec import UNSET, Struct, UnsetType
+
+from eventbus.events import Contract, event
 
 TOPIC = "saved.events"
 
