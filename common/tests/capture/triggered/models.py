@@ -88,7 +88,7 @@ class Line(models.Model):
     quoted = models.CharField(db_column="user's order", max_length=20, default="")
 
     class Meta:
-        db_table = "triggered line's"
+        db_table = "triggered: line"
 
     def __str__(self) -> str:
         return str(self.pk)

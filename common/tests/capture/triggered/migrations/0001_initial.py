@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='triggered.item')),
             ],
             options={
-                'db_table': "triggered line's",
+                'db_table': "triggered: line",
             },
         ),
         migrations.AddField(

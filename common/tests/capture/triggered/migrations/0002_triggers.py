@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
         eventbus.capture.trigger.operations.PublishByTrigger(
             event='line',
             model='triggered.Line',
-            table="triggered line's",
+            table="triggered: line",
             identity='id',
             topic='triggered.events',
             key='id',
