@@ -14,6 +14,8 @@ INSTALLED_APPS = list(
             *notification.INSTALLED_APPS,
             *audit.INSTALLED_APPS,
             "common.tests.app",
+            "common.tests.capture.saved",
+            "common.tests.capture.triggered",
         ]
     )
 )

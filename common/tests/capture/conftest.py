@@ -121,7 +121,7 @@ SAVED_EVENTS = (
 
 
 @pytest.fixture
-def saved_contracts(settings):
+def saved_contracts(settings: Any) -> None:
     """The contracts of what Django's ORM captures in these tests."""
     modules = [f"{SAVED}.{event}" for event in SAVED_EVENTS]
     settings.EVENTBUS = {**settings.EVENTBUS, "PUBLISHES": modules}

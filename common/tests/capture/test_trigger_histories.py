@@ -24,7 +24,7 @@ ALIKE = {
 
 
 @pytest.fixture(autouse=True)
-def every_contract(settings, saved_contracts):
+def every_contract(settings: Any, saved_contracts: None) -> Any:
     """Those of both captures."""
     named = [*settings.EVENTBUS["PUBLISHES"], f"{triggered.__name__}.contracts"]
     settings.EVENTBUS = {**settings.EVENTBUS, "PUBLISHES": named}
@@ -33,7 +33,7 @@ def every_contract(settings, saved_contracts):
 @pytest.mark.django_db
 @pytest.mark.parametrize("captured", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_each_operation(captured, name):
+def test_each_operation(captured: Any, name: str) -> None:
     history = History(*captured)
     shelved = [("save new", {0, 1, 2}, 1), ("shelve", {0, 1, 2}, 0)]
     history.play([*shelved, *((name, {1, 2, 3}, value) for value in (1, 1, 3))])
@@ -43,7 +43,7 @@ def test_each_operation(captured, name):
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories(raw=True))
 @pytest.mark.parametrize("captured", MODELS.values(), ids=MODELS)
-def test_any_history_is_told_as_it_was(captured, operations):
+def test_any_history_is_told_as_it_was(captured: Any, operations: list[Any]) -> None:
     with transaction.atomic():
         history = History(*captured)
         history.play(operations)
@@ -55,7 +55,7 @@ def test_any_history_is_told_as_it_was(captured, operations):
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories(raw=False))
 @pytest.mark.parametrize("alike", ALIKE.values(), ids=ALIKE)
-def test_both_captures_tell_the_same(alike, operations):
+def test_both_captures_tell_the_same(alike: Any, operations: list[Any]) -> None:
     model, publication, other_model, other_publication = alike
     repeatable = _without_random(operations)
     with transaction.atomic():

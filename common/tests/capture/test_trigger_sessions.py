@@ -97,11 +97,8 @@ def test_the_relay_is_woken_after_the_commit(program: Any) -> None:
 
 @postgresql
 def test_statements_that_are_bound_by_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    told_first: list[Any] = []
-    first = origin._tell_first
-    monkeypatch.setattr(
-        origin, "_tell_first", lambda *arguments: told_first.append(1) or first(*arguments)
-    )
+    refuse = "the origin and the statement in one round trip"
+    monkeypatch.setattr(origin, "_tell_with", lambda *_: pytest.fail(refuse))
     connection.close()
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "server_side_binding", True)
     monkeypatch.setattr(connection.features, "uses_server_side_binding", True)
@@ -111,7 +108,6 @@ def test_statements_that_are_bound_by_the_server(monkeypatch: pytest.MonkeyPatch
             assert Item.objects.filter(pk=kettle.pk).update(amount=1) == 1
     finally:
         connection.close()
-    assert told_first
     assert {(envelope.correlationid, envelope.actor) for envelope in envelopes()} == {
         ("c-1", "100%")
     }
@@ -161,7 +157,9 @@ def test_threads_that_change_the_same_rows(model: Any) -> None:
                 key = model.objects.filter(sku="S0").values_list("pk", flat=True).first()
                 model.objects.filter(sku="S0").delete()
             if key is not None:
-                model.objects.bulk_create([model(pk=key, sku="S0", name="y")], ignore_conflicts=True)
+                model.objects.bulk_create(
+                    [model(pk=key, sku="S0", name="y")], ignore_conflicts=True
+                )
 
     _at_once(each, each, saved, anew, anew)
     check(publication)
@@ -169,27 +167,25 @@ def test_threads_that_change_the_same_rows(model: Any) -> None:
 
 
 @postgresql
-def test_a_key_that_is_deleted_and_inserted_at_once_goes_on_counting() -> None:
+@pytest.mark.parametrize("model", [Item, Piece])
+def test_a_key_that_is_deleted_and_inserted_at_once_goes_on_counting(model: Any) -> None:
     """The insert waits for the deletion, which alone knows the last sequence."""
-    for model in (Item, Piece):
-        row = model.objects.create(sku="A", name="x")
-        deleted, inserting = threading.Event(), threading.Event()
+    key = model.objects.create(sku="A", name="x").pk
+    deleted = threading.Event()
 
-        def delete(model: Any = model) -> None:
-            with transaction.atomic():
-                model.objects.filter(sku="A").delete()
-                deleted.set()
-                inserting.wait(10)
-                _wait_for_a_lock()
+    def delete() -> None:
+        with transaction.atomic():
+            model.objects.filter(sku="A").delete()
+            deleted.set()
+            _wait_for_a_lock()
 
-        def insert(model: Any = model, key: int = row.pk) -> None:
-            deleted.wait(10)
-            inserting.set()
-            model.objects.create(pk=key, sku="A", name="y")
+    def insert() -> None:
+        deleted.wait(10)
+        model.objects.create(pk=key, sku="A", name="y")
 
-        _at_once(delete, insert)
+    _at_once(delete, insert)
     check(events.Items, events.Pieces)
-    assert [entry[2] for entry in told("item")] == [1, 2, 3]
+    assert [entry[2] for entry in told()] == [1, 2, 3]
 
 
 def _wait_for_a_lock() -> None:

@@ -25,7 +25,9 @@ def installation(definition: Definition, connection: BaseDatabaseWrapper) -> lis
 
 def removal(definition: Definition, connection: BaseDatabaseWrapper) -> list[str]:
     """The statements that remove the triggers of a definition, if they are there."""
-    return (postgres if connection.vendor == "postgresql" else sqlite).drops(definition)
+    if connection.vendor == "postgresql":
+        return postgres.drops(definition)
+    return sqlite.drops(definition)
 
 
 def _search_path(connection: Any) -> str:

@@ -1,7 +1,8 @@
 """How the triggers know who and what brings a change about, and Django what they refused.
 
 On PostgreSQL each statement that may write a published table is preceded, in the same round trip,
-by one that says so for the rest of the transaction. On SQLite the triggers ask (sqlite/functions.py).
+by one that says so for the rest of the transaction. On SQLite the triggers ask
+(sqlite/functions.py).
 """
 
 import json

@@ -129,7 +129,8 @@ LEFT JOIN pg_class c ON c.oid = t.tgrelid
 WHERE p.proname LIKE %s AND pg_function_is_visible(p.oid)
 """
 SQLITE = """
-SELECT name, tbl_name, sql, true FROM sqlite_master WHERE type = 'trigger' AND name LIKE %s ESCAPE '\\'
+SELECT name, tbl_name, sql, true FROM sqlite_master
+WHERE type = 'trigger' AND name LIKE %s ESCAPE '\\'
 """
 
 

@@ -1,6 +1,6 @@
 """PostgreSQL: the bodies of the functions that run for each row."""
 
-from eventbus.capture.trigger.definition import Beyond, Definition, Value
+from eventbus.capture.trigger.definition import Definition, OtherColumn, Value
 from eventbus.capture.trigger.postgres.values import (
     CONTEXT,
     REFUSED,
@@ -72,7 +72,7 @@ END
 """
 
 
-def guarding_body(definition: Definition, value: Value, beyond: Beyond) -> str:
+def guarding_body(definition: Definition, value: Value, beyond: OtherColumn) -> str:
     """Before a row changes that events of another table have a value of.
 
     It was declared never to change. When the row is deleted, the value is kept for the events of

@@ -134,8 +134,7 @@ def _row_trigger(name: str, text: str, moment: str, table_name: str) -> Compiled
             f"CREATE OR REPLACE FUNCTION {quoted}() RETURNS trigger LANGUAGE plpgsql "
             f"AS {literal(text)}",
             f"DROP TRIGGER IF EXISTS {quoted} ON {table}",
-            f"CREATE TRIGGER {quoted} {moment} ON {table} FOR EACH ROW "
-            f"EXECUTE FUNCTION {quoted}()",
+            f"CREATE TRIGGER {quoted} {moment} ON {table} FOR EACH ROW EXECUTE FUNCTION {quoted}()",
         ),
         table_name,
     )

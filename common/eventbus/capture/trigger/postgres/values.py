@@ -6,8 +6,8 @@ on settings of the session.
 
 from collections.abc import Callable
 
-from eventbus.capture.trigger.definition import Beyond, Definition, Value, name_of
-from eventbus.capture.trigger.quoting import identifier, literal
+from eventbus.capture.trigger.definition import Definition, OtherColumn, Value, name_of
+from eventbus.capture.trigger.quoting import identifier, in_other_table, literal
 
 Refuse = Callable[..., str]
 """Makes the expression that raises an error, of a text and, if wanted, an expression after it."""
@@ -22,6 +22,7 @@ CONTEXT, CORRELATION = "eventbus.context", "eventbus.correlation"
 """Settings of the transaction: what Django's connection says of the origin (origin.py), and the
 correlation id that all changes of another program's transaction share."""
 
+
 def written(value: Value, row: str, refuse: Refuse) -> str:
     """The expression for the JSON of a value, never null.
 
@@ -33,7 +34,7 @@ def written(value: Value, row: str, refuse: Refuse) -> str:
     if value.beyond is None:
         expression = _json(value.kind, held, where, refuse)
     else:
-        found = _json(value.kind, f"({_in_other_table(value.beyond, held)})", where, refuse)
+        found = _json(value.kind, in_other_table(value.beyond, held), where, refuse)
         kept = f"nullif(current_setting({kept_name(value.beyond, held)}, true), '')"
         missing = "'null'" if value.nullable else refuse(f"{where} leads to no row")
         expression = f"coalesce({found}, {kept}, {missing})"
@@ -42,21 +43,13 @@ def written(value: Value, row: str, refuse: Refuse) -> str:
     return expression
 
 
-def kept_name(beyond: Beyond, held: str) -> str:
+def kept_name(beyond: OtherColumn, held: str) -> str:
     """The setting that keeps a value whose row was deleted earlier in the transaction.
 
     :param held: the key of that row, an expression.
     """
     place = literal(f"{beyond.table}.{beyond.column}.")
     return f"'eventbus.kept_' || md5({place} || {held}::text)"
-
-
-def _in_other_table(beyond: Beyond, held: str) -> str:
-    """The value over a foreign key: a subquery, which finds one row by its index."""
-    what = f"b.{identifier(beyond.column)}" if beyond.column else "b.app_label || '.' || b.model"
-    return (
-        f"SELECT {what} FROM {identifier(beyond.table)} b WHERE b.{identifier(beyond.key)} = {held}"
-    )
 
 
 def differs(value: Value, old: str = "o", new: str = "n") -> str:
@@ -85,7 +78,8 @@ def _json(kind: str, held: str, where: str, refuse: Refuse) -> str:
 
 def _array(kind: str, held: str, where: str, refuse: Refuse) -> str:
     """The items by their places: ``unnest`` would flatten an array of arrays."""
-    expression, places = held, []
+    expression = held
+    places: list[str] = []
     while kind.startswith("array of "):
         kind = kind.removeprefix("array of ")
         places.append(f"i{len(places) + 1}")
@@ -94,11 +88,12 @@ def _array(kind: str, held: str, where: str, refuse: Refuse) -> str:
     expression = f"coalesce({_json(kind, item, where, refuse)}, {nothing})"
     for dimension in range(len(places), 0, -1):
         place = places[dimension - 1]
-        expression = (
-            f"(SELECT '[' || coalesce(string_agg({expression}, ',' ORDER BY {place}), '') || ']' "
-            f"FROM generate_subscripts({held}, {dimension}) AS {place})"
-        )
+        expression = ITEMS.format(item=expression, place=place, held=held, dimension=dimension)
     return expression
+
+
+ITEMS = """(SELECT '[' || coalesce(string_agg({item}, ',' ORDER BY {place}), '') || ']'
+FROM generate_subscripts({held}, {dimension}) AS {place})"""
 
 
 WRITTEN = {

@@ -8,13 +8,13 @@ from eventbus.capture.models import Suppression
 from eventbus.capture.publication import Verb
 from eventbus.capture.trigger.definition import (
     PUBLISHED_VERBS,
-    Beyond,
     Compiled,
     Definition,
+    OtherColumn,
     Value,
     name_of,
 )
-from eventbus.capture.trigger.quoting import identifier, literal, member
+from eventbus.capture.trigger.quoting import identifier, in_other_table, literal, member
 from eventbus.outbox.models import LastSequence, OutboxEvent
 
 TRIGGER = """CREATE TRIGGER {name} AFTER {action} ON {table} FOR EACH ROW
@@ -72,7 +72,7 @@ def compiled(definition: Definition) -> list[Compiled]:
 
 def drops(definition: Definition) -> list[str]:
     """The statements that remove them, also where the table is gone."""
-    roles = [*PUBLISHED_VERBS]
+    roles: list[str] = [*PUBLISHED_VERBS]
     for role, _, _ in definition.others:
         roles += [f"{role}_updated", f"{role}_deleted"]
     names = [identifier(name_of(definition.event, role)) for role in roles]
@@ -93,7 +93,7 @@ END""",
 }
 
 
-def _guards(definition: Definition, role: str, value: Value, beyond: Beyond) -> list[Compiled]:
+def _guards(definition: Definition, role: str, value: Value, beyond: OtherColumn) -> list[Compiled]:
     """On a table that events of another one have a value of, which was declared never to change.
 
     When its row is deleted, the value is kept for what is deleted after it.
@@ -117,7 +117,7 @@ def _guards(definition: Definition, role: str, value: Value, beyond: Beyond) -> 
     return made
 
 
-def _place(beyond: Beyond) -> str:
+def _place(beyond: OtherColumn) -> str:
     return literal(f"{beyond.table}.{beyond.column}")
 
 
@@ -283,14 +283,8 @@ def _written(value: Value, row: str) -> str:
     held = f"{row}.{identifier(value.column)}"
     if value.beyond is None:
         return _json(value, held)
-    beyond = value.beyond
-    what = f"b.{identifier(beyond.column)}" if beyond.column else "b.app_label || '.' || b.model"
-    found = _json(
-        value,
-        f"(SELECT {what} FROM {identifier(beyond.table)} b "
-        f"WHERE b.{identifier(beyond.key)} = {held})",
-    )
-    return f"eventbus_found({_place(beyond)}, {held}, {found})"
+    found = _json(value, in_other_table(value.beyond, held))
+    return f"eventbus_found({_place(value.beyond)}, {held}, {found})"
 
 
 def _json(value: Value, held: str) -> str:
