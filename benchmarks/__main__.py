@@ -13,6 +13,7 @@ NAMES = (
     "consume",
     "relay",
     "publish",
+    "triggers",
     "request",
     "latency",
     "scale",

@@ -21,8 +21,8 @@ from orders.restoring import restore_order
 from orders.stocktaking import write_off
 
 from eventbus.capture import suppressed
-from eventbus.capture.snapshotting.backfill import Backfill
 from eventbus.capture.models import Suppression
+from eventbus.capture.snapshotting.backfill import Backfill
 from eventbus.outbox.models import OutboxEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)

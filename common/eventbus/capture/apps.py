@@ -21,13 +21,13 @@ class CaptureConfig(AppConfig):
         from eventbus.capture.snapshotting.backfill import Backfill
         from eventbus.capture.trigger import checks as trigger_checks  # noqa: F401
         from eventbus.capture.trigger.origin import watch_connections
-        from eventbus.capture.trigger.restoring import restore_after_migrate
+        from eventbus.capture.trigger.restoring import watch_migrations
         from eventbus.outbox.relaying.chores import add_chore
 
         _discover()
         attach_all()
         watch_connections()
-        restore_after_migrate()
+        watch_migrations()
         add_chore(Backfill(), self.label)
 
 

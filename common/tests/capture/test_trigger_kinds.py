@@ -5,9 +5,11 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from hypothesis import HealthCheck, given, settings
@@ -21,8 +23,8 @@ pytestmark = pytest.mark.django_db
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
 moments = st.datetimes(
-    dt.datetime(1, 1, 2),
-    dt.datetime(9999, 12, 30),
+    dt.datetime(1, 1, 2),  # noqa: DTZ001  hypothesis adds the zone
+    dt.datetime(9999, 12, 30),  # noqa: DTZ001
     timezones=st.just(dt.UTC),
 )
 jsons = st.recursive(
@@ -32,7 +34,7 @@ jsons = st.recursive(
 )
 
 
-def maybe(strategy):
+def maybe(strategy: Any) -> Any:
     return st.none() | strategy
 
 
@@ -58,7 +60,7 @@ things = st.fixed_dictionaries(
 )
 
 
-def stored(fields):
+def stored(fields: Any) -> Any:
     """The fields with rows in place of numbers."""
     shelves = [None, *Shelf.objects.order_by("id")]
     about = ContentType.objects.get_for_model(Item) if fields["about"] else None
@@ -71,20 +73,20 @@ def stored(fields):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_each_kind(first, second):
+def test_each_kind(first: Any, second: Any) -> None:
     Shelf.objects.all().delete()
     Shelf.objects.bulk_create([Shelf(slug="one"), Shelf(slug="two")])
     Thing.objects.all().delete()
     conftest.clear()
-    states = [{}]
+    states: list[Any] = [{}]
     thing = Thing.objects.create(code=uuid.uuid4(), **stored(first))
     states.append(conftest.rows(events.Things))
     Thing.objects.filter(pk=thing.pk).update(**stored(second))
     states.append(conftest.rows(events.Things))
     Thing.objects.filter(pk=thing.pk).delete()
     states.append({})
-    expected = {}
-    for before, after in zip(states, states[1:], strict=False):
+    expected: dict[Any, Any] = {}
+    for before, after in pairwise(states):
         expected |= conftest.as_orm_tells(events.Things, before, after)
     assert conftest.as_triggers_told("thing") == expected
 
@@ -101,21 +103,20 @@ def test_each_kind(first, second):
         ),
     ],
 )
-def test_arrays(numbers, names, prices):
-    from common.tests.capture.triggered.models import Grid
-
-    before = {}
-    grid = Grid.objects.create(numbers=numbers, names=names, prices=prices)
+def test_arrays(numbers: Any, names: Any, prices: Any) -> None:
+    grid_model: Any = apps.get_model("triggered.Grid")
+    before: dict[Any, Any] = {}
+    grid = grid_model.objects.create(numbers=numbers, names=names, prices=prices)
     after = conftest.rows(events.Grids)
     assert conftest.as_triggers_told("grid") == conftest.as_orm_tells(events.Grids, before, after)
     conftest.clear()
-    Grid.objects.filter(pk=grid.pk).update(numbers=[7], names=["x"], prices=[])
+    grid_model.objects.filter(pk=grid.pk).update(numbers=[7], names=["x"], prices=[])
     changed = conftest.as_orm_tells(events.Grids, after, conftest.rows(events.Grids))
     assert conftest.as_triggers_told("grid") == changed
 
 
 @pytest.mark.parametrize("session", ["SET datestyle = 'SQL, DMY'", "SET extra_float_digits = -5"])
-def test_settings_of_the_session_do_not_matter(session):
+def test_settings_of_the_session_do_not_matter(session: str) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("settings of PostgreSQL's sessions")
     with connection.cursor() as cursor:

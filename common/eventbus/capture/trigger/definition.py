@@ -49,7 +49,7 @@ def name_of(event: str, role: str) -> str:
 
 
 @dataclass(frozen=True)
-class ColumnBeyond(_Frozen):
+class OtherColumn(_Frozen):
     """Where a value over a foreign key is.
 
     :param table: of the other model.
@@ -81,7 +81,7 @@ class Value(_Frozen):
     nullable: bool = False
     watched: bool = True
     places: int | None = None
-    beyond: ColumnBeyond | None = None
+    beyond: OtherColumn | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,18 @@ class Definition(_Frozen):
         """The values whose change is an event."""
         return [value for value in self.values if value.watched]
 
+    @property
+    def others(self) -> list[tuple[str, Value, OtherColumn]]:
+        """The values that are in other tables, each with the role of the trigger there."""
+        found: dict[OtherColumn, Value] = {}
+        for value in self.values:
+            if value.beyond is not None and value.beyond.column:
+                found.setdefault(value.beyond, value)
+        return [
+            (f"beyond_{number}", value, beyond)
+            for number, (beyond, value) in enumerate(found.items(), start=1)
+        ]
+
     def event_type(self, verb: Verb) -> str:
         """Such as ``stock.created``."""
         return f"{self.event}.{verb}"
@@ -140,13 +152,13 @@ class Compiled(NamedTuple):
     :param name: of the trigger, and on PostgreSQL of its function.
     :param text: as the catalogue of the database has it.
     :param statements: create it.
-    :param fires: whether it is a trigger, and not a function that triggers call.
+    :param table: that fires it; empty for a function that triggers call.
     """
 
     name: str
     text: str
     statements: tuple[str, ...]
-    fires: bool = True
+    table: str
 
 
 def definition_of(publication: Publication) -> Definition:
@@ -155,7 +167,8 @@ def definition_of(publication: Publication) -> Definition:
     :raises ImproperlyConfigured: when a trigger cannot publish it; the text says why.
     """
     versions = {verb: _version(publication, verb) for verb in PUBLISHED_VERBS}
-    options = publication.model._meta
+    options: Any = publication.model._meta
+    counter, touched = (_column(found) for found in (publication.counter, publication.touched))
     if publication.key.kind.name not in KEY_KINDS:
         raise ImproperlyConfigured(
             f"{publication}: a trigger needs a key that is a number, a text or a UUID, and "
@@ -169,8 +182,8 @@ def definition_of(publication: Publication) -> Definition:
         topic=publication.topic,
         key=_name_of_key(publication),
         values=tuple(_value(publication, field) for field in publication.fields),
-        counter=publication.counter.column if publication.counter else "",
-        touched=publication.touched.column if publication.touched else "",
+        counter=counter,
+        touched=touched,
         versions=tuple((verb, number) for verb, number in versions.items() if number != 1),
     )
 
@@ -199,7 +212,7 @@ def _value(publication: Publication, field: PublishedField) -> Value:
     holder = field.beyond or field.column
     return Value(
         name=field.name,
-        column=field.column.column,
+        column=_column(field.column),
         kind=field.kind.name,
         nullable=field.nullable,
         watched=field in publication.watched,
@@ -208,18 +221,23 @@ def _value(publication: Publication, field: PublishedField) -> Value:
     )
 
 
+def _column(field: "models.Field[Any, Any] | None") -> str:
+    """The name of a field's column; empty for no field."""
+    return field.column or "" if field is not None else ""
+
+
 def _places(column: "models.Field[Any, Any]") -> int | None:
     if isinstance(column, models.ForeignKey):
         return _places(column.target_field)
     return getattr(column, "decimal_places", None)
 
 
-def _beyond(field: PublishedField) -> ColumnBeyond | None:
+def _beyond(field: PublishedField) -> OtherColumn | None:
     if not isinstance(field.column, models.ForeignKey):
         return None
     target: Any = field.column.target_field
     if field.beyond is not None:
-        return ColumnBeyond(target.model._meta.db_table, target.column, field.beyond.column)
+        return OtherColumn(target.model._meta.db_table, target.column, _column(field.beyond))
     if field.kind is CONTENT_TYPE:
-        return ColumnBeyond(target.model._meta.db_table, target.column, "")
+        return OtherColumn(target.model._meta.db_table, target.column, "")
     return None

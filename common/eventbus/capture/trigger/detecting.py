@@ -10,10 +10,15 @@ from django.db.migrations.graph import MigrationGraph
 
 from eventbus.capture.publication import Publication
 from eventbus.capture.trigger.definition import Definition, definition_of
-from eventbus.capture.trigger.operations import PublishByTrigger, StopPublishingByTrigger
+from eventbus.capture.trigger.operations import (
+    PublishByTrigger,
+    StopPublishingByTrigger,
+    TriggerOperation,
+)
 from eventbus.capture.trigger.verifying import trigger_publications
 
-Changes = dict[str, list[Migration]]
+Changes = dict[str, list[Any]]
+"""By app: its new migrations."""
 
 
 class TriggerAutodetector(MigrationAutodetector):
@@ -26,7 +31,7 @@ class TriggerAutodetector(MigrationAutodetector):
     def _detect_changes(
         self, convert_apps: Any = None, graph: MigrationGraph | None = None
     ) -> Changes:
-        changes: Changes = super()._detect_changes(convert_apps, graph)
+        changes: Changes = super()._detect_changes(convert_apps, graph)  # type: ignore[misc]
         if graph is None:
             return changes
         newest = {label: migrations[-1].name for label, migrations in changes.items()}
@@ -49,7 +54,8 @@ def last_definitions(
     for key in _in_order(graph):
         if applied is not None and key not in applied:
             continue
-        for operation in graph.nodes[key].operations:
+        migration: Any = graph.nodes[key]
+        for operation in migration.operations:
             if isinstance(operation, PublishByTrigger):
                 found[operation.definition.event] = (key[0], operation.definition)
             elif isinstance(operation, StopPublishingByTrigger):
@@ -65,7 +71,7 @@ def _in_order(graph: MigrationGraph) -> list[tuple[str, str]]:
     return list(keys)
 
 
-Planned = tuple[str, list[PublishByTrigger | StopPublishingByTrigger], set[str]]
+Planned = tuple[str, list[TriggerOperation], set[str]]
 """The app to write a migration in, its operations, and the apps that it depends on."""
 
 
@@ -79,8 +85,10 @@ def _planned(last: dict[str, tuple[str, Definition]]) -> Iterator[Planned]:
         app_label, made = last.get(event, (publication.app, None))
         if made == definition:
             continue
-        stop = [StopPublishingByTrigger.of(made)] if made else []
-        yield app_label, [*stop, PublishByTrigger.of(definition)], _needed(publication)
+        operations: list[TriggerOperation] = [PublishByTrigger.of(definition)]
+        if made:
+            operations.insert(0, StopPublishingByTrigger.of(made))
+        yield app_label, operations, _needed(publication)
 
 
 def _needed(publication: Publication) -> set[str]:
@@ -107,15 +115,11 @@ def _add(
 ) -> None:
     own = changes.setdefault(app_label, [])
     # One migration for all publications of an app.
-    if own and own[-1].operations and isinstance(own[-1].operations[0], _KINDS):
-        own[-1].operations.extend(operations)
+    if own and own[-1].operations and isinstance(own[-1].operations[0], TriggerOperation):
+        own[-1].operations = [*own[-1].operations, *operations]
         own[-1].dependencies = sorted({*own[-1].dependencies, *dependencies})
         return
-    name = f"publishing_{len(own) + 1}"
-    migration = type("Migration", (Migration,), {"operations": operations})(name, app_label)
-    earlier = [(app_label, own[-1].name)] if own else []
-    migration.dependencies = [*earlier, *dependencies]
+    migration: Any = Migration(f"publishing_{len(own) + 1}", app_label)
+    migration.operations = operations
+    migration.dependencies = [*([(app_label, own[-1].name)] if own else []), *dependencies]
     own.append(migration)
-
-
-_KINDS = (PublishByTrigger, StopPublishingByTrigger)

@@ -20,12 +20,14 @@ def installation(definition: Definition, connection: BaseDatabaseWrapper) -> lis
     """The statements that create the triggers, in place of all that the event has."""
     parts = compiled(definition, connection)
     created = [statement for part in parts for statement in part.statements]
-    return [*removal(definition.event, connection), *created]
+    return [*removal(definition, connection), *created]
 
 
-def removal(event: str, connection: BaseDatabaseWrapper) -> list[str]:
-    """The statements that remove the triggers of an event, if there are any."""
-    return (postgres if connection.vendor == "postgresql" else sqlite).drops(event)
+def removal(definition: Definition, connection: BaseDatabaseWrapper) -> list[str]:
+    """The statements that remove the triggers of a definition, if they are there."""
+    if connection.vendor == "postgresql":
+        return postgres.drops(definition)
+    return sqlite.drops(definition)
 
 
 def _search_path(connection: Any) -> str:

@@ -1,7 +1,7 @@
 """Operations of migrations: tables that publish their changes, and no longer do."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from django.db import router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -13,7 +13,7 @@ from eventbus.capture.trigger.definition import Definition, Value
 from eventbus.database.alias import bus_alias
 
 
-class _OfTrigger(Operation):
+class TriggerOperation(Operation):
     """An operation on the triggers of one event.
 
     ``makemigrations`` writes it. The values are those of the declaration at that time: they are
@@ -26,7 +26,7 @@ class _OfTrigger(Operation):
     reduces_to_sql = True
     serialization_expand_args = ["values"]
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  Django's writer passes names
         self,
         event: str,
         model: str,
@@ -53,7 +53,7 @@ class _OfTrigger(Operation):
         )
 
     @classmethod
-    def of(cls, definition: Definition) -> "_OfTrigger":
+    def of(cls, definition: Definition) -> Self:
         """The operation with these values."""
         return cls(**definition.arguments())
 
@@ -75,7 +75,7 @@ class _OfTrigger(Operation):
 
     def _remove(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
         if self._is_meant(schema_editor):
-            removal = installing.removal(self.definition.event, schema_editor.connection)
+            removal = installing.removal(self.definition, schema_editor.connection)
             self._run(schema_editor, removal)
 
     def _run(self, schema_editor: BaseDatabaseSchemaEditor, statements: Sequence[str]) -> None:
@@ -83,15 +83,18 @@ class _OfTrigger(Operation):
             schema_editor.execute(statement, params=None)
 
     def _is_meant(self, schema_editor: BaseDatabaseSchemaEditor) -> bool:
-        """Whether this database has the outbox and the table."""
-        alias = schema_editor.connection.alias
+        """Whether this database has the outbox and the table, and triggers that stay.
+
+        On SQLite all of them are created after the last migration (restoring.py).
+        """
+        connection = schema_editor.connection
+        if connection.vendor == "sqlite" or connection.alias != bus_alias():
+            return False
         app_label, _, model = self.definition.model.partition(".")
-        return alias == bus_alias() and router.allow_migrate(
-            alias, app_label, model_name=model.lower()
-        )
+        return router.allow_migrate(connection.alias, app_label, model_name=model.lower())
 
 
-class PublishByTrigger(_OfTrigger):
+class PublishByTrigger(TriggerOperation):
     """Let the database publish each change of a table."""
 
     def database_forwards(
@@ -123,7 +126,7 @@ class PublishByTrigger(_OfTrigger):
         return f"publish_{self.definition.event}"
 
 
-class StopPublishingByTrigger(_OfTrigger):
+class StopPublishingByTrigger(TriggerOperation):
     """Let a table change without events again: the reverse of :class:`PublishByTrigger`.
 
     It has the values that were published last, to be reversible.

@@ -1,7 +1,8 @@
 """How the triggers know who and what brings a change about, and Django what they refused.
 
 On PostgreSQL each statement that may write a published table is preceded, in the same round trip,
-by one that says so for the rest of the transaction. On SQLite the triggers ask (sqlite/functions.py).
+by one that says so for the rest of the transaction. On SQLite the triggers ask
+(sqlite/functions.py).
 """
 
 import json
@@ -18,7 +19,7 @@ from django.db.backends.signals import connection_created
 
 from eventbus.capture import registry
 from eventbus.capture.suppressing import suppression
-from eventbus.capture.trigger.postgres.bodies import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
+from eventbus.capture.trigger.postgres.values import CAUSE_UNKNOWN, CONTEXT, REFUSED, TOO_LARGE
 from eventbus.capture.trigger.sqlite.functions import TriggerSession
 from eventbus.database.alias import bus_alias
 from eventbus.database.waking import wake_after_commit
@@ -181,6 +182,8 @@ def _tables(publications: tuple[Any, ...]) -> "re.Pattern[str] | None":
         if publication.capture == "trigger":
             found.add(publication.model._meta.db_table)
             found.update(_cascading(publication.model))
+            over = [field.beyond for field in publication.fields if field.beyond is not None]
+            found.update(column.model._meta.db_table for column in over)
     if not found:
         return None
     names = "|".join(re.escape(name.replace('"', '""')) for name in sorted(found))

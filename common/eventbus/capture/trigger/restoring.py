@@ -1,7 +1,11 @@
-"""After ``migrate``: triggers as the applied migrations have made them.
+"""Before and after ``migrate``: triggers as the applied migrations have made them.
 
-SQLite loses the triggers of a table when Django makes it anew to alter it, a new version of the
-library may compile them differently, and the settings that they contain may have changed.
+On PostgreSQL operations create them, and here is done what else can happen: a new version of the
+library compiles them differently, the settings that they contain changed, somebody disabled one.
+
+SQLite refuses to alter a table that a trigger of another one names, and loses the triggers of a
+table that Django makes anew. So all of them are removed before migrations run, and created after.
+What migrations write themselves is not published there.
 """
 
 from collections.abc import Iterable
@@ -11,19 +15,34 @@ from django.apps import apps
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 from eventbus.capture.trigger import installing
 from eventbus.capture.trigger.definition import Definition
 from eventbus.capture.trigger.detecting import last_definitions
-from eventbus.capture.trigger.verifying import trigger_problems
+from eventbus.capture.trigger.quoting import identifier
+from eventbus.capture.trigger.verifying import installed, trigger_problems
 from eventbus.database.alias import bus_alias
 
 
-def restore_after_migrate() -> None:
-    """Do so once after each run: the signal comes once for each app."""
+def watch_migrations() -> None:
+    """Do so once in each run: the signals come once for each app."""
     outbox = apps.get_app_config("eventbus_outbox")
-    post_migrate.connect(_restore, sender=outbox, dispatch_uid="eventbus.capture.trigger")
+    name = "eventbus.capture.trigger"
+    pre_migrate.connect(_remove_before_migrate, sender=outbox, dispatch_uid=name)
+    post_migrate.connect(_restore, sender=outbox, dispatch_uid=name)
+
+
+def restore(using: str) -> None:
+    """Create what is missing or differs from what the applied migrations have made."""
+    if using == bus_alias() and trigger_problems(connections[using]):
+        _run(connections[using], _installations(connections[using]))
+
+
+def _remove_before_migrate(*, using: str, plan: list[Any] | None = None, **_: Any) -> None:
+    connection = connections[using]
+    if using == bus_alias() and plan and connection.vendor == "sqlite":
+        _run(connection, [f"DROP TRIGGER {identifier(name)}" for name in installed(connection)])
 
 
 def _restore(
@@ -32,9 +51,8 @@ def _restore(
     if using != bus_alias():
         return
     connection = connections[using]
-    if trigger_problems(connection):
-        _run(connection, _installations(connection))
-    elif plan:
+    restore(using)
+    if plan:
         _run(connection, _recompilations(connection))
     if verbosity:
         write = options["stdout"].write if "stdout" in options else print

@@ -84,7 +84,7 @@ def _problems(
 
     if gone := _columns_that_are_gone(definition, connection):
         yield problem(f"its column {', '.join(gone)} is gone: every write of the table fails")
-    missing = [part.name for part in parts if not _is_there(part, definition, found)]
+    missing = [part.name for part in parts if not _is_there(part, found)]
     if missing:
         yield problem(f"{', '.join(missing)} missing: changes are not published")
     there = [part for part in parts if part.name not in missing]
@@ -98,9 +98,9 @@ def _problems(
         yield problem(f"{', '.join(disabled)} disabled: changes are not published", hint)
 
 
-def _is_there(part: Compiled, definition: Definition, found: dict[str, InstalledTrigger]) -> bool:
+def _is_there(part: Compiled, found: dict[str, InstalledTrigger]) -> bool:
     trigger = found.get(part.name)
-    return trigger is not None and (not part.fires or trigger.table == definition.table)
+    return trigger is not None and trigger.table == part.table
 
 
 def _columns_that_are_gone(definition: Definition, connection: Any) -> list[str]:
@@ -129,7 +129,8 @@ LEFT JOIN pg_class c ON c.oid = t.tgrelid
 WHERE p.proname LIKE %s AND pg_function_is_visible(p.oid)
 """
 SQLITE = """
-SELECT name, tbl_name, sql, true FROM sqlite_master WHERE type = 'trigger' AND name LIKE %s ESCAPE '\\'
+SELECT name, tbl_name, sql, true FROM sqlite_master
+WHERE type = 'trigger' AND name LIKE %s ESCAPE '\\'
 """
 
 

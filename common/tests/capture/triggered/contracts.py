@@ -66,6 +66,41 @@ class ItemSnapshot(Item, frozen=True, kw_only=True):
     """As it is."""
 
 
+class Piece(Contract, frozen=True, kw_only=True):
+    id: int
+    sku: str
+    name: str
+    price: Decimal
+    amount: int
+    shelf: str | None
+
+    @property
+    def subject(self) -> str:
+        return str(self.id)
+
+
+@event("piece.created", topic=TOPIC)
+class PieceCreated(Piece, frozen=True, kw_only=True):
+    """It is new."""
+
+
+@event("piece.updated", topic=TOPIC)
+class PieceUpdated(Piece, frozen=True, kw_only=True):
+    """It changed."""
+
+    previous: ItemPrevious
+
+
+@event("piece.deleted", topic=TOPIC)
+class PieceDeleted(Piece, frozen=True, kw_only=True):
+    """It is gone."""
+
+
+@event("piece.snapshot", topic=TOPIC)
+class PieceSnapshot(Piece, frozen=True, kw_only=True):
+    """As it is."""
+
+
 class Thing(Contract, frozen=True, kw_only=True):
     code: UUID
     text: str

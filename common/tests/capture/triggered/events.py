@@ -15,6 +15,13 @@ Items = publish_model(
     touched="changed_at",
     capture="trigger",
 )
+Pieces = publish_model(
+    "triggered.Piece",
+    event="piece",
+    topic=TOPIC,
+    fields=["sku", "name", "price", "amount", SLUG],
+    capture="trigger",
+)
 Things = publish_model(
     "triggered.Thing",
     event="thing",

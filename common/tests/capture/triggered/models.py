@@ -43,6 +43,19 @@ class Item(models.Model):
         return self.sku
 
 
+class Piece(models.Model):
+    """Is counted by the outbox."""
+
+    sku = models.CharField(max_length=50, unique=True)
+    name = models.CharField(max_length=200)
+    price = models.DecimalField(max_digits=10, decimal_places=2, default=0)
+    amount = models.IntegerField(default=0)
+    shelf = models.ForeignKey(Shelf, models.SET_NULL, null=True)
+
+    def __str__(self) -> str:
+        return self.sku
+
+
 class Thing(models.Model):
     """Has a field of each kind, and a key that is not its primary key."""
 
@@ -75,7 +88,7 @@ class Line(models.Model):
     quoted = models.CharField(db_column="user's order", max_length=20, default="")
 
     class Meta:
-        db_table = "triggered line's"
+        db_table = "triggered: line"
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -9,22 +9,25 @@ import json
 
 from eventbus.capture.models import Suppression
 from eventbus.capture.publication import Verb
-from eventbus.capture.trigger.definition import Definition, name_of
-from eventbus.capture.trigger.postgres.values import Refuse, as_text, differs, written
+from eventbus.capture.trigger.definition import Definition
+from eventbus.capture.trigger.postgres.values import (
+    CAUSE_UNKNOWN,
+    CONTEXT,
+    CORRELATION,
+    REFUSED,
+    TOO_LARGE,
+    Refuse,
+    as_text,
+    changed,
+    differs,
+    refusal,
+    written,
+)
 from eventbus.capture.trigger.quoting import identifier, literal, member
 from eventbus.conf import bus_settings
 from eventbus.events.codec import MAX_EVENT_BYTES
 from eventbus.outbox.models import LastSequence, OutboxEvent
 from eventbus.outbox.publishing import schema_address
-
-CAUSE_UNKNOWN, TOO_LARGE, REFUSED = "EB001", "EB002", "EB003"
-"""``SQLSTATE`` of what the functions raise, which the connection turns into the bus's own errors.
-PostgreSQL has no class of errors with these letters.
-"""
-
-CONTEXT, CORRELATION = "eventbus.context", "eventbus.correlation"
-"""Settings of the transaction: what Django's connection says of the origin (origin.py), and the
-correlation id that all changes of another program's transaction share."""
 
 OUTBOX, SEQUENCES, SUPPRESSIONS = (
     identifier(model._meta.db_table) for model in (OutboxEvent, LastSequence, Suppression)
@@ -193,7 +196,7 @@ def _insert(definition: Definition, verb: Verb, rows: str) -> str:
 
 
 def _suppressed(definition: Definition, verb: Verb, rows: str) -> str:
-    condition = f"\n        WHERE {_changed(definition)}" if verb == "updated" else ""
+    condition = f"\n        WHERE {changed(definition)}" if verb == "updated" else ""
     return SUPPRESSED.format(**_constants(definition), rows=rows, condition=condition)
 
 
@@ -205,7 +208,7 @@ def _changes(definition: Definition, verb: Verb, rows: str) -> str:
         key = identifier(definition.subject.column)
         refused = refusal(definition, REFUSED, NEVER, f"coalesce(o.{key}, n.{key})")
         other_row, no_step = _unfit(definition)
-        condition = f"\n        WHERE {_changed(definition)} OR {other_row}"
+        condition = f"\n        WHERE {changed(definition)} OR {other_row}"
         subject = f"CASE WHEN {no_step} THEN {refused} ELSE {subject} END"
     return CHANGES.format(
         subject=subject,
@@ -231,11 +234,6 @@ def _unfit(definition: Definition) -> tuple[str, str]:
         other_row.append(f"n.{counter} <> o.{counter}")
         refused.append(f"n.{counter} <> o.{counter} + 1")
     return " OR ".join(other_row), " OR ".join(refused)
-
-
-def _changed(definition: Definition, old: str = "o", new: str = "n") -> str:
-    """Whether an event has to report the difference between two rows."""
-    return " OR ".join(differs(value, old, new) for value in definition.watched) or "false"
 
 
 def _sequence(definition: Definition, verb: Verb, row: str) -> str:
@@ -274,12 +272,12 @@ def _data(definition: Definition, verb: Verb, row: str) -> str:
 
 
 def _previous(definition: Definition, refuse: Refuse) -> str:
-    changed = [
+    members = [
         f"CASE WHEN {differs(value)} THEN {literal(member(value))} || "
         f"({written(value, 'o', refuse)}) END"
         for value in definition.watched
     ]
-    return "concat_ws(',', " + ",\n                ".join(changed or ["NULL"]) + ")"
+    return "concat_ws(',', " + ",\n                ".join(members or ["NULL"]) + ")"
 
 
 def _joined(parts: list[tuple[str, bool]]) -> str:
@@ -352,60 +350,3 @@ def _ended(definition: Definition, rows: str) -> str:
         sequence=_sequence(definition, "deleted", "o"),
         rows=rows,
     )
-
-
-COUNTING = """
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        {inserted}
-    ELSIF starts_with(current_setting('{CONTEXT}', true), '{{"s') THEN
-        IF starts_with(current_setting('{CONTEXT}', true), '{{"suppressed"') THEN
-            {suppressed}
-        END IF;
-    ELSIF {changed} THEN
-        {updated}
-    ELSE
-        {unchanged}
-    END IF;
-    RETURN NEW;
-END
-"""
-
-
-def counting_body(definition: Definition) -> str:
-    """Before a row is written: its counter and time, whatever the statement says of them."""
-    inserted, suppressed, updated, unchanged = [], ["NULL;"], [], []
-    if definition.counter:
-        counter = identifier(definition.counter)
-        inserted.append(
-            f"NEW.{counter} := CASE WHEN starts_with(current_setting('{CONTEXT}', true), "
-            f"'{{\"suppressed\"') THEN 0 ELSE 1 END;"
-        )
-        suppressed.append(f"NEW.{counter} := OLD.{counter};")
-        updated.append(f"NEW.{counter} := OLD.{counter} + 1;")
-        unchanged.append(f"NEW.{counter} := OLD.{counter};")
-    if definition.touched:
-        touched = identifier(definition.touched)
-        inserted.append(f"NEW.{touched} := statement_timestamp();")
-        updated.append(f"NEW.{touched} := statement_timestamp();")
-        unchanged.append(f"NEW.{touched} := OLD.{touched};")
-    return COUNTING.format(
-        CONTEXT=CONTEXT,
-        inserted="\n        ".join(inserted),
-        suppressed="\n            ".join(suppressed),
-        changed=_changed(definition, "OLD", "NEW"),
-        updated="\n        ".join(updated),
-        unchanged="\n        ".join(unchanged),
-    )
-
-
-def refusal(definition: Definition, code: str, text: str, held: str = "") -> str:
-    """An expression that raises an error.
-
-    :param held: an expression to put at the end of the text.
-    """
-    message = literal(f"{definition.event}: {text}")
-    if held:
-        message += f" || coalesce({held}::text, '')"
-    function = identifier(name_of(definition.event, "refused"))
-    return f"{function}({literal(code)}, {message})"

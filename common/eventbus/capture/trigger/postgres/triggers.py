@@ -11,7 +11,8 @@ https://www.postgresql.org/docs/current/sql-createtrigger.html
 
 from eventbus.capture.publication import Verb
 from eventbus.capture.trigger.definition import Compiled, Definition, name_of
-from eventbus.capture.trigger.postgres.bodies import body, counting_body
+from eventbus.capture.trigger.postgres.bodies import body
+from eventbus.capture.trigger.postgres.rows import counting_body, guarding_body
 from eventbus.capture.trigger.quoting import identifier, literal
 
 
@@ -27,23 +28,29 @@ def compiled(definition: Definition, search_path: str) -> list[Compiled]:
         _truncate_trigger(definition, search_path),
     ]
     if definition.counter or definition.touched:
-        made.append(_row_trigger(definition))
+        made.append(
+            _row_trigger(
+                name_of(definition.event, "counted"),
+                counting_body(definition),
+                "BEFORE INSERT OR UPDATE",
+                definition.table,
+            )
+        )
+    for role, value, beyond in definition.others:
+        text = guarding_body(definition, value, beyond)
+        name = name_of(definition.event, role)
+        made.append(_row_trigger(name, text, "BEFORE UPDATE OR DELETE", beyond.table))
     return [_refuse_function(definition), *made]
 
 
-def names(event: str) -> list[str]:
-    """The names of all functions that an event can have."""
-    roles = ("refused", "created", "updated", "deleted", "truncated", "counted")
-    return [name_of(event, role) for role in roles]
-
-
-def drops(event: str) -> list[str]:
+def drops(definition: Definition) -> list[str]:
     """The statements that remove them, with their triggers, also where the table is gone."""
-    arguments = {name_of(event, "refused"): "text, text"}
-    return [
-        f"DROP FUNCTION IF EXISTS {identifier(name)}({arguments.get(name, '')}) CASCADE"
-        for name in names(event)
-    ]
+    roles = ["created", "updated", "deleted", "truncated", "counted"]
+    roles += [role for role, _, _ in definition.others]
+    names = [identifier(name_of(definition.event, role)) for role in roles]
+    refused = identifier(name_of(definition.event, "refused"))
+    functions = [f"{refused}(text, text)", *(f"{name}()" for name in names)]
+    return [f"DROP FUNCTION IF EXISTS {function} CASCADE" for function in functions]
 
 
 def _refuse_function(definition: Definition) -> Compiled:
@@ -53,7 +60,7 @@ def _refuse_function(definition: Definition) -> Compiled:
         f"CREATE OR REPLACE FUNCTION {identifier(name)}(code text, message text) RETURNS text "
         f"LANGUAGE plpgsql AS {literal(body)}"
     )
-    return Compiled(name, body, (create,), fires=False)
+    return Compiled(name, body, (create,), table="")
 
 
 SETTINGS = ("jit = off", "enable_nestloop = off", "extra_float_digits = 1")
@@ -85,6 +92,7 @@ def _created(
             f"DROP TRIGGER IF EXISTS {quoted} ON {table}",
             f"CREATE TRIGGER {quoted} {trigger.format(table=table)} EXECUTE FUNCTION {quoted}()",
         ),
+        definition.table,
     )
 
 
@@ -117,10 +125,8 @@ def _truncate_trigger(definition: Definition, search_path: str) -> Compiled:
     return _created(name, definition, text, search_path, trigger)
 
 
-def _row_trigger(definition: Definition) -> Compiled:
-    name = name_of(definition.event, "counted")
-    quoted, table = identifier(name), identifier(definition.table)
-    text = counting_body(definition)
+def _row_trigger(name: str, text: str, moment: str, table_name: str) -> Compiled:
+    quoted, table = identifier(name), identifier(table_name)
     return Compiled(
         name,
         text,
@@ -128,7 +134,7 @@ def _row_trigger(definition: Definition) -> Compiled:
             f"CREATE OR REPLACE FUNCTION {quoted}() RETURNS trigger LANGUAGE plpgsql "
             f"AS {literal(text)}",
             f"DROP TRIGGER IF EXISTS {quoted} ON {table}",
-            f"CREATE TRIGGER {quoted} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW "
-            f"EXECUTE FUNCTION {quoted}()",
+            f"CREATE TRIGGER {quoted} {moment} ON {table} FOR EACH ROW EXECUTE FUNCTION {quoted}()",
         ),
+        table_name,
     )

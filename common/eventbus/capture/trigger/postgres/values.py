@@ -6,11 +6,21 @@ on settings of the session.
 
 from collections.abc import Callable
 
-from eventbus.capture.trigger.definition import Value
-from eventbus.capture.trigger.quoting import identifier
+from eventbus.capture.trigger.definition import Definition, OtherColumn, Value, name_of
+from eventbus.capture.trigger.quoting import identifier, in_other_table, literal
 
 Refuse = Callable[..., str]
 """Makes the expression that raises an error, of a text and, if wanted, an expression after it."""
+
+
+CAUSE_UNKNOWN, TOO_LARGE, REFUSED = "EB001", "EB002", "EB003"
+"""``SQLSTATE`` of what the functions raise, which the connection turns into the bus's own errors.
+PostgreSQL has no class of errors with these letters.
+"""
+
+CONTEXT, CORRELATION = "eventbus.context", "eventbus.correlation"
+"""Settings of the transaction: what Django's connection says of the origin (origin.py), and the
+correlation id that all changes of another program's transaction share."""
 
 
 def written(value: Value, row: str, refuse: Refuse) -> str:
@@ -24,26 +34,22 @@ def written(value: Value, row: str, refuse: Refuse) -> str:
     if value.beyond is None:
         expression = _json(value.kind, held, where, refuse)
     else:
-        expression = _json(value.kind, f"({_beyond(value, held)})", where, refuse)
+        found = _json(value.kind, in_other_table(value.beyond, held), where, refuse)
+        kept = f"nullif(current_setting({kept_name(value.beyond, held)}, true), '')"
+        missing = "'null'" if value.nullable else refuse(f"{where} leads to no row")
+        expression = f"coalesce({found}, {kept}, {missing})"
     if value.nullable:
-        return f"CASE WHEN {held} IS NULL THEN 'null' ELSE {_or_null(value, expression)} END"
-    if value.beyond is not None:
-        return f"coalesce({expression}, {refuse(f'{where} leads to no row')})"
+        return f"CASE WHEN {held} IS NULL THEN 'null' ELSE {expression} END"
     return expression
 
 
-def _or_null(value: Value, expression: str) -> str:
-    return expression if value.beyond is None else f"coalesce({expression}, 'null')"
+def kept_name(beyond: OtherColumn, held: str) -> str:
+    """The setting that keeps a value whose row was deleted earlier in the transaction.
 
-
-def _beyond(value: Value, held: str) -> str:
-    """The value over a foreign key: a subquery, which finds one row by its index."""
-    beyond = value.beyond
-    assert beyond is not None
-    what = f"b.{identifier(beyond.column)}" if beyond.column else "b.app_label || '.' || b.model"
-    return (
-        f"SELECT {what} FROM {identifier(beyond.table)} b WHERE b.{identifier(beyond.key)} = {held}"
-    )
+    :param held: the key of that row, an expression.
+    """
+    place = literal(f"{beyond.table}.{beyond.column}.")
+    return f"'eventbus.kept_' || md5({place} || {held}::text)"
 
 
 def differs(value: Value, old: str = "o", new: str = "n") -> str:
@@ -72,7 +78,8 @@ def _json(kind: str, held: str, where: str, refuse: Refuse) -> str:
 
 def _array(kind: str, held: str, where: str, refuse: Refuse) -> str:
     """The items by their places: ``unnest`` would flatten an array of arrays."""
-    expression, places = held, []
+    expression = held
+    places: list[str] = []
     while kind.startswith("array of "):
         kind = kind.removeprefix("array of ")
         places.append(f"i{len(places) + 1}")
@@ -81,11 +88,12 @@ def _array(kind: str, held: str, where: str, refuse: Refuse) -> str:
     expression = f"coalesce({_json(kind, item, where, refuse)}, {nothing})"
     for dimension in range(len(places), 0, -1):
         place = places[dimension - 1]
-        expression = (
-            f"(SELECT '[' || coalesce(string_agg({expression}, ',' ORDER BY {place}), '') || ']' "
-            f"FROM generate_subscripts({held}, {dimension}) AS {place})"
-        )
+        expression = ITEMS.format(item=expression, place=place, held=held, dimension=dimension)
     return expression
+
+
+ITEMS = """(SELECT '[' || coalesce(string_agg({item}, ',' ORDER BY {place}), '') || ']'
+FROM generate_subscripts({held}, {dimension}) AS {place})"""
 
 
 WRITTEN = {
@@ -117,3 +125,20 @@ GUARDS = {
     "time": "{held} = TIME '24:00'",
 }
 """By kind: what neither Python nor a contract holds."""
+
+
+def changed(definition: Definition, old: str = "o", new: str = "n") -> str:
+    """Whether an event has to tell of the difference between two rows."""
+    return " OR ".join(differs(value, old, new) for value in definition.watched) or "false"
+
+
+def refusal(definition: Definition, code: str, text: str, held: str = "") -> str:
+    """An expression that raises an error.
+
+    :param held: an expression to put at the end of the text.
+    """
+    message = literal(f"{definition.event}: {text}")
+    if held:
+        message += f" || coalesce({held}::text, '')"
+    function = identifier(name_of(definition.event, "refused"))
+    return f"{function}({literal(code)}, {message})"

@@ -40,6 +40,7 @@ class TriggerSession:
         self._moment = datetime.now(UTC)
         self._is_settling = False
         self._raised: Exception | None = None
+        self._kept: dict[tuple[str, Any], str] = {}
 
     def register(self) -> None:
         """Register the functions with the SQLite connection, and have deletions of REPLACE fire.
@@ -58,11 +59,13 @@ class TriggerSession:
             ("eventbus_refuse", 1, self.refuse),
             ("eventbus_json", 3, self.written),
             ("eventbus_text", 2, self.text),
+            ("eventbus_keep", 3, self.keep),
+            ("eventbus_found", 3, self.found),
             ("eventbus_object", -1, _object),
             ("eventbus_payload", 5, self.payload),
         ]
         for name, arguments, function in functions:
-            self._connection.connection.create_function(name, arguments, self._kept(function))
+            self._connection.connection.create_function(name, arguments, self._watched(function))
         self._connection.connection.execute("PRAGMA recursive_triggers = ON")
 
     def start(self) -> None:
@@ -108,6 +111,14 @@ class TriggerSession:
         """A key as text."""
         return str(self._value(kind, None, held))
 
+    def keep(self, place: str, key: Any, json_text: str) -> None:
+        """Keep the value of a row that is deleted before those that lead to it."""
+        self._kept[place, key] = json_text
+
+    def found(self, place: str, key: Any, json_text: str) -> str:
+        """The value over a foreign key; of a row that is gone, the one that was kept."""
+        return self._kept.get((place, key), json_text) if json_text == "null" else json_text
+
     def written(self, kind: str, places: int | None, held: Any) -> str:
         """The JSON of a column's value, the same for equal values."""
         if held is None:
@@ -130,7 +141,7 @@ class TriggerSession:
         """A time as Django stores it."""
         return str(self._connection.ops.adapt_datetimefield_value(moment))
 
-    def _kept(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             try:
                 return function(*arguments)

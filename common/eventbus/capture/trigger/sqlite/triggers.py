@@ -10,10 +10,11 @@ from eventbus.capture.trigger.definition import (
     PUBLISHED_VERBS,
     Compiled,
     Definition,
+    OtherColumn,
     Value,
     name_of,
 )
-from eventbus.capture.trigger.quoting import identifier, literal, member
+from eventbus.capture.trigger.quoting import identifier, in_other_table, literal, member
 from eventbus.outbox.models import LastSequence, OutboxEvent
 
 TRIGGER = """CREATE TRIGGER {name} AFTER {action} ON {table} FOR EACH ROW
@@ -63,14 +64,61 @@ WHERE l.aggregatetype = {aggregate} AND l.aggregateid = {subject})"""
 
 def compiled(definition: Definition) -> list[Compiled]:
     """The triggers of a definition."""
-    return [_trigger(definition, verb) for verb in PUBLISHED_VERBS]
+    made = [_trigger(definition, verb) for verb in PUBLISHED_VERBS]
+    for role, value, beyond in definition.others:
+        made += _guards(definition, role, value, beyond)
+    return made
 
 
-def drops(event: str) -> list[str]:
+def drops(definition: Definition) -> list[str]:
     """The statements that remove them, also where the table is gone."""
-    return [
-        f"DROP TRIGGER IF EXISTS {identifier(name_of(event, verb))}" for verb in PUBLISHED_VERBS
-    ]
+    roles: list[str] = [*PUBLISHED_VERBS]
+    for role, _, _ in definition.others:
+        roles += [f"{role}_updated", f"{role}_deleted"]
+    names = [identifier(name_of(definition.event, role)) for role in roles]
+    return [f"DROP TRIGGER IF EXISTS {name}" for name in names]
+
+
+GUARDS = {
+    "updated": """CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW
+WHEN OLD.{key} IS NOT NEW.{key} OR OLD.{column} IS NOT NEW.{column}
+BEGIN
+SELECT eventbus_refuse({message});
+END""",
+    "deleted": """CREATE TRIGGER {name} BEFORE DELETE ON {table} FOR EACH ROW
+WHEN EXISTS (SELECT 1 FROM {published} WHERE {reference} = OLD.{key})
+BEGIN
+SELECT eventbus_keep({place}, OLD.{key}, {value});
+END""",
+}
+
+
+def _guards(definition: Definition, role: str, value: Value, beyond: OtherColumn) -> list[Compiled]:
+    """On a table that events of another one have a value of, which was declared never to change.
+
+    When its row is deleted, the value is kept for what is deleted after it.
+    """
+    message = f"{definition.event}: {beyond.table}.{beyond.column} is declared never to change"
+    made = []
+    for verb, template in GUARDS.items():
+        name = name_of(definition.event, f"{role}_{verb}")
+        text = template.format(
+            name=identifier(name),
+            table=identifier(beyond.table),
+            key=identifier(beyond.key),
+            column=identifier(beyond.column),
+            message=literal(f"{message}, and did"),
+            published=identifier(definition.table),
+            reference=identifier(value.column),
+            place=_place(beyond),
+            value=_json(value, f"OLD.{identifier(beyond.column)}"),
+        )
+        made.append(Compiled(name, text, (text,), beyond.table))
+    return made
+
+
+def _place(beyond: OtherColumn) -> str:
+    return literal(f"{beyond.table}.{beyond.column}")
 
 
 def _trigger(definition: Definition, verb: Verb) -> Compiled:
@@ -86,7 +134,7 @@ def _trigger(definition: Definition, verb: Verb) -> Compiled:
         table=identifier(definition.table),
         statements="".join(f"{statement};\n" for statement in statements).rstrip(),
     )
-    return Compiled(name, text, (text,))
+    return Compiled(name, text, (text,), definition.table)
 
 
 def _before_the_event(definition: Definition, verb: Verb) -> list[str]:
@@ -235,13 +283,8 @@ def _written(value: Value, row: str) -> str:
     held = f"{row}.{identifier(value.column)}"
     if value.beyond is None:
         return _json(value, held)
-    beyond = value.beyond
-    what = f"b.{identifier(beyond.column)}" if beyond.column else "b.app_label || '.' || b.model"
-    return _json(
-        value,
-        f"(SELECT {what} FROM {identifier(beyond.table)} b "
-        f"WHERE b.{identifier(beyond.key)} = {held})",
-    )
+    found = _json(value, in_other_table(value.beyond, held))
+    return f"eventbus_found({_place(value.beyond)}, {held}, {found})"
 
 
 def _json(value: Value, held: str) -> str:

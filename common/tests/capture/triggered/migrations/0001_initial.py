@@ -37,6 +37,17 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Piece',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('sku', models.CharField(max_length=50, unique=True)),
+                ('name', models.CharField(max_length=200)),
+                ('price', models.DecimalField(decimal_places=2, default=0, max_digits=10)),
+                ('amount', models.IntegerField(default=0)),
+                ('shelf', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='triggered.shelf')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Tag',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -51,7 +62,7 @@ class Migration(migrations.Migration):
                 ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='triggered.item')),
             ],
             options={
-                'db_table': "triggered line's",
+                'db_table': "triggered: line",
             },
         ),
         migrations.AddField(
