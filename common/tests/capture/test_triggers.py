@@ -23,7 +23,7 @@ from eventbus.capture.models import Suppression
 from eventbus.capture.snapshotting.snapshots import publish_batch
 from eventbus.capture.trigger import restoring
 from eventbus.events import ContractViolation, EventTooLarge
-from eventbus.events.context import CauseUnknown, Context, cause_to_be_said, use
+from eventbus.events.context import CauseUnknown, Context, cause_to_be_said, current, use
 from eventbus.outbox.models import LastSequence, OutboxEvent
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +98,7 @@ def test_the_envelope_is_that_of_every_event() -> None:
     assert envelope.source == "/bus_tests"
     assert envelope.subject == envelope.partitionkey == str(kettle.pk)
     assert (envelope.specversion, envelope.datacontenttype) == ("1.0", "application/json")
-    assert envelope.actor == "system:pytest"
+    assert envelope.actor == current().actor()
     assert envelope.correlationid
     assert envelope.causationid is envelope.traceparent is envelope.dataschema is None
 
@@ -291,7 +291,9 @@ def test_nothing_is_published_on_purpose() -> None:
         thing = Thing.objects.create()
     assert told() == []
     assert dict(Suppression.objects.values_list("event", "changes")) == {"item": 4, "thing": 1}
-    assert set(Suppression.objects.values_list("reason", "actor")) == {("import", "system:pytest")}
+    assert set(Suppression.objects.values_list("reason", "actor")) == {
+        ("import", current().actor())
+    }
     Item.objects.update(amount=2)
     Thing.objects.update(text="x")
     assert told() == [
