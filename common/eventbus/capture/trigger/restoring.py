@@ -4,8 +4,8 @@ On PostgreSQL operations create them, and here is done what else can happen: a n
 library compiles them differently, the settings that they contain changed, somebody disabled one.
 
 SQLite refuses to alter a table that a trigger of another one names, and loses the triggers of a
-table that Django makes anew. So all of them are removed before migrations run, and created after.
-What migrations write themselves is not published there.
+table that Django recreates to alter it. So all of them are removed before migrations run, and
+created after. What migrations write themselves is not published there.
 """
 
 from collections.abc import Iterable

@@ -128,7 +128,7 @@ GUARDS = {
 
 
 def changed(definition: Definition, old: str = "o", new: str = "n") -> str:
-    """Whether an event has to tell of the difference between two rows."""
+    """Whether the difference between two rows is published."""
     return " OR ".join(differs(value, old, new) for value in definition.watched) or "false"
 
 
