@@ -73,6 +73,8 @@ def publish_all(
     connection = _connection_of_the_change(using)
     source = origin(group)
     events = list(events)
+    for contract in {type(event) for event in events}:
+        _refuse_what_others_publish(contract)
     places = sequences if sequences is not None else [event.sequence for event in events]
     rows = [_row(event, place, source) for event, place in zip(events, places, strict=True)]
     if not rows:
@@ -116,12 +118,6 @@ OutboxValues = tuple[uuid.UUID, str, str, str, int, str, str, datetime]
 
 
 def _row(event: Contract, sequence: int, source: dict[str, Any]) -> OutboxValues:
-    if not is_published(type(event)):
-        module = type(event).__module__
-        raise NotPublished(
-            f"This project does not publish {event.event_type}: "
-            f"add {module!r} to EVENTBUS['PUBLISHES']"
-        )
     event_id = uuid_utils.compat.uuid7()
     subject = event.subject
     envelope = Envelope(
@@ -136,6 +132,14 @@ def _row(event: Contract, sequence: int, source: dict[str, Any]) -> OutboxValues
     )
     about = (event.aggregate, subject, event.event_type, sequence, event.topic)
     return (event_id, *about, encode(envelope).decode(), source["time"])
+
+
+def _refuse_what_others_publish(contract: type[Contract]) -> None:
+    if not is_published(contract):
+        raise NotPublished(
+            f"This project does not publish {contract.event_type}: "
+            f"add {contract.__module__!r} to EVENTBUS['PUBLISHES']"
+        )
 
 
 def schema_address(event_type: str, major_version: int) -> str | None:

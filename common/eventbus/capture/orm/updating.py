@@ -95,12 +95,11 @@ class Update(Watch):
     def write_known(self, write: Write) -> int:
         """Write values, and count them with the same statement where that is possible."""
         counts = counting(self.publication, self.now)
-        changes = self._changes({key: {**row, **self._forms} for key, row in self.rows.items()})
+        changes = self._known_changes()
         if counts and self._all_columns <= set(self.publication.watched_columns):
             if changes:
                 keys = [change.row[self._pk] for change in changes]
                 write(self._fresh(keys), {**self._settled, **counts})
-            changes = [self._counted(change) for change in changes]
         else:
             if self.rows:
                 write(self._fresh(self.rows), self._settled)
@@ -146,9 +145,14 @@ class Update(Watch):
             if key in after and self.publication.is_changed(before, after[key])
         ]
 
-    def _counted(self, change: RowChange) -> RowChange:
-        counts = counted(self.publication, change.before, self.now)
-        return RowChange(change.before, {**change.row, **counts})
+    def _known_changes(self) -> list[RowChange]:
+        watched = self.publication.watched_columns
+        forms = [(name, form) for name, form in self._forms.items() if name in watched]
+        return [
+            RowChange(row, {**row, **self._forms, **counted(self.publication, row, self.now)})
+            for row in self.rows.values()
+            if any(row[name] != form for name, form in forms)
+        ]
 
 
 def _write_unknown(updates: list[Update], write: Write) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connections, models
 from django.db.models.expressions import RawSQL
 
+from eventbus.capture.kinds import is_converted_by_django
 from eventbus.capture.publication import Publication, Stored
 
 Rows = dict[Any, Stored]
@@ -68,7 +69,10 @@ def among_keys(model: type[models.Model], keys: Iterable[Any], using: str) -> Ra
     """For ``pk__in``: many primary keys as one parameter. Placeholders by the thousand are slow."""
     connection = connections[using]
     pk: Any = model._meta.pk
-    values = [pk.get_db_prep_value(key, connection) for key in keys]
+    if connection.vendor == "postgresql" and is_converted_by_django(pk):
+        values = list(keys)
+    else:
+        values = [pk.get_db_prep_value(key, connection) for key in keys]
     if connection.vendor == "postgresql":
         return RawSQL(f"SELECT unnest(%s::{pk.rel_db_type(connection)}[])", [values])  # noqa: S611
     return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(values, default=str)])
