@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from eventbus.capture.snapshots import publish_snapshots
+from eventbus.capture.snapshotting.snapshots import publish_snapshots
 
 from common.tests.capture.histories import check, told
 from common.tests.capture.saved import events
