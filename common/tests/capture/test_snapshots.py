@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from eventbus.capture.snapshotting.snapshots import publish_snapshots
 
 from common.tests.capture.histories import check, told
 from common.tests.capture.saved import events
 from common.tests.capture.saved.models import Aisle, Counted, Country, Member, Remark, Ware
 from eventbus.capture import Publication
+from eventbus.capture.snapshotting.snapshots import publish_snapshots
 from eventbus.outbox.models import OutboxEvent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("saved_contracts")]
