@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import F
-from django.db.models.signals import post_delete
+from django.db.models.signals import post_delete, pre_delete
 from django.test.utils import CaptureQueriesContext
 
 from common.tests.capture.saved.models import (
@@ -137,6 +137,30 @@ def test_set_default_and_set_null_are_published(wares: list[Ware], aisle: Aisle)
     changed = [event[3] for event in in_short() if event[0].endswith("updated")]
     assert changed == [{"country": "BE"}, *[{"shelf": shelf}] * 4]
     assert set(Ware.objects.values_list("shelf", flat=True)) == {None}
+
+
+def test_a_rule_of_the_projects_own_for_deletions_is_published() -> None:
+    Country.objects.create(code="NL", name="Netherlands")
+    other = Country.objects.create(code="BE", name="Belgium")
+    for name in ("M", "N"):
+        Member.objects.create(name=name, born_in=other)
+    in_short()
+    other.delete()
+    assert [event[3] for event in in_short()] == [{"born_in": "BE"}] * 2 + [{}]
+
+
+def test_what_is_written_while_it_is_deleted_is_in_the_sequence(wares: list[Ware]) -> None:
+    def write(instance: Ware, **_: Any) -> None:
+        Ware.objects.filter(pk=instance.pk).update(amount=F("amount") + 9)
+
+    pre_delete.connect(write, sender=Ware)
+    try:
+        Ware.objects.filter(sku__in=["S1", "S2"]).delete()
+    finally:
+        pre_delete.disconnect(write, sender=Ware)
+    check_all()
+    gone = OutboxEvent.objects.filter(type="ware.deleted")
+    assert [(event.sequence, data_of(event)["amount"]) for event in gone] == [(3, 9), (3, 9)]
 
 
 def test_many_to_many(wares: list[Ware]) -> None:
