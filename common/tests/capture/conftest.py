@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from django.db import connection
 
+from common.tests.capture.saved.models import Aisle, Ware
 from eventbus.capture import registry
 from eventbus.capture.publication import Publication
 from eventbus.capture.trigger import installing
@@ -125,3 +126,13 @@ def saved_contracts(settings: Any) -> None:
     """The contracts of what Django's ORM captures in these tests."""
     modules = [f"{SAVED}.{event}" for event in SAVED_EVENTS]
     settings.EVENTBUS = {**settings.EVENTBUS, "PUBLISHES": modules}
+
+
+@pytest.fixture
+def wares() -> list[Ware]:
+    return Ware.objects.bulk_create(Ware(sku=f"S{n}", name=f"N{n}", price=n) for n in range(4))
+
+
+@pytest.fixture
+def aisle() -> Aisle:
+    return Aisle.objects.create(slug="a")

@@ -25,7 +25,7 @@ Remarks = publish_model(
 )
 Countries = publish_model("saved.Country", event="country", topic=TOPIC, fields=["name"])
 Members = publish_model(
-    "saved.Member", event="member", topic=TOPIC, fields=["name", "country"], key="number"
+    "saved.Member", event="member", topic=TOPIC, fields=["name", "country", "born_in"], key="number"
 )
 Places = publish_model("saved.Place", event="place", topic=TOPIC, fields=["name", "city"])
 Restaurants = publish_model("saved.Restaurant", event="restaurant", topic=TOPIC, fields=["stars"])

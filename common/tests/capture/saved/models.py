@@ -112,12 +112,18 @@ class Country(models.Model):
         return self.code
 
 
+def forget(collector: Any, field: Any, rows: Any, using: str) -> None:
+    """Set a foreign key to NULL in rows that are in memory, as a project's own rule may."""
+    collector.add_field_update(field, None, list(rows))
+
+
 class Member(models.Model):
     """Its subject is not its primary key."""
 
     number = models.UUIDField(unique=True, default=uuid.uuid4)
     name = models.CharField(max_length=50)
     country = models.ForeignKey(Country, models.SET_DEFAULT, default="NL")
+    born_in = models.ForeignKey(Country, forget, null=True, related_name="natives")
 
     def __str__(self) -> str:
         return self.name

@@ -16,6 +16,7 @@ class Member(Contract, frozen=True, kw_only=True):
     number: UUID
     name: str
     country: str
+    born_in: str | None
 
     @property
     def subject(self) -> str:
@@ -27,6 +28,7 @@ class MemberPrevious(Struct, frozen=True, kw_only=True):
 
     name: str | UnsetType = UNSET
     country: str | UnsetType = UNSET
+    born_in: str | None | UnsetType = UNSET
 
 
 @event("member.created", topic=TOPIC)
