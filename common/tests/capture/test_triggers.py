@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
-from django.test.utils import CaptureQueriesContext
 
 from common.tests.capture.conftest import (
     as_orm_tells,
@@ -23,7 +22,7 @@ from eventbus.capture.models import Suppression
 from eventbus.capture.snapshotting.snapshots import publish_batch
 from eventbus.capture.trigger import restoring
 from eventbus.events import ContractViolation, EventTooLarge
-from eventbus.events.context import CauseUnknown, Context, cause_to_be_said, current, use
+from eventbus.events.context import CauseUnknown, cause_to_be_said, current
 from eventbus.outbox.models import LastSequence, OutboxEvent
 
 pytestmark = pytest.mark.django_db
@@ -242,44 +241,6 @@ def test_relations_and_deletions_that_skip_signals() -> None:
     assert [entry[0] for entry in told("item_tag")] == ["created", "created", "deleted", "created"]
     Item.tags.through.objects.all()._raw_delete("default")
     assert [entry[0] for entry in told("item_tag")][4:] == ["deleted", "deleted"]
-
-
-def test_the_origin_is_that_of_django() -> None:
-    context = Context(
-        "c-1", lambda: "user:é'\"\\%s", "e-1", "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
-    )
-    with use(context):
-        item()
-        Item.objects.filter(name__endswith="e%").update(amount=1)
-        run("UPDATE triggered_item SET amount = 2 WHERE name LIKE 'K%'")
-        with connection.cursor() as cursor:
-            cursor.executemany("UPDATE triggered_item SET amount = %s", [(5,), (6,)])
-    found = envelopes()
-    assert [data(envelope)["amount"] for envelope in found] == [0, 2, 5, 6]
-    assert {
-        (envelope.correlationid, envelope.actor, envelope.causationid, envelope.traceparent)
-        for envelope in found
-    } == {("c-1", context.actor(), "e-1", context.traceparent)}
-
-
-def test_the_origin_changes_within_a_transaction() -> None:
-    with use(Context("c-1", lambda: "one")):
-        item("A")
-    with use(Context("c-2", lambda: "two")):
-        item("B")
-    assert [envelope.actor for envelope in envelopes()] == ["one", "two"]
-
-
-def test_a_statement_stays_one_query_and_answers_as_before() -> None:
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        kettle = item()
-        assert Item.objects.update(amount=1) == 1
-        assert Item.objects.filter(pk=kettle.pk).delete()[1]["triggered.Item"] == 1
-    writes = [query["sql"] for query in queries if "triggered_item" in query["sql"]]
-    assert len([sql for sql in writes if "INSERT INTO" in sql or "UPDATE" in sql]) == 2
-    assert kettle.pk
 
 
 def test_nothing_is_published_on_purpose() -> None:
