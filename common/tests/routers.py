@@ -3,7 +3,7 @@
 from typing import Any
 
 BUS = "bus"
-EVENTBUS = {"eventbus_outbox", "eventbus_inbox", "eventbus_capture"}
+EVENTBUS = {"eventbus_outbox", "eventbus_capture", "eventbus_inbox"}
 OWN = "app"
 
 
