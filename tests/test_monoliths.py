@@ -6,24 +6,45 @@ asks for, page by page.
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.following import Reader
 from tests.installing import environment_with
+from tests.rig.postgres import Postgres
 from tests.stack import ROOT
 
 MONOLITHS = ROOT / "tests" / "monoliths"
 PAGE = re.compile(r"^(.+): (\d+) rows, (\d+) events$", re.M)
 
 
-def monolith(name: str, wheel: Path, directory: Path, *requirements: str) -> Reader:
-    """A project in an environment of its own, with the library installed."""
-    environment = environment_with(directory, wheel, *requirements)
-    project = shutil.copytree(MONOLITHS / name, directory / name)
-    shutil.copy(MONOLITHS / "books.py", project)
-    return Reader(project, {**environment, "KAFKA_BOOTSTRAP_SERVERS": "localhost:1"}, str)
+DJANGO = ("Django==5.2.*", "django-environ", "psycopg[binary]")
+OSCAR = ("django-oscar[sorl-thumbnail]==4.2", *DJANGO)
+WAGTAIL = ("wagtail==8.0.*", *DJANGO)
+
+pytestmark = pytest.mark.real_too
+Monolith = Callable[..., Reader]
+
+
+@pytest.fixture
+def monolith(
+    wheel: Path, tmp_path: Path, kafka: str, real: bool, request: pytest.FixtureRequest
+) -> Monolith:
+    """Copies a project and installs it, with the library, in an environment of its own."""
+
+    def copy(name: str, *requirements: str) -> Reader:
+        environment = environment_with(tmp_path, wheel, *requirements)
+        project = shutil.copytree(MONOLITHS / name, tmp_path / name)
+        shutil.copy(MONOLITHS / "books.py", project)
+        if real:
+            server: Postgres = request.getfixturevalue("product_postgres")
+            server.execute(f"CREATE DATABASE {name}")
+            environment["DATABASE_URL"] = server.url(name)
+        return Reader(project, {**environment, "KAFKA_BOOTSTRAP_SERVERS": kafka}, str)
+
+    return copy
 
 
 def pages(reader: Reader, script: str) -> dict[str, tuple[int, int]]:
@@ -32,15 +53,8 @@ def pages(reader: Reader, script: str) -> dict[str, tuple[int, int]]:
     return {name: (int(rows), int(events)) for name, rows, events in PAGE.findall(printed)}
 
 
-@pytest.fixture
-def oscar(wheel: Path, tmp_path: Path) -> Reader:
-    """A shop of django-oscar."""
-    return monolith(
-        "oscar_shop", wheel, tmp_path, "django-oscar[sorl-thumbnail]==4.2", "Django==5.2.*"
-    )
-
-
-def test_oscars_dashboard_and_checkout(oscar: Reader) -> None:
+def test_oscars_dashboard_and_checkout(monolith: Monolith) -> None:
+    oscar = monolith("oscar_shop", *OSCAR)
     oscar.run("python manage.py write_contracts", "Review and commit it")
     oscar.run("python manage.py check", "System check identified no issues (0 silenced).")
     oscar.run("python manage.py makemigrations --check", "No changes detected")
@@ -52,16 +66,9 @@ def test_oscars_dashboard_and_checkout(oscar: Reader) -> None:
     assert found["deleted product"][0] == 4  # the order's line stays, without its product
 
 
-@pytest.fixture
-def wagtail(wheel: Path, tmp_path: Path) -> Reader:
-    """A site of Wagtail."""
-    return monolith(
-        "wagtail_site", wheel, tmp_path, "wagtail==8.0.*", "Django==5.2.*", "django-environ"
-    )
-
-
-def test_wagtails_pages(wagtail: Reader) -> None:
+def test_wagtails_pages(monolith: Monolith) -> None:
     """They are moved by raw SQL, which triggers see."""
+    wagtail = monolith("wagtail_site", *WAGTAIL)
     wagtail.run("python manage.py write_contracts", "Review and commit it")
     wagtail.run("python manage.py makemigrations stories", "")
     wagtail.run("python manage.py makemigrations --check", "No changes detected")

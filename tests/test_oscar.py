@@ -11,7 +11,7 @@ from tests.following import Reader
 from tests.installing import assert_admin_pages_open, environment_with, rows
 from tests.stack import ROOT, eventually
 
-OSCAR = ("django-oscar[sorl-thumbnail]==4.2", "Django==5.2.*")
+OSCAR = ("django-oscar[sorl-thumbnail]==4.2", "Django==5.2.*", "django-environ")
 PLACED = "FROM eventbus_outbox_outboxevent WHERE type = 'order.placed' AND published_at"
 WAITING = f"SELECT count(*) {PLACED} IS NULL"
 RELAYED = f"SELECT aggregateid {PLACED} IS NOT NULL"

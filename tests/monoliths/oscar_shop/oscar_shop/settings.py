@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import environ
 from oscar.defaults import *  # noqa: F403
 
 BASE_DIR = Path(__file__).parent.parent
@@ -93,8 +94,7 @@ AUTHENTICATION_BACKENDS = [
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": BASE_DIR / "shop.sqlite3",
+        **environ.Env().db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'shop.sqlite3'}"),
         "ATOMIC_REQUESTS": True,
     }
 }
