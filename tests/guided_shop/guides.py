@@ -155,7 +155,7 @@ def test_rows_of_fixtures_are_published(tmp_path):
     assert published() == [("user.created", 1), ("stock.created", 1)]
 
 
-def test_only_triggers_capture_what_migrations_write():
+def test_only_triggers_capture_historical_models():
     User.objects.create_user("ada")
     Stock.objects.create(sku="A")
     models = ProjectState.from_apps(apps).apps

@@ -21,13 +21,13 @@ def source(publication: Publication) -> str:
     """A module with the contract classes of a publication."""
     name = class_name(publication)
     verbose = str(publication.model._meta.verbose_name)
-    one = f"{'An' if verbose[:1].lower() in 'aeiou' else 'A'} {verbose}"
+    named = verbose[:1].upper() + verbose[1:]
     topic = json.dumps(publication.topic)
     key = publication.key.column
     [key_name] = [f.name for f in publication.fields if f.column is key and f.beyond is None]
     lines = [
         FIRST_LINE,
-        f'"""The events of {publication.event}: each change of {one[0].lower()}{one[1:]}."""',
+        f'"""The events of {publication.event}: each change of a row is one."""',
         "",
         *_imports(publication),
         "",
@@ -35,7 +35,7 @@ def source(publication: Publication) -> str:
         "",
         "",
         f"class {name}(Contract, frozen=True, kw_only=True):",
-        f'    """{one}."""',
+        f'    """{named}, as its columns are."""',
         "",
         *(line for field in publication.fields for line in _field(field.name, field.annotation)),
         "",
@@ -51,19 +51,19 @@ def source(publication: Publication) -> str:
         *_previous(publication),
         "",
         "",
-        *_event(publication, "created", f"{one} was created."),
+        *_event(publication, "created", f"{named}: created."),
         "",
         "",
-        *_event(publication, "updated", f"{one} was changed; ``data`` has the new values."),
+        *_event(publication, "updated", f"{named}: changed; ``data`` has the new values."),
         "",
         f"    previous: {name}Previous",
         "",
         "",
-        *_event(publication, "deleted", f"{one} was deleted; ``data`` is its last state."),
+        *_event(publication, "deleted", f"{named}: deleted; ``data`` has the last values."),
         *_last_sequence(publication),
         "",
         "",
-        *_event(publication, "snapshot", f"{one} as it is, whatever was published before."),
+        *_event(publication, "snapshot", f"{named}: as it is, whatever was published before."),
     ]
     return "\n".join(lines) + "\n"
 

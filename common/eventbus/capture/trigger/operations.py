@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from django.db import router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations.base import Operation
+from django.db.migrations.operations.base import Operation, OperationCategory
 from django.db.migrations.state import ProjectState
 
 from eventbus.capture.trigger import installing
@@ -97,6 +97,8 @@ class TriggerOperation(Operation):
 class PublishByTrigger(TriggerOperation):
     """Let the database publish each change of a table."""
 
+    category = OperationCategory.ADDITION
+
     def database_forwards(
         self,
         app_label: str,
@@ -131,6 +133,8 @@ class StopPublishingByTrigger(TriggerOperation):
 
     It has the values that were published last, to be reversible.
     """
+
+    category = OperationCategory.REMOVAL
 
     def database_forwards(
         self,

@@ -68,6 +68,8 @@ def _on_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
 def _register_functions(connection: BaseDatabaseWrapper) -> None:
     session = TriggerSession(connection, _settling.get)
     session.register()
+    if _tables(tuple(registry.publications())) is not None:
+        session.let_replace_delete()
 
     def explain(execute: Execute, *arguments: Any) -> Any:
         session.start()
@@ -118,7 +120,7 @@ def say_origin(execute: Execute, sql: Any, params: Any, many: bool, context: dic
     """An ``execute_wrapper``: a statement that may write a published table is told the origin."""
     connection: Any = context["connection"]
     text = sql if isinstance(sql, str) else sql.as_string(connection.connection)
-    if connection.alias != bus_alias() or not _is_to_be_told(text):
+    if not _is_to_be_told(text) or connection.alias != bus_alias():
         return execute(sql, params, many, context)
     try:
         if many or connection.features.uses_server_side_binding:
@@ -170,8 +172,10 @@ def _first_line(error: DatabaseError) -> str:
 
 
 def _is_to_be_told(sql: str) -> bool:
+    if not _WRITES.match(sql):
+        return False
     tables = _tables(tuple(registry.publications()))
-    return tables is not None and bool(_WRITES.match(sql)) and bool(tables.search(sql))
+    return tables is not None and bool(tables.search(sql))
 
 
 @lru_cache(maxsize=4)

@@ -43,10 +43,7 @@ class TriggerSession:
         self._kept: dict[tuple[str, Any], str] = {}
 
     def register(self) -> None:
-        """Register the functions with the SQLite connection, and have deletions of REPLACE fire.
-
-        https://www.sqlite.org/lang_conflict.html
-        """
+        """Register the functions with the SQLite connection."""
         functions: list[tuple[str, int, Callable[..., Any]]] = [
             ("eventbus_begin", 0, self.begin),
             ("eventbus_id", 0, lambda: self._event_id.hex),
@@ -66,6 +63,12 @@ class TriggerSession:
         ]
         for name, arguments, function in functions:
             self._connection.connection.create_function(name, arguments, self._watched(function))
+
+    def let_replace_delete(self) -> None:
+        """Have INSERT OR REPLACE fire the triggers of the rows that it deletes.
+
+        https://www.sqlite.org/lang_conflict.html
+        """
         self._connection.connection.execute("PRAGMA recursive_triggers = ON")
 
     def start(self) -> None:
