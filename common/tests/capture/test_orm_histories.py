@@ -9,7 +9,14 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 
-from common.tests.capture.histories import OPERATIONS, RAW_OPERATIONS, History, check, histories
+from common.tests.capture.histories import (
+    OPERATIONS,
+    RAW_OPERATIONS,
+    History,
+    check,
+    histories,
+    told,
+)
 from common.tests.capture.saved import events
 from common.tests.capture.saved.models import Counted, Ware
 
@@ -28,6 +35,14 @@ def test_each_operation(captured: Any, name: str) -> None:
 
 class NothingSaved(Exception):
     """Another one was faster to delete the row."""
+
+
+@pytest.mark.parametrize("captured", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("value", [1, 2], ids=["bulk_create", "save"])
+def test_a_key_that_is_used_again_continues_its_sequence(captured: Any, value: int) -> None:
+    history = History(*captured)
+    history.play([("save new", {1, 2}, 1), ("delete", {1, 2}, 3), ("create again", {1, 2}, value)])
+    assert told(captured[1])
 
 
 def play_one(history: History, operation: Any) -> None:

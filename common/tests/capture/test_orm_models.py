@@ -204,6 +204,20 @@ def test_rows_between_go_although_somebody_listens_to_all_deletions(wares: list[
     assert [event[0] for event in in_short()] == ["ware_label.deleted"] * 4
 
 
+def test_what_is_behind_a_foreign_key_that_goes_as_well_is_published(aisle: Aisle) -> None:
+    Counted.objects.bulk_create([Counted(sku=f"S{n}", name="N", shelf=aisle) for n in range(3)])
+
+    def listen(**_: Any) -> None: ...
+
+    post_delete.connect(listen)
+    try:
+        aisle.delete()
+    finally:
+        post_delete.disconnect(listen)
+    gone = OutboxEvent.objects.filter(type="counted.deleted")
+    assert [data_of(event)["shelf"] for event in gone] == ["a"] * 3
+
+
 def test_generic_relations_go_with_what_they_are_about(wares: list[Ware]) -> None:
     Remark.objects.bulk_create(Remark(target=ware, text="T") for ware in wares for _ in "ab")
     in_short()

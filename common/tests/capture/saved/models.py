@@ -26,10 +26,10 @@ class Label(models.Model):
 
 
 class WareQuerySet(models.QuerySet["Ware"]):
-    """Sets a further column with each update, as projects do."""
+    """Sets further columns with each update, as projects do."""
 
     def update(self, **values: Any) -> int:
-        return super().update(**{**values, "secret": "updated"})
+        return super().update(**{**values, "secret": "updated", "extra": {"updated": True}})
 
     def cheap(self) -> "WareQuerySet":
         return self.filter(price__lt=2)
