@@ -95,7 +95,8 @@ def _saves(number: int, saves: int, around: Any, model: Any = None) -> float:
 
     with around:
         times = []
-        for product in (model or Product).objects.order_by("pk")[:saves]:
+        rows: Any = (model or Product).objects
+        for product in rows.order_by("pk")[:saves]:
             product.stock = 10_000 + number * 2 + (product.stock % 2 == 0)
             times.append(_seconds(product.save))
     return statistics.median(times)
