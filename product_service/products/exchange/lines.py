@@ -11,10 +11,11 @@ from product_service.products.exchange.cells import Cell
 from product_service.products.fields import normal
 from product_service.products.models import Category
 
-TRUE = "true yes y t on 1 wahr ja vrai oui verdadero sí si vero waar verdadeiro sim"
-FALSE = "false no n f off 0 falsch nein faux non falso onwaar nee não"
+TRUE = "true yes y t on 1 1.0 wahr ja vrai oui verdadero sí si vero waar verdadeiro sim"
+FALSE = "false no n f off 0 0.0 falsch nein faux non falso onwaar nee não"
 TRUTHS = {**dict.fromkeys(TRUE.split(), "true"), **dict.fromkeys(FALSE.split(), "false")}
-"""English, and what Excel writes in German, French, Spanish, Italian, Dutch and Portuguese."""
+"""English, what Excel writes in German, French, Spanish, Italian, Dutch and Portuguese, and the
+numbers of programs that know no truth values, such as 1.0."""
 DECIMAL_COMMA = re.compile(r"(\s*[+-]?\d+),(\d{1,2}\s*)")
 TEXTS = frozenset({"sku", "name", "description", "category", "currency"})
 MAY_BE_BLANK = frozenset({"description", "category"})

@@ -180,6 +180,7 @@ def test_the_admin_agrees_with_the_api(
 @examples
 @given(bodies, skus)
 @example({"name": "a", "price": 24.5}, SKU)
+@example({"name": "a", "price": 7, "is_active": 0.0}, SKU)
 def test_imports_agree_with_the_api(
     editor: APIClient, kitchen: Category, body: dict[str, Any], sku: str
 ) -> None:
