@@ -85,7 +85,7 @@ def test_nothing_to_do() -> None:
     call_command("makemigrations", "--check", "--dry-run", stdout=StringIO())
     output = StringIO()
     call_command("verify_publishing", stdout=output)
-    assert "each as it is declared" in output.getvalue()
+    assert "published by triggers, as declared" in output.getvalue()
     assert not [m for m in run_checks(databases=["default"]) if "eventbus_capture.W" in str(m.id)]
 
 
@@ -171,10 +171,10 @@ def test_a_column_that_is_gone_is_said() -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite refuses to drop it")
     run("ALTER TABLE triggered_item DROP COLUMN amount CASCADE")
-    assert "column amount is gone: every write" in verified()
+    assert "no column amount: every write" in verified()
     output = StringIO()
     restoring._restore(using="default", stdout=output)
-    assert "column amount is gone" in output.getvalue()
+    assert "no column amount" in output.getvalue()
 
 
 @pytest.mark.django_db

@@ -11,6 +11,8 @@ from eventbus.capture.publication import Publication
 from eventbus.capture.trigger import installing
 from eventbus.capture.trigger.definition import PREFIX, Compiled, Definition, definition_of
 
+NO_TABLE = "the table does not exist"
+
 
 class TriggerProblem(NamedTuple):
     """What is wrong with the triggers of one event, and what to do about it, in one line each.
@@ -59,8 +61,8 @@ def trigger_problems(connection: BaseDatabaseWrapper) -> list[TriggerProblem]:
         except ImproperlyConfigured:  # a check of its own says so
             continue
         if definition.table not in tables:
-            text, hint = "the table does not exist", "Run: python manage.py migrate"
-            problems.append(TriggerProblem(definition.event, definition.table, text, hint))
+            hint = "Run: python manage.py migrate"
+            problems.append(TriggerProblem(definition.event, definition.table, NO_TABLE, hint))
             continue
         parts = installing.compiled(definition, connection)
         problems.extend(_problems(publication, definition, parts, found, connection))
@@ -82,13 +84,14 @@ def _problems(
     def problem(text: str, hint: str = make) -> TriggerProblem:
         return TriggerProblem(definition.event, definition.table, text, hint)
 
-    if gone := _columns_that_are_gone(definition, connection):
-        yield problem(f"its column {', '.join(gone)} is gone: every write of the table fails")
     missing = [part.name for part in parts if not _is_there(part, found)]
     if missing:
         yield problem(f"{', '.join(missing)} missing: changes are not published")
     there = [part for part in parts if part.name not in missing]
     stale = [part.name for part in there if found[part.name].text.strip() != part.text.strip()]
+    if gone := _columns_that_are_gone(definition, connection):
+        effect = "" if missing or stale else ": every write of the table fails"
+        yield problem(f"the table has no column {', '.join(gone)}{effect}")
     if stale:
         yield problem(f"{', '.join(stale)} does not publish what is declared")
     disabled = [part.name for part in there if not found[part.name].is_enabled]

@@ -23,7 +23,8 @@ class Command(BaseCommand):
             raise CommandError(f"The database cannot be asked: {error}") from error
         if not problems:
             count = len(trigger_publications())
-            self.stdout.write(f"{count} published by triggers, each as it is declared.")
+            models = "1 model is" if count == 1 else f"{count} models are"
+            self.stdout.write(f"{models} published by triggers, as declared.")
             return
         table = Table("event", "table", "problem", "what to do")
         for problem in problems:
