@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from common.contracts.product import ProductCreated
 from common.tests.app import handlers
@@ -24,6 +24,21 @@ else:
     Settings = Any  # of older versions of pytest-django, which these tests run on too
 
 __all__ = ["Settings", "bus"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only_on(vendor): a test for one kind of database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, on one kind of database, the tests for the other one; CI runs both."""
+
+    def is_for_another(item: pytest.Item) -> bool:
+        marker = item.get_closest_marker("only_on")
+        return marker is not None and connection.vendor not in marker.args
+
+    config.hook.pytest_deselected(items=[item for item in items if is_for_another(item)])
+    items[:] = [item for item in items if not is_for_another(item)]
 
 
 def product(product_id: int = 1, version: int = 1, **changes: Any) -> ProductCreated:

@@ -69,7 +69,7 @@ def write_for_a_while(model: Any, seed: int) -> None:
         connection.close()
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.only_on("postgresql")  # SQLite has one writer at a time
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("captured", MODELS.values(), ids=MODELS)
 def test_writers_at_the_same_time_leave_no_gap(captured: Any) -> None:

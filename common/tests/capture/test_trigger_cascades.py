@@ -8,7 +8,7 @@ from common.tests.capture.triggered.models import Item, Line
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif("connection.vendor != 'postgresql'"),
+    pytest.mark.only_on("postgresql"),
 ]
 
 FOREIGN_KEY = """

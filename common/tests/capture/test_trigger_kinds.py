@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from common.tests.capture import conftest
 from common.tests.capture.triggered import events
-from common.tests.capture.triggered.models import IS_POSTGRESQL, Item, Shelf, Thing
+from common.tests.capture.triggered.models import Item, Shelf, Thing
 
 pytestmark = pytest.mark.django_db
 
@@ -91,7 +91,7 @@ def test_each_kind(first: Any, second: Any) -> None:
     assert conftest.as_triggers_told("thing") == expected
 
 
-@pytest.mark.skipif(not IS_POSTGRESQL, reason="arrays are PostgreSQL's")
+@pytest.mark.only_on("postgresql")  # which has arrays
 @pytest.mark.parametrize(
     ("numbers", "names", "prices"),
     [
@@ -119,7 +119,7 @@ def test_arrays(numbers: Any, names: Any, prices: Any) -> None:
 @pytest.mark.parametrize("session", ["SET datestyle = 'SQL, DMY'", "SET extra_float_digits = -5"])
 def test_settings_of_the_session_do_not_matter(session: str) -> None:
     if connection.vendor != "postgresql":
-        pytest.skip("settings of PostgreSQL's sessions")
+        return  # settings of PostgreSQL's sessions
     with connection.cursor() as cursor:
         cursor.execute("SET timezone = 'Asia/Tokyo'; SET intervalstyle = 'sql_standard'")
         cursor.execute(session)

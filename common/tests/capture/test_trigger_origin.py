@@ -14,9 +14,6 @@ from eventbus.events.context import Context, use
 
 pytestmark = pytest.mark.django_db
 
-postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'")
-sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")
-
 
 def test_the_origin_is_that_of_django() -> None:
     context = Context(

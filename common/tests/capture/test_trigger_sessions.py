@@ -20,8 +20,8 @@ from eventbus.outbox.models import LastSequence, OutboxEvent
 from eventbus.outbox.publishing import CHANNEL
 
 pytestmark = pytest.mark.django_db(transaction=True)
-postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'")
-sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")
+postgresql = pytest.mark.only_on("postgresql")
+sqlite = pytest.mark.only_on("sqlite")
 
 
 def item(sku: str = "A", **fields: Any) -> Item:

@@ -11,8 +11,8 @@ from eventbus.capture.trigger import restoring
 
 pytestmark = pytest.mark.django_db
 
-postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'")
-sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")
+postgresql = pytest.mark.only_on("postgresql")
+sqlite = pytest.mark.only_on("sqlite")
 
 
 def item(sku: str = "A", **fields: Any) -> Item:
