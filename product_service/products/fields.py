@@ -101,6 +101,14 @@ class PriceField(LikeDjangos, models.DecimalField):  # type: ignore[type-arg]
         is_computed = hasattr(value, "as_sql") and connection.vendor == "sqlite"
         return f"ROUND(CAST(%s AS NUMERIC), {self.decimal_places})" if is_computed else "%s"
 
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        """Round to cents alike on every database: left to itself, PostgreSQL rounds half up."""
+        price = value if hasattr(value, "as_sql") else self.to_python(value)
+        if isinstance(price, Decimal):
+            with suppress(InvalidOperation):
+                price = in_cents(price)
+        return super().get_db_prep_save(price, connection)
+
     def to_python(self, value: Any) -> Any:
         """Convert to cents. Values that need more decimals are kept, to be rejected or rounded."""
         price = super().to_python(value)

@@ -16,7 +16,6 @@ KNOWN = (
     models.CharField,
     models.TextField,
     models.UUIDField,
-    models.DecimalField,
     models.DateTimeField,
     models.DateField,
 )
@@ -47,24 +46,27 @@ def stored_form(column: Column, value: Any) -> Any:
         target = column.target_field
         held = getattr(value, target.attname) if isinstance(value, models.Model) else value
         return stored_form(target, held)
+    if isinstance(column, models.DecimalField) and not hasattr(column, "from_db_value"):
+        return _rounded(column.get_db_prep_save(value, bus_connection()), column.decimal_places)
     if not isinstance(column, KNOWN) or not is_converted_by_django(column):
         return UNKNOWN
     return _settled(column, column.to_python(column.get_prep_value(value)))
 
 
 def _settled(column: Column, value: Any) -> Any:
-    if isinstance(value, Decimal) and isinstance(column, models.DecimalField):
-        return _rounded(value, column.decimal_places)
     if isinstance(value, datetime):
         return UNKNOWN if value.tzinfo is None else value.astimezone(UTC)
     return value
 
 
-def _rounded(amount: Decimal, places: int) -> Any:
-    """An amount, rounded as the database does it; Django does it for SQLite when it reads."""
+def _rounded(given: Decimal | str, places: int) -> Any:
+    """What the database makes of an amount; Django rounds for SQLite when it reads.
+
+    :param given: as the field hands it to the database.
+    """
     rounding = ROUND_HALF_UP if bus_connection().vendor == "postgresql" else ROUND_HALF_EVEN
     try:
-        rounded = amount.quantize(Decimal(1).scaleb(-places), rounding)
+        rounded = Decimal(given).quantize(Decimal(1).scaleb(-places), rounding)
     except InvalidOperation:
         return UNKNOWN
     return rounded + 0  # databases do not tell -0.00 from 0.00
