@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from django.core.checks import Error
 from django.core.management import CommandError
-from pytest_django import Settings
 
-from common.tests.conftest import called
+from common.tests.conftest import Settings, called
 from eventbus.capture import publish_model, through
 from eventbus.capture.checks import contracts_fit_models
 from eventbus.capture.publication import Publication
