@@ -17,7 +17,11 @@ def published_contracts_can_be_found(**_: Any) -> list[CheckMessage]:
         found = published()
     except ImportError as error:
         text = f"EVENTBUS['PUBLISHES'] names a module that cannot be imported: {error}."
-        return [Error(text, hint="Use dotted module paths.", id="eventbus_outbox.E001")]
+        hint = (
+            "Use dotted module paths. The package of published models is written by: "
+            "python manage.py write_contracts"
+        )
+        return [Error(text, hint=hint, id="eventbus_outbox.E001")]
     return [
         Error(
             f"EVENTBUS['PUBLISHES'] names {module}, which defines no contract.",

@@ -1,7 +1,7 @@
 """Sequence numbers that outlive the rows whose changes they count."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import Max
 
@@ -32,7 +32,14 @@ def remember(last: Iterable[Contract]) -> None:
 
     :param last: the last events of subjects that no longer exist.
     """
-    ended = {(event.aggregate, event.subject): event.sequence for event in last}
+    remember_sequences({(event.aggregate, event.subject): event.sequence for event in last})
+
+
+def remember_sequences(ended: Mapping[tuple[str, str], int]) -> None:
+    """Store where subjects ended, with one statement in the open transaction.
+
+    :param ended: the last sequence by aggregate and subject.
+    """
     if not ended:
         return
     columns = ("aggregatetype", "aggregateid", "sequence")

@@ -1,4 +1,4 @@
-"""Any history of a table is told by its events: random operations, and an oracle.
+"""The events of a table describe any history of it: random operations, and an oracle.
 
 For every way to capture changes. The model needs ``sku`` (unique), ``name``, ``price`` (two decimal
 places), ``amount`` and ``shelf`` (a nullable foreign key); the oracle works for any publication.

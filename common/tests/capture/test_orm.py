@@ -205,6 +205,30 @@ def test_what_never_changes_is_guarded(aisle: Aisle) -> None:
     assert Aisle.objects.get().slug == "a"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_is_suppressed_and_fails_is_not_counted(wares: list[Ware]) -> None:
+    again = Ware(sku=wares[0].sku, name="again", price=1)
+    with suppressed(reason="an import"), pytest.raises(IntegrityError):
+        Ware.objects.bulk_create([again])
+    assert not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "delete", [lambda rows: rows.delete(), lambda rows: rows._raw_delete("default")]
+)
+def test_a_suppressed_deletion_does_not_set_the_sequence_back(
+    delete: Callable[[Any], object],
+) -> None:
+    row = Counted.objects.create(sku="A", name="x", price=1)
+    row.name = "y"
+    row.save()
+    OutboxEvent.objects.all().delete()  # as after the retention
+    with suppressed(reason="a repair"):
+        delete(Counted.objects.all())
+    Counted.objects.create(pk=row.pk, sku="A", name="z", price=1)
+    assert [event.sequence for event in OutboxEvent.objects.all()] == [3]
+
+
 def test_what_is_suppressed_is_counted(wares: list[Ware]) -> None:
     in_short()
     with suppressed(reason="a migration"):

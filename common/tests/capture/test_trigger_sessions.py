@@ -98,7 +98,7 @@ def test_the_relay_is_woken_after_the_commit(program: Any) -> None:
 @postgresql
 def test_statements_that_are_bound_by_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     refuse = "the origin and the statement in one round trip"
-    monkeypatch.setattr(origin, "_tell_with", lambda *_: pytest.fail(refuse))
+    monkeypatch.setattr(origin, "_pass_with", lambda *_: pytest.fail(refuse))
     connection.close()
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "server_side_binding", True)
     monkeypatch.setattr(connection.features, "uses_server_side_binding", True)

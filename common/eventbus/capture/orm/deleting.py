@@ -20,9 +20,11 @@ from eventbus.capture.orm.rows.changes import (
     watches,
     watching,
 )
+from eventbus.capture.orm.rows.counting import remember_counters
 from eventbus.capture.orm.rows.waiting import NotPublishedYet, one_write
 from eventbus.capture.publication import Beyond, Publication
 from eventbus.capture.suppressing import record, suppression
+from eventbus.database.alias import bus_atomic
 
 Deleted = tuple[int, dict[str, int]]
 
@@ -75,10 +77,15 @@ def _publishing(delete: Callable[[Collector], Deleted]) -> Callable[[Collector],
     def wrapped(self: Collector) -> Deleted:
         going = _instances_by_publication(self)
         _update_by_querysets(self)
-        if not going or suppression() is not None:
-            for publication, keys in going.items():
-                record(publication.event, len(keys))
+        if not going:
             return delete(self)
+        if suppression() is not None:
+            with bus_atomic():
+                for publication, keys in going.items():
+                    record(publication.event, len(keys))
+                    gone = reading.lock_keys(publication, keys, self.using).values()
+                    remember_counters(publication, gone)
+                return delete(self)
         using: Any = self.using
         with one_write(using):
             deletions = [
@@ -87,7 +94,7 @@ def _publishing(delete: Callable[[Collector], Deleted]) -> Callable[[Collector],
             ]
             with watching(*deletions):
                 deleted = delete(self)
-                _see_to_it_that_they_are_published(deletions)
+                _publish_or_refuse(deletions)
         return deleted
 
     wrapped.publishes = True  # type: ignore[attr-defined]
@@ -121,7 +128,7 @@ def _update_by_querysets(collector: Collector) -> None:
             ]
 
 
-def _see_to_it_that_they_are_published(deletions: list[Deletion]) -> None:
+def _publish_or_refuse(deletions: list[Deletion]) -> None:
     for deletion in deletions:
         if deletion.publication.connects or deletion.publication.model._meta.auto_created:
             deletion.publish()

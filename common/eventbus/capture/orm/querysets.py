@@ -8,7 +8,10 @@ from django.db import models
 
 from eventbus.capture import registry
 from eventbus.capture.orm import conflicts, creating, deleting, updating
+from eventbus.capture.orm.rows import reading
+from eventbus.capture.orm.rows.counting import remember_counters
 from eventbus.capture.suppressing import record, suppression
+from eventbus.database.alias import bus_atomic
 
 
 class PublishingQuerySet(models.QuerySet[Any]):
@@ -56,8 +59,9 @@ class PublishingQuerySet(models.QuerySet[Any]):
         if publication is None or not instances:
             return insert(instances, **ways)
         if suppression() is not None:
-            record(publication.event, len(instances))
-            return insert(instances, **ways)
+            with bus_atomic():
+                record(publication.event, len(instances))
+                return insert(instances, **ways)
         self._for_write = True
         if ignore_conflicts or update_conflicts:
             return conflicts.bulk_create(publication, self, instances, insert, **ways)
@@ -80,9 +84,13 @@ class PublishingQuerySet(models.QuerySet[Any]):
         def delete(chosen: "models.QuerySet[Any]") -> int:
             return chosen._raw_delete(using)
 
-        if publication is None or suppression() is not None:
-            deleted = super()._raw_delete(using)
-            if publication is not None:
+        if publication is None:
+            return super()._raw_delete(using)
+        if suppression() is not None:
+            with bus_atomic():
+                gone = reading.lock(publication, self, using or self.db).values()
+                remember_counters(publication, gone)
+                deleted = super()._raw_delete(using)
                 record(publication.event, deleted)
             return deleted
         return deleting.delete_rows(publication, self, using or self.db, delete)

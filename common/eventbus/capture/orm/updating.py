@@ -22,6 +22,7 @@ from eventbus.capture.orm.rows.values import UNKNOWN, is_expression, stored_form
 from eventbus.capture.orm.rows.waiting import one_write
 from eventbus.capture.publication import Publication
 from eventbus.capture.suppressing import record, suppression
+from eventbus.database.alias import bus_atomic
 
 Values = Mapping[str, Any]
 Write: TypeAlias = Callable[["models.QuerySet[Any]", Values], int]
@@ -40,10 +41,13 @@ def update(
     columns = _columns(chosen.model, values)
     guarding.refuse_update(chosen.model, columns.values())
     publications = _written(columns.values())
-    if not publications or suppression() is not None:
-        written = write(chosen, values)
-        for publication in publications:
-            record(publication.event, written)
+    if not publications:
+        return write(chosen, values)
+    if suppression() is not None:
+        with bus_atomic():
+            written = write(chosen, values)
+            for publication in publications:
+                record(publication.event, written)
         return written
     refuse_what_nobody_sets(publications, columns.values())
     if chosen.query.is_sliced or chosen.query.combinator:

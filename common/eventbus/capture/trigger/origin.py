@@ -59,8 +59,8 @@ def _on_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
     one and leave its own behind for good.
     """
     if connection.vendor == "postgresql":
-        if say_origin not in connection.execute_wrappers:
-            connection.execute_wrappers.insert(0, say_origin)
+        if pass_origin not in connection.execute_wrappers:
+            connection.execute_wrappers.insert(0, pass_origin)
     elif connection.vendor == "sqlite":
         _register_functions(connection)
 
@@ -97,7 +97,7 @@ def settling() -> Iterator[None]:
         _settling.reset(token)
 
 
-def said() -> str:
+def origin_of_changes() -> str:
     """The origin of what is published now, as the functions in the database read it."""
     if _settling.get():
         return '{"settling": true}'
@@ -116,16 +116,18 @@ def said() -> str:
     return json.dumps({name: text for name, text in members.items() if text is not None})
 
 
-def say_origin(execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """An ``execute_wrapper``: a statement that may write a published table is told the origin."""
+def pass_origin(
+    execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    """An ``execute_wrapper``: pass the origin to the triggers of a published table."""
     connection: Any = context["connection"]
     text = sql if isinstance(sql, str) else sql.as_string(connection.connection)
-    if not _is_to_be_told(text) or connection.alias != bus_alias():
+    if not _may_write_published(text) or connection.alias != bus_alias():
         return execute(sql, params, many, context)
     try:
         if many or connection.features.uses_server_side_binding:
-            return _tell_first(execute, sql, params, many, context)
-        return _tell_with(execute, text, params, context)
+            return _pass_first(execute, sql, params, many, context)
+        return _pass_with(execute, text, params, context)
     except DatabaseError as error:
         state = getattr(error.__cause__, "sqlstate", "")
         if state in RAISED:
@@ -133,24 +135,24 @@ def say_origin(execute: Execute, sql: Any, params: Any, many: bool, context: dic
         raise
 
 
-def _tell_with(execute: Execute, text: str, params: Any, context: dict[str, Any]) -> Any:
+def _pass_with(execute: Execute, text: str, params: Any, context: dict[str, Any]) -> Any:
     """In one round trip, which is one transaction where none is open."""
-    told = f"{_telling(context['connection'])}; "
+    passing = f"{_passing(context['connection'])}; "
     if params is not None:
-        told = told.replace("%", "%%")
-    result = execute(told + text, params, False, context)
+        passing = passing.replace("%", "%%")
+    result = execute(passing + text, params, False, context)
     context["cursor"].nextset()
     _wake_relay(context["connection"])
     return result
 
 
-def _tell_first(
+def _pass_first(
     execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]
 ) -> Any:
     connection = context["connection"]
     with transaction.atomic(using=connection.alias, savepoint=False):
         with connection.connection.cursor() as cursor:
-            cursor.execute(_telling(connection))
+            cursor.execute(_passing(connection))
         _wake_relay(connection)
         return execute(sql, params, many, context)
 
@@ -161,17 +163,19 @@ def _wake_relay(connection: Any) -> None:
         wake_after_commit(connection, CHANNEL)
 
 
-def _telling(connection: Any) -> str:
+def _passing(connection: Any) -> str:
     from psycopg.sql import quote  # only where PostgreSQL is used
 
-    return f"SELECT set_config('{CONTEXT}', {quote(said(), connection.connection)}, true)"
+    return (
+        f"SELECT set_config('{CONTEXT}', {quote(origin_of_changes(), connection.connection)}, true)"
+    )
 
 
 def _first_line(error: DatabaseError) -> str:
     return str(error).partition("\n")[0]
 
 
-def _is_to_be_told(sql: str) -> bool:
+def _may_write_published(sql: str) -> bool:
     if not _WRITES.match(sql):
         return False
     tables = _tables(tuple(registry.publications()))

@@ -10,7 +10,7 @@ from django.db.models import Case, F, Value, When
 from eventbus.capture.orm.rows.changes import RowChange
 from eventbus.capture.orm.rows.reading import of_keys
 from eventbus.capture.publication import Publication, Stored
-from eventbus.outbox.sequences import last_sequences
+from eventbus.outbox.sequences import last_sequences, remember_sequences
 
 MANY = 500
 """Rows of one CASE: the database looks through it once for each row."""
@@ -73,6 +73,15 @@ def continue_sequences(publication: Publication, created: Iterable[Stored], usin
         if subject in known:
             row[publication.counter.attname] = known[subject] + 1
     write_counters(publication, reused, using)
+
+
+def remember_counters(publication: Publication, gone: Iterable[Stored]) -> None:
+    """Let rows that go without an event continue, if they ever return, where they were."""
+    if publication.counter is not None:
+        name = publication.counter.attname
+        remember_sequences(
+            {(publication.event, publication.subject(row)): row[name] for row in gone}
+        )
 
 
 def write_counters(publication: Publication, rows: Sequence[Stored], using: str) -> None:
