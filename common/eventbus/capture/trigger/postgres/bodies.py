@@ -157,7 +157,8 @@ def body(definition: Definition, verb: Verb, rows: str) -> str:
     return BODY.format(
         **_constants(definition),
         first=_reused(definition) if has_counter and verb == "created" else "",
-        suppressed=_suppressed(definition, verb, rows),
+        suppressed=_suppressed(definition, verb, rows)
+        + (_ended(definition, rows, grown=0) if has_counter and verb == "deleted" else ""),
         middle=_middle(definition, verb),
         insert=_insert(definition, verb, rows),
         last=_ended(definition, rows) if has_counter and verb == "deleted" else "",
@@ -343,10 +344,11 @@ def _reused(definition: Definition) -> str:
     )
 
 
-def _ended(definition: Definition, rows: str) -> str:
+def _ended(definition: Definition, rows: str, grown: int = 1) -> str:
+    """Remember where subjects ended: one past their last change, or there if nothing says so."""
     return ENDED.format(
         **_constants(definition),
         subject=as_text(definition.subject, "o"),
-        sequence=_sequence(definition, "deleted", "o"),
+        sequence=f"o.{identifier(definition.counter)} + {grown}",
         rows=rows,
     )

@@ -36,7 +36,7 @@ UPDATE {table} SET {columns} WHERE {identity} = NEW.{identity};
 SELECT eventbus_settle(0)"""
 
 GROW = """INSERT INTO {SEQUENCES} (aggregatetype, aggregateid, sequence)
-SELECT {aggregate}, {subject}, {sequence} WHERE eventbus_publishes() AND ({condition})
+SELECT {aggregate}, {subject}, {sequence} WHERE {condition}
 ON CONFLICT (aggregatetype, aggregateid) DO UPDATE SET sequence = {grown}"""
 
 INSERT = """SELECT eventbus_begin();
@@ -144,8 +144,8 @@ def _before_the_event(definition: Definition, verb: Verb) -> list[str]:
         statements.append(_refuse_other_key(definition))
     if verb == "deleted":
         sequence, grown = "1", "sequence + 1"
-        if definition.counter:
-            sequence = f"OLD.{identifier(definition.counter)} + 1"
+        if definition.counter:  # where it ended is remembered, also if nothing is published
+            sequence = f"OLD.{identifier(definition.counter)} + eventbus_publishes()"
             grown = "max(sequence, excluded.sequence)"
         statements.append(_grow(definition, verb, sequence, grown))
         return statements
@@ -196,7 +196,9 @@ def _grow(definition: Definition, verb: Verb, sequence: str, grown: str) -> str:
         subject=_subject(definition, verb),
         sequence=sequence,
         grown=grown,
-        condition=_condition(definition, verb),
+        condition="true"
+        if definition.counter
+        else f"eventbus_publishes() AND ({_condition(definition, verb)})",
     )
 
 
